@@ -1,0 +1,108 @@
+//! The fault guard: a bad touch of one of our mappings does not kill the process.
+//!
+//! A write through a read-only view (SIGSEGV), a touch of a hole or of a closed range (SIGSEGV), a touch beyond an
+//! object that somebody truncated (SIGBUS): the handler puts a private page under the touched address and returns, and the
+//! instruction goes on. A copy of the page where it can be read, zeroes where it cannot. Shared bytes do not change. The
+//! mapping is marked; its next use through the API reports it. Any other fault goes to whoever handled it before us.
+//!
+//! Without a fault the guard costs nothing: no code runs, no access is checked.
+//!
+//! Limits: the exchanged page stays private until the mapping is closed. Another thread of this process that reads
+//! the same page of the same mapping in the same moment may see zeroes. An access that a system call makes for us
+//! is `EFAULT` there, as ever. Reading the page for the copy is `process_vm_readv(2)`; where a container's profile forbids
+//! it, the page reads zeroes.
+
+#![expect(unsafe_code, reason = "exchanges pages of our own ranges")]
+
+use super::ranges::{self, Hit};
+use crate::error::{Named, Result};
+use crate::sys::mman::{self, flags};
+use crate::sys::signal::{self, Fault};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How often a mapping was touched badly since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultCounts {
+    /// Writes to readable pages that forbid writing.
+    pub read_only: u32,
+    /// Touches beyond the end of a shrunk object.
+    pub truncated: u32,
+    /// Touches of pages that were unmapped or protected against any access.
+    pub hole: u32,
+    /// Touches after the mapping was closed.
+    pub after_close: u32,
+}
+
+/// Faults repaired in this process so far, of all mappings, modulo 2^32. A binding may show the word itself to its
+/// language: whoever sees it unchanged since the last look has nothing to ask.
+pub static REPAIRED: AtomicU32 = AtomicU32::new(0);
+
+/// Installs the handler, once a process.
+///
+/// # Errors
+/// Those of sigaction(2).
+pub(super) fn install() -> Result<()> {
+    static INSTALLED: OnceLock<Result<()>> = OnceLock::new();
+    INSTALLED.get_or_init(|| signal::install(decide).called("sigaction")).clone()
+}
+
+/// Runs in signal context.
+fn decide(fault: Fault) -> bool {
+    fault.is_plain() && ranges::find(fault.address, |hit| repair(fault, hit)).unwrap_or(false)
+}
+
+fn repair(fault: Fault, hit: &Hit) -> bool {
+    let page = fault.address & !(hit.page_size_bytes - 1);
+    let Some(readable) = exchange(page, hit.page_size_bytes).or_else(|| exchange_all(hit)) else {
+        return false;
+    };
+    let count = if hit.quarantined {
+        &hit.entry.after_close
+    } else if fault.signal == signal::SIGBUS {
+        &hit.entry.truncated
+    } else if readable {
+        &hit.entry.read_only
+    } else {
+        &hit.entry.hole
+    };
+    // Relaxed: counters; whoever reads them does so on a later call.
+    count.fetch_add(1, Ordering::Relaxed);
+    REPAIRED.fetch_add(1, Ordering::Relaxed);
+    true
+}
+
+/// Puts a private page in place of the one at `page`: a copy (`Some(true)`) or zeroes (`Some(false)`).
+/// `None` where the kernel has no mapping left to give.
+fn exchange(page: usize, length_bytes: usize) -> Option<bool> {
+    let scratch = map_private(0, length_bytes, 0).ok();
+    let readable = scratch.is_some_and(|scratch| {
+        // SAFETY: `scratch` is a fresh writable mapping of that length.
+        unsafe { mman::copy_checked(page, scratch, length_bytes) }.is_ok_and(|copied| copied == length_bytes)
+    });
+    // In place, not moved there: only so do neighbouring exchanged pages merge into one mapping, and a loop over a large
+    // read-only view would otherwise use up vm.max_map_count.
+    let exchanged = map_private(page, length_bytes, flags::MAP_FIXED).is_ok();
+    if let Some(scratch) = scratch {
+        if exchanged && readable {
+            // SAFETY: both are whole private pages of that length, writable, and apart.
+            unsafe { std::ptr::copy_nonoverlapping(scratch as *const u8, page as *mut u8, length_bytes) };
+        }
+        // SAFETY: `scratch` is ours alone, and forgotten after this.
+        let _ = unsafe { mman::munmap(scratch, length_bytes) };
+    }
+    exchanged.then_some(readable)
+}
+
+/// The last resort, when the process has as many mappings as it may: one private mapping of zeroes over the whole range
+/// needs none.
+fn exchange_all(hit: &Hit) -> Option<bool> {
+    map_private(hit.start, hit.length_bytes, flags::MAP_FIXED).ok().map(|_| false)
+}
+
+fn map_private(address: usize, length_bytes: usize, extra: i32) -> crate::sys::SysResult<usize> {
+    let how = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS | flags::MAP_NORESERVE | extra;
+    // SAFETY: MAP_FIXED is used only with pages of the range a `Hit` describes, which is ours and cannot leave while
+    // the handler is inside; no Rust object lives there.
+    unsafe { mman::mmap(address, length_bytes, flags::PROT_READ | flags::PROT_WRITE, how, None, 0) }
+}

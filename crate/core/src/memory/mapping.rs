@@ -1,0 +1,544 @@
+//! A range of our address space with shared memory in it: made once, released once.
+//!
+//! A `Mapping` is held by `Arc`: by the segment, and by every JavaScript buffer over it. [`Mapping::release`] unmaps
+//! at once and is idempotent; dropping the last `Arc` releases too. Nothing here hands out a Rust reference to the bytes.
+
+#![expect(unsafe_code, reason = "maps, changes and unmaps its own range")]
+
+use super::guard::{self, FaultCounts};
+use super::options::{round_up, to_usize};
+use super::{quarantine, ranges};
+use crate::error::{Errno, Error, Named, Result};
+use crate::sys::{machine, mman, sysv_shm};
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Where a mapping goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Where the kernel likes.
+    #[default]
+    Anywhere,
+    /// There if it is free, else where the kernel likes.
+    Hint(usize),
+    /// There, or `EEXIST` (`EINVAL` for shmat(2)) when something is there.
+    Exactly(usize),
+    /// There, in place of what is there, which must be a mapping of ours: else `ERR_SHM_NOT_OURS`.
+    Replacing(usize),
+}
+
+/// What to map.
+#[derive(Debug)]
+pub struct MapRequest<'fd> {
+    /// Where.
+    pub place: Place,
+    /// Bytes the user sees.
+    pub size_bytes: u64,
+    /// Bytes of a page: the base page, or the huge page that `flags` ask for.
+    pub page_size_bytes: usize,
+    /// `PROT_…`.
+    pub protection: i32,
+    /// `MAP_…`, without those that `place` decides.
+    pub flags: i32,
+    /// The object; `None` with `MAP_ANONYMOUS`.
+    pub fd: Option<BorrowedFd<'fd>>,
+    /// First byte of the object, a multiple of the page size.
+    pub offset: u64,
+    /// Whether faults are caught.
+    pub guard: bool,
+}
+
+/// A part of a mapping, in bytes from its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// First byte.
+    pub offset: u64,
+    /// Bytes; `None` means to the end.
+    pub length_bytes: Option<u64>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Mapping {
+    start: usize,
+    length_bytes: usize,
+    size_bytes: usize,
+    page_size_bytes: usize,
+    slot: Option<ranges::Slot>,
+    /// The mapping whose range this one replaced a part of.
+    parent: Option<Arc<Mapping>>,
+    life: Mutex<Life>,
+}
+
+#[derive(Debug, Default)]
+struct Life {
+    /// Someone asked for release; it may wait for children.
+    closed: bool,
+    /// The range is no longer this mapping's.
+    released: bool,
+    /// Mappings that replaced a part of this one and live.
+    children: usize,
+}
+
+/// All mappings by start address, to find the owner of an address.
+static OWNERS: Mutex<BTreeMap<usize, Weak<Mapping>>> = Mutex::new(BTreeMap::new());
+
+impl Mapping {
+    /// `mmap(2)`.
+    ///
+    /// # Errors
+    /// Those of mmap(2); `ERR_SHM_NOT_OURS`; `ERR_SHM_TOO_MANY_MAPPINGS`.
+    pub fn map(request: &MapRequest<'_>) -> Result<Arc<Self>> {
+        let size_bytes = to_usize(request.size_bytes)?;
+        let length_bytes = round_up(size_bytes, request.page_size_bytes)?;
+        let offset =
+            i64::try_from(request.offset).map_err(|_| Error::system("mmap", Errno::EOVERFLOW))?;
+        if length_bytes == 0 {
+            return Err(Error::system("mmap", Errno::EINVAL));
+        }
+        Self::place(request.place, size_bytes, length_bytes, request.page_size_bytes, request.guard, |address, how| {
+            let flags = request.flags
+                | match how {
+                    How::Free => 0,
+                    How::Exactly => mman::flags::MAP_FIXED_NOREPLACE,
+                    How::Replace => mman::flags::MAP_FIXED,
+                };
+            // SAFETY: MAP_FIXED only with `How::Replace`, for a range that `place` found to be ours.
+            unsafe { mman::mmap(address, length_bytes, request.protection, flags, request.fd, offset) }.called("mmap")
+        })
+    }
+
+    /// `shmat(2)`.
+    ///
+    /// # Errors
+    /// Those of shmat(2); `ERR_SHM_NOT_OURS`; `ERR_SHM_TOO_MANY_MAPPINGS`.
+    pub fn attach(id: i32, place: Place, flags: i32, size_bytes: u64, guard: bool) -> Result<Arc<Self>> {
+        let size_bytes = to_usize(size_bytes)?;
+        // SHM_RND rounds the address down to SHMLBA, a page on x86-64 and four on arm64's ABI; the kernel answers the result.
+        let base_page = machine::page_size_bytes();
+        let length_bytes = round_up(size_bytes, base_page)?;
+        let attach = |address, how: How| {
+            let flags = if how == How::Replace { flags | sysv_shm::flags::SHM_REMAP } else { flags };
+            // SAFETY: SHM_REMAP only with `How::Replace`, for a range that `place` found to be ours.
+            unsafe { sysv_shm::shmat(id, address, flags) }.called("shmat")
+        };
+        Self::place_with(place, size_bytes, length_bytes, base_page, guard, attach, |start| {
+            super::huge::attached_page_size(start)
+        })
+    }
+
+    fn place(
+        place: Place,
+        size_bytes: usize,
+        length_bytes: usize,
+        page_size_bytes: usize,
+        guard: bool,
+        make: impl FnOnce(usize, How) -> Result<usize>,
+    ) -> Result<Arc<Self>> {
+        Self::place_with(place, size_bytes, length_bytes, page_size_bytes, guard, make, |_| page_size_bytes)
+    }
+
+    fn place_with(
+        place: Place,
+        size_bytes: usize,
+        length_bytes: usize,
+        page_size_bytes: usize,
+        guard: bool,
+        make: impl FnOnce(usize, How) -> Result<usize>,
+        page_size_at: impl FnOnce(usize) -> usize,
+    ) -> Result<Arc<Self>> {
+        if guard {
+            guard::install()?;
+        }
+        let (start, parent) = match place {
+            Place::Anywhere => (make(0, How::Free)?, None),
+            Place::Hint(address) => (make(address, How::Free)?, None),
+            Place::Exactly(address) => {
+                quarantine::make_room(address, length_bytes);
+                (make(address, How::Exactly)?, None)
+            }
+            Place::Replacing(address) => {
+                let parent = Self::adopt_child(address, length_bytes)?;
+                match make(address, How::Replace) {
+                    Ok(start) => (start, Some(parent)),
+                    Err(error) => {
+                        parent.child_gone();
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        let page_size_bytes = page_size_at(start).max(page_size_bytes);
+        let length_bytes = round_up(size_bytes, page_size_bytes)?;
+        let mut mapping = Self {
+            start,
+            length_bytes,
+            size_bytes,
+            page_size_bytes,
+            slot: None,
+            parent,
+            life: Mutex::new(Life::default()),
+        };
+        // A child lies in its parent's range, which the guard knows already. An error here drops, and so unmaps.
+        if guard && mapping.parent.is_none() {
+            mapping.slot = Some(ranges::enter(start, length_bytes, page_size_bytes)?);
+        }
+        let mapping = Arc::new(mapping);
+        if mapping.parent.is_none() {
+            owners().insert(start, Arc::downgrade(&mapping));
+        }
+        Ok(mapping)
+    }
+
+    /// Finds the mapping that owns the whole range, and counts a child in it.
+    fn adopt_child(address: usize, length_bytes: usize) -> Result<Arc<Self>> {
+        let not_ours = || {
+            Error::own(
+                "ERR_SHM_NOT_OURS",
+                format!("the range of {length_bytes} bytes at 0x{address:x} is not inside a mapping made by this library"),
+            )
+        };
+        let owner = owners().range(..=address).next_back().and_then(|(_, owner)| owner.upgrade()).ok_or_else(not_ours)?;
+        let inside = address - owner.start;
+        if !inside.is_multiple_of(owner.page_size_bytes)
+            || inside.checked_add(length_bytes).is_none_or(|end| end > owner.length_bytes)
+        {
+            return Err(not_ours());
+        }
+        owner.living().map_err(|_| not_ours())?.children += 1;
+        Ok(owner)
+    }
+
+    /// First address.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.start
+    }
+
+    /// Bytes the user sees; the rest of the last page is not shown.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    /// Bytes of whole pages.
+    #[must_use]
+    pub fn length_bytes(&self) -> usize {
+        self.length_bytes
+    }
+
+    /// Bytes of one page.
+    #[must_use]
+    pub fn page_size_bytes(&self) -> usize {
+        self.page_size_bytes
+    }
+
+    /// Whether faults are caught.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.guard_slot().is_some()
+    }
+
+    /// Whether [`Mapping::release`] was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.life().closed
+    }
+
+    /// Bad touches so far. A mapping that replaced a part of another reports the other's.
+    #[must_use]
+    pub fn faults(&self) -> FaultCounts {
+        let Some(slot) = self.guard_slot() else { return FaultCounts::default() };
+        if self.life().released {
+            return FaultCounts::default();
+        }
+        let entry = slot.entry();
+        FaultCounts {
+            read_only: entry.read_only.load(Ordering::Relaxed), // Relaxed: counters.
+            truncated: entry.truncated.load(Ordering::Relaxed),
+            hole: entry.hole.load(Ordering::Relaxed),
+            after_close: entry.after_close.load(Ordering::Relaxed),
+        }
+    }
+
+    fn guard_slot(&self) -> Option<ranges::Slot> {
+        self.slot.or_else(|| self.parent.as_ref().and_then(|parent| parent.guard_slot()))
+    }
+
+    /// `mprotect(2)` of whole pages.
+    ///
+    /// # Errors
+    /// EACCES EINVAL ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn protect(&self, extent: Extent, protection: i32) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.exact_pages(extent)?;
+        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
+        unsafe { mman::mprotect(start, length, protection) }.called("mprotect")
+    }
+
+    /// `madvise(2)` of the pages the extent touches.
+    ///
+    /// # Errors
+    /// Those of madvise(2); `ERR_INVALID_ARG_VALUE` for advice that breaks hardware pages; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn advise(&self, extent: Extent, advice: i32) -> Result<()> {
+        // MADV_HWPOISON and MADV_SOFT_OFFLINE act on the machine's memory, not on ours.
+        if advice == 100 || advice == 101 {
+            return Err(Error::own("ERR_INVALID_ARG_VALUE", "MADV_HWPOISON and MADV_SOFT_OFFLINE are not for segments"));
+        }
+        let _alive = self.living()?;
+        let (start, length) = self.touched_pages(extent)?;
+        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
+        unsafe { mman::madvise(start, length, advice) }.called("madvise")
+    }
+
+    /// `msync(2)` of the pages the extent touches.
+    ///
+    /// # Errors
+    /// EBUSY EINVAL EIO ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn flush(&self, extent: Extent, flags: i32) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.touched_pages(extent)?;
+        mman::msync(start, length, flags).called("msync")
+    }
+
+    /// `mlock2(2)` of the pages the extent touches.
+    ///
+    /// # Errors
+    /// EAGAIN EINVAL ENOMEM EPERM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn lock(&self, extent: Extent, flags: i32) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.touched_pages(extent)?;
+        mman::mlock2(start, length, flags).called(if flags == 0 { "mlock" } else { "mlock2" })
+    }
+
+    /// `munlock(2)` of the pages the extent touches.
+    ///
+    /// # Errors
+    /// EINVAL ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn unlock(&self, extent: Extent) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.touched_pages(extent)?;
+        mman::munlock(start, length).called("munlock")
+    }
+
+    /// `mincore(2)`: one byte a base page.
+    ///
+    /// # Errors
+    /// EAGAIN ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn residency(&self, extent: Extent) -> Result<Vec<u8>> {
+        let _alive = self.living()?;
+        let (start, length) = self.touched_pages(extent)?;
+        let pages = length.div_ceil(machine::page_size_bytes());
+        let mut residency = Vec::new();
+        residency.try_reserve_exact(pages).map_err(|_| Error::system("mincore", Errno::ENOMEM))?;
+        residency.resize(pages, 0);
+        mman::mincore(start, length, &mut residency).called("mincore")?;
+        Ok(residency)
+    }
+
+    /// Brings every page in now, by `MADV_POPULATE_WRITE` or `MADV_POPULATE_READ` (Linux 5.14), or by touching each.
+    ///
+    /// # Errors
+    /// EFAULT (beyond the object's end) ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn populate(&self, extent: Extent, for_writing: bool) -> Result<()> {
+        let advice = if for_writing { mman::flags::MADV_POPULATE_WRITE } else { mman::flags::MADV_POPULATE_READ };
+        match self.advise(extent, advice) {
+            Err(error) if error.errno() == Some(Errno::EINVAL) => self.touch(extent, for_writing),
+            other => other,
+        }
+    }
+
+    /// For kernels before 5.14. The guard catches what a touch may cause.
+    fn touch(&self, extent: Extent, for_writing: bool) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.touched_pages(extent)?;
+        for page in (start..start + length).step_by(machine::page_size_bytes()) {
+            // SAFETY: inside our mapped range; a byte is always aligned; other processes access it too, so atomically.
+            let byte = unsafe { AtomicU8::from_ptr(page as *mut u8) };
+            if for_writing {
+                byte.fetch_or(0, Ordering::Relaxed); // Relaxed: the value does not matter.
+            } else {
+                byte.load(Ordering::Relaxed); // Relaxed: as above.
+            }
+        }
+        Ok(())
+    }
+
+    /// Unmaps whole pages: a hole stays, in which the guard reads zeroes.
+    ///
+    /// # Errors
+    /// ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn unmap_part(&self, extent: Extent) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.exact_pages(extent)?;
+        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
+        unsafe { quarantine::blank(start, length) }.called("munmap")
+    }
+
+    /// A second mapping of the same shared bytes, with a life of its own.
+    ///
+    /// # Errors
+    /// EINVAL (not shared) ENOMEM; `ERR_SHM_CLOSED`.
+    pub fn duplicate(&self) -> Result<Arc<Self>> {
+        let _alive = self.living()?;
+        Self::place(
+            Place::Anywhere,
+            self.size_bytes,
+            self.length_bytes,
+            self.page_size_bytes,
+            self.is_guarded(),
+            |_, _| mman::map_again(self.start, self.length_bytes).called("mremap"),
+        )
+    }
+
+    /// Copies bytes out. For runtimes that allow no view.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn read(&self, offset: u64, target: &mut [u8]) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.bytes_at(offset, target.len())?;
+        // SAFETY: the source is `length` bytes of our range, the target a Rust slice of that length, and they are apart.
+        // Other processes may write meanwhile: then the copy is a mixture of bytes, which a caller without a lock must expect.
+        unsafe { std::ptr::copy_nonoverlapping(start as *const u8, target.as_mut_ptr(), length) };
+        Ok(())
+    }
+
+    /// Copies bytes in. For runtimes that allow no view.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn write(&self, offset: u64, source: &[u8]) -> Result<()> {
+        let _alive = self.living()?;
+        let (start, length) = self.bytes_at(offset, source.len())?;
+        // SAFETY: the target is `length` bytes of our range, the source a Rust slice of that length, and they are apart.
+        unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), start as *mut u8, length) };
+        Ok(())
+    }
+
+    /// Runs `act` with the address of `length_bytes` bytes at `offset`, which stay mapped meanwhile.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`; what `act` answers.
+    pub fn with_bytes<T>(&self, offset: u64, length_bytes: usize, act: impl FnOnce(usize) -> Result<T>) -> Result<T> {
+        let _alive = self.living()?;
+        let (start, _) = self.bytes_at(offset, length_bytes)?;
+        act(start)
+    }
+
+    /// Unmaps at once; idempotent. Where other mappings replaced parts of this one, it waits for the last of them.
+    pub fn release(&self) {
+        let mut life = self.life();
+        life.closed = true;
+        if life.released || life.children > 0 {
+            return;
+        }
+        life.released = true;
+        drop(life);
+        self.unmap();
+    }
+
+    fn child_gone(&self) {
+        let mut life = self.life();
+        life.children -= 1;
+        if life.closed && !life.released && life.children == 0 {
+            life.released = true;
+            drop(life);
+            self.unmap();
+        }
+    }
+
+    fn unmap(&self) {
+        if let Some(parent) = &self.parent {
+            // SAFETY: the range is ours inside the parent's, and `released` says that nobody uses it again.
+            let _ = unsafe { quarantine::blank(self.start, self.length_bytes) };
+            return parent.child_gone();
+        }
+        // First the name of the range, then the range: a new mapping may come to lie there at once.
+        owners().remove(&self.start);
+        match self.slot {
+            // SAFETY: the range is ours, whole mappings of it, and `released` says that nobody uses it again.
+            Some(slot) => unsafe { quarantine::retire(self.start, self.length_bytes, slot) },
+            None => {
+                // SAFETY: as above; the user opted out of the guard, and with it of the quarantine.
+                let _ = unsafe { mman::munmap(self.start, self.length_bytes) };
+            }
+        }
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The range cannot go while the answer is held.
+    fn living(&self) -> Result<MutexGuard<'_, Life>> {
+        let life = self.life();
+        if life.closed { Err(Error::own("ERR_SHM_CLOSED", "the segment is closed")) } else { Ok(life) }
+    }
+
+    fn bytes_at(&self, offset: u64, length_bytes: usize) -> Result<(usize, usize)> {
+        let offset = to_usize(offset)?;
+        match offset.checked_add(length_bytes) {
+            Some(end) if end <= self.size_bytes => Ok((self.start + offset, length_bytes)),
+            _ => Err(self.out_of_range(offset, length_bytes)),
+        }
+    }
+
+    /// The whole pages an extent touches.
+    fn touched_pages(&self, extent: Extent) -> Result<(usize, usize)> {
+        let (offset, length) = self.bounded(extent)?;
+        let first = offset - offset % self.page_size_bytes;
+        let end = round_up(offset + length, self.page_size_bytes)?.min(self.length_bytes);
+        Ok((self.start + first, end - first))
+    }
+
+    /// As [`Self::touched_pages`], but the extent must begin on a page.
+    fn exact_pages(&self, extent: Extent) -> Result<(usize, usize)> {
+        let (offset, _) = self.bounded(extent)?;
+        if !offset.is_multiple_of(self.page_size_bytes) {
+            return Err(Error::own(
+                "ERR_OUT_OF_RANGE",
+                format!("the offset {offset} is not a multiple of the page size {}", self.page_size_bytes),
+            ));
+        }
+        self.touched_pages(extent)
+    }
+
+    fn bounded(&self, extent: Extent) -> Result<(usize, usize)> {
+        let offset = to_usize(extent.offset)?;
+        let length = match extent.length_bytes {
+            Some(length) => to_usize(length)?,
+            None => self.length_bytes.saturating_sub(offset),
+        };
+        match offset.checked_add(length) {
+            Some(end) if end <= self.length_bytes && length > 0 => Ok((offset, length)),
+            _ => Err(self.out_of_range(offset, length)),
+        }
+    }
+
+    fn out_of_range(&self, offset: usize, length_bytes: usize) -> Error {
+        Error::own(
+            "ERR_OUT_OF_RANGE",
+            format!("{length_bytes} bytes at offset {offset} are not inside the {} bytes of the segment", self.size_bytes),
+        )
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Free,
+    Exactly,
+    Replace,
+}
+
+fn owners() -> MutexGuard<'static, BTreeMap<usize, Weak<Mapping>>> {
+    OWNERS.lock().unwrap_or_else(PoisonError::into_inner)
+}

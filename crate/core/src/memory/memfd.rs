@@ -1,0 +1,86 @@
+//! Anonymous segments with seals (memfd_create(2)): no name anywhere, gone with the last user.
+
+use super::object::{Object, Origin, exact_mode, map_object};
+use super::options::{CreateOptions, HugeWish, MapOptions, round_up, to_usize};
+use super::reserve::{self, Reservation};
+use super::segment::Segment;
+use crate::error::{Errno, Error, Named, Result, Subject};
+use crate::sys::file::{self, FileSystem};
+use crate::sys::memfd::{self, flags};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Makes one. `label` is what `/proc/<pid>/fd` shows, and need not be unique. `seals` are set after mapping.
+///
+/// # Errors
+/// EBUSY (sealed against writing while mapped for it) EINVAL EMFILE ENFILE ENOMEM EPERM; `ERR_SHM_NO_MEMORY`.
+pub fn create(label: &str, options: &CreateOptions, seals: i32) -> Result<Segment> {
+    let named = |error: Error| error.on(Subject::Name(label.to_owned()));
+    match options.huge {
+        HugeWish::No => make(label, options, None, seals),
+        HugeWish::Require { page_size_bytes } => make(label, options, Some(page_size_bytes), seals),
+        HugeWish::Prefer { page_size_bytes } => match make(label, options, Some(page_size_bytes), seals) {
+            // No pool, no such page size, no permission: base pages do.
+            Err(error) if matches!(error.errno(), Some(Errno::ENOMEM | Errno::EINVAL | Errno::ENODEV | Errno::EPERM | Errno::ENOSYS)) => {
+                make(label, options, None, seals)
+            }
+            other => other,
+        },
+    }
+    .map_err(named)
+}
+
+/// Maps an object by a descriptor of this process, which is duplicated: the caller's stays the caller's.
+///
+/// # Errors
+/// EBADF; those of opening an object.
+pub fn from_fd(fd: i32, options: &MapOptions) -> Result<Segment> {
+    map_received(file::duplicate(fd).called("fcntl")?, options)
+}
+
+/// Maps an object by a descriptor of another process: through `/proc/<pid>/fd`, which needs permission to read that
+/// process's state, or by `pidfd_getfd(2)`.
+///
+/// # Errors
+/// EACCES ENOENT EPERM ESRCH EBADF.
+pub fn from_process(pid: i32, fd: i32, options: &MapOptions) -> Result<Segment> {
+    let path = format!("/proc/{pid}/fd/{fd}");
+    let opened = match file::open(&path, super::object::open_flags(options.access), 0) {
+        Ok(opened) => opened,
+        Err(first) => memfd::fd_of_process(pid, fd)
+            .map_err(|_| Error::system("open", first).on(Subject::Path(path)))?,
+    };
+    map_received(opened, options)
+}
+
+fn map_received(fd: OwnedFd, options: &MapOptions) -> Result<Segment> {
+    let huge = file::file_system(fd.as_fd()).called("fstatfs")? == FileSystem::Hugetlbfs;
+    let huge_page_bytes = if huge {
+        Some(to_usize(file::stat(fd.as_fd()).called("fstat")?.block_size_bytes)?)
+    } else {
+        None
+    };
+    let object = Object { fd, origin: Origin::Anonymous, created: false, reservation: Reservation::None, huge_page_bytes, at_least_bytes: 0 };
+    map_object(object, &MapOptions { keep_fd: true, ..*options })
+}
+
+fn make(label: &str, options: &CreateOptions, huge_page_bytes: Option<usize>, seals: i32) -> Result<Segment> {
+    let huge_flags = huge_page_bytes.map_or(0, |bytes| flags::MFD_HUGETLB | bytes.trailing_zeros() << 26);
+    let fd = memfd::memfd_create(label, flags::MFD_CLOEXEC | flags::MFD_ALLOW_SEALING | huge_flags).called("memfd_create")?;
+    exact_mode(&fd, options.mode)?;
+    let reservation = match huge_page_bytes {
+        None => reserve::size_object(fd.as_fd(), options.size_bytes, options.reserve.unwrap_or(true))?,
+        Some(page) => {
+            // Huge files have whole pages; mmap(2) reserves them in the pool, or answers ENOMEM.
+            let size = round_up(to_usize(options.size_bytes)?, page)?;
+            let size = u64::try_from(size).unwrap_or(u64::MAX);
+            file::ftruncate(fd.as_fd(), size).called("ftruncate")?;
+            Reservation::Done
+        }
+    };
+    let object = Object { fd, origin: Origin::Anonymous, created: true, reservation, huge_page_bytes, at_least_bytes: 0 };
+    let segment = map_object(object, &MapOptions { keep_fd: true, ..options.map })?;
+    if seals != 0 {
+        segment.with_fd(options.map.access, |fd| memfd::add_seals(fd, seals).called("fcntl"))?;
+    }
+    Ok(segment)
+}

@@ -1,0 +1,27 @@
+//! Floor 1: mappings and the objects behind them. Sole owner of `munmap` and of what replaces it.
+//!
+//! - [`Mapping`] is a range of our address space, released once, however many hold it.
+//! - [`Segment`] is a mapping with the object behind it: [`sysv`], [`posix`], [`memfd`], [`file`].
+//! - [`guard`] keeps a bad touch of a mapping from killing the process; [`ranges`] tells it which
+//!   addresses are ours, [`quarantine`] keeps closed ranges ours for a while.
+
+pub mod file;
+pub mod guard;
+mod huge;
+mod mapping;
+pub mod memfd;
+mod object;
+mod options;
+pub mod posix;
+mod quarantine;
+mod ranges;
+mod reserve;
+mod segment;
+pub mod sysv;
+
+pub use guard::FaultCounts;
+pub use mapping::{Extent, MapRequest, Mapping, Place};
+pub use object::{LIVENESS_BYTE, Origin};
+pub use options::{Access, CreateOptions, HugeWish, MapOptions, OpenMode};
+pub use reserve::Reservation;
+pub use segment::{Backing, Segment};

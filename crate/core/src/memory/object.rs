@@ -1,0 +1,117 @@
+//! What POSIX objects, memfds and files have in common: a descriptor that is sized, checked, mapped, and kept alive by a lock.
+
+use super::mapping::{MapRequest, Mapping, Place};
+use super::options::{Access, MapOptions};
+use super::reserve::Reservation;
+use super::segment::{Backing, Segment};
+use crate::error::{Errno, Error, Named, Result};
+use crate::sys::file::{self, Stat};
+use crate::sys::{machine, mman};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The byte whose open-file-description lock says that somebody uses the object. Far beyond any content; the kernel
+/// drops the lock when the last descriptor and mapping of the description are gone, however their process died.
+pub const LIVENESS_BYTE: i64 = 1 << 42;
+
+/// How an object can be found again after its descriptor was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// By this path.
+    Path(String),
+    /// Not at all.
+    Anonymous,
+}
+
+/// What [`map_object`] maps.
+pub(super) struct Object {
+    pub(super) fd: OwnedFd,
+    pub(super) origin: Origin,
+    pub(super) created: bool,
+    pub(super) reservation: Reservation,
+    /// Bytes of a huge page for a memfd on huge pages.
+    pub(super) huge_page_bytes: Option<usize>,
+    /// An existing object smaller than this is `EINVAL`.
+    pub(super) at_least_bytes: u64,
+}
+
+/// The flags that open an existing object for `access`. Never blocking: a FIFO of that name must not hang us.
+pub(super) fn open_flags(access: Access) -> i32 {
+    let how = if access == Access::Write { file::flags::O_RDWR } else { file::flags::O_RDONLY };
+    how | file::flags::O_CLOEXEC | file::flags::O_NONBLOCK
+}
+
+/// Maps an opened object, whatever its origin.
+///
+/// # Errors
+/// EACCES EAGAIN EINVAL (not a regular file) ENODEV ENOMEM EPERM; `ERR_SHM_EMPTY`; `ERR_OUT_OF_RANGE`; `ERR_SHM_TRUNCATED`.
+pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment> {
+    let stat = file::stat(object.fd.as_fd()).called("fstat")?;
+    let size_bytes = checked_size(&stat, options, object.at_least_bytes)?;
+    let page_size_bytes = object.huge_page_bytes.unwrap_or_else(machine::page_size_bytes);
+    // A sign of life; where the file system has no such locks there is none, and orphans cannot be told.
+    let liveness = file::lock_byte_shared(object.fd.as_fd(), LIVENESS_BYTE).is_ok();
+    let sharing =
+        if options.access == Access::CopyOnWrite { mman::flags::MAP_PRIVATE } else { mman::flags::MAP_SHARED };
+    let unreserved = if object.reservation == Reservation::None && object.created { mman::flags::MAP_NORESERVE } else { 0 };
+    let mapping = Mapping::map(&MapRequest {
+        place: Place::Anywhere,
+        size_bytes,
+        page_size_bytes,
+        protection: options.access.protection(),
+        flags: sharing | unreserved,
+        fd: Some(object.fd.as_fd()),
+        offset: options.offset,
+        guard: options.guard,
+    })?;
+    // Somebody may have shrunk the object between the look and the mapping: a view never ends beyond the object.
+    let after = file::stat(object.fd.as_fd()).called("fstat")?;
+    if after.size_bytes < options.offset.saturating_add(size_bytes) {
+        return Err(Error::own(
+            "ERR_SHM_TRUNCATED",
+            format!("the object shrank to {} bytes while it was opened", after.size_bytes),
+        ));
+    }
+    Ok(Segment {
+        mapping,
+        access: options.access,
+        offset: options.offset,
+        created: object.created,
+        reservation: object.reservation,
+        guard: options.guard,
+        backing: Backing::Object {
+            fd: options.keep_fd.then_some(object.fd),
+            origin: object.origin,
+            device: stat.device,
+            inode: stat.inode,
+            liveness,
+        },
+    })
+}
+
+fn checked_size(stat: &Stat, options: &MapOptions, at_least_bytes: u64) -> Result<u64> {
+    if !stat.is_regular() {
+        return Err(Error::system("mmap", Errno::EINVAL).detail("it is not a regular file"));
+    }
+    if stat.size_bytes == 0 {
+        return Err(Error::own("ERR_SHM_EMPTY", "the object has 0 bytes: nothing can be mapped"));
+    }
+    if stat.size_bytes < at_least_bytes {
+        return Err(Error::system("open", Errno::EINVAL)
+            .detail(format!("it exists with {} bytes, fewer than the {at_least_bytes} asked for", stat.size_bytes)));
+    }
+    let left = stat.size_bytes.saturating_sub(options.offset);
+    let length = options.length_bytes.unwrap_or(left);
+    if length == 0 || length > left {
+        return Err(Error::own(
+            "ERR_OUT_OF_RANGE",
+            format!("{length} bytes at offset {} are not inside the {} bytes of the object", options.offset, stat.size_bytes),
+        ));
+    }
+    Ok(length)
+}
+
+/// Makes the mode exact, whatever the umask took away.
+pub(super) fn exact_mode(fd: &OwnedFd, mode: u32) -> Result<()> {
+    let stat = file::stat(fd.as_fd()).called("fstat")?;
+    if stat.permissions() == mode { Ok(()) } else { file::fchmod(fd.as_fd(), mode).called("fchmod") }
+}

@@ -1,0 +1,120 @@
+//! What callers may ask for, in one place. Defaults are those of the public API.
+
+use crate::error::{Error, Result};
+use crate::sys::mman::flags;
+
+/// How a segment's bytes may be touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Reads only; a write is caught by the guard.
+    Read,
+    /// Reads and writes, seen by everybody.
+    #[default]
+    Write,
+    /// Reads and writes; what is written stays in this mapping (`MAP_PRIVATE`).
+    CopyOnWrite,
+}
+
+impl Access {
+    /// The protection word of mmap(2).
+    #[must_use]
+    pub const fn protection(self) -> i32 {
+        match self {
+            Self::Read => flags::PROT_READ,
+            Self::Write | Self::CopyOnWrite => flags::PROT_READ | flags::PROT_WRITE,
+        }
+    }
+}
+
+/// Whether huge pages are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum HugeWish {
+    /// Base pages.
+    #[default]
+    No,
+    /// Huge pages where the pool has them, base pages otherwise.
+    Prefer {
+        /// Bytes of one huge page, a power of two.
+        page_size_bytes: usize,
+    },
+    /// Huge pages or an error.
+    Require {
+        /// Bytes of one huge page, a power of two.
+        page_size_bytes: usize,
+    },
+}
+
+/// How an object is mapped.
+#[derive(Clone, Copy, Debug)]
+pub struct MapOptions {
+    /// Default: reads and writes.
+    pub access: Access,
+    /// First byte of the object to map, a multiple of the page size. Default 0.
+    pub offset: u64,
+    /// Bytes to map; `None` means to the object's end.
+    pub length_bytes: Option<u64>,
+    /// Whether faults are caught (default) or kill the process.
+    pub guard: bool,
+    /// Whether the descriptor stays open after mapping. Default: closed.
+    pub keep_fd: bool,
+}
+
+impl Default for MapOptions {
+    fn default() -> Self {
+        Self { access: Access::Write, offset: 0, length_bytes: None, guard: true, keep_fd: false }
+    }
+}
+
+/// How an object is created.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateOptions {
+    /// Bytes; at least 1.
+    pub size_bytes: u64,
+    /// Permission bits, exact: the umask does not apply.
+    pub mode: u32,
+    /// Whether memory (or disk) is reserved at once, so that a later touch cannot fail. `None`: as the kind does by
+    /// default, which is yes where the kernel can refuse early (POSIX, memfd, files) and no for System V.
+    pub reserve: Option<bool>,
+    /// Huge pages, for System V and memfd.
+    pub huge: HugeWish,
+    /// How it is mapped.
+    pub map: MapOptions,
+}
+
+impl CreateOptions {
+    /// The defaults of the public API for an object of that size.
+    #[must_use]
+    pub fn new(size_bytes: u64) -> Self {
+        Self { size_bytes, mode: 0o600, reserve: None, huge: HugeWish::No, map: MapOptions::default() }
+    }
+}
+
+/// The three ways to come by a named object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// It must not exist (`EEXIST`).
+    Create,
+    /// It is taken if it exists, else made.
+    OpenOrCreate,
+}
+
+/// Bytes as an address-space size.
+///
+/// # Errors
+/// `EFBIG` in our words where this machine cannot address them.
+pub(super) fn to_usize(bytes: u64) -> Result<usize> {
+    usize::try_from(bytes)
+        .ok()
+        .filter(|bytes| isize::try_from(*bytes).is_ok())
+        .ok_or_else(|| Error::own("ERR_OUT_OF_RANGE", format!("{bytes} bytes are more than this machine can address")))
+}
+
+/// `bytes` rounded up to a multiple of `page_size_bytes`, a power of two.
+///
+/// # Errors
+/// As [`to_usize`].
+pub(super) fn round_up(bytes: usize, page_size_bytes: usize) -> Result<usize> {
+    bytes
+        .checked_next_multiple_of(page_size_bytes)
+        .ok_or_else(|| Error::own("ERR_OUT_OF_RANGE", format!("{bytes} bytes are more than this machine can address")))
+}

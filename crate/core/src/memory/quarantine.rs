@@ -1,0 +1,88 @@
+//! Closed ranges stay ours for a while.
+//!
+//! After a close, JavaScript has no view any more, but a thread of the runtime's own may still hold a pointer: a
+//! compression, a hash, a write to a stalled socket. So the range is not given back to the kernel at once. It is replaced
+//! by an inaccessible one, which releases the memory, the object and its attachment immediately, and the guard answers with
+//! zeroes there. The oldest go when there are more than [`RANGES_MAX`] or they cover more than [`BYTES_MAX`].
+
+#![expect(unsafe_code, reason = "replaces and unmaps our own ranges")]
+
+use super::ranges::Slot;
+use crate::sys::mman::{self, flags};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// At most this many closed ranges are kept. Each may cost one of the process's `vm.max_map_count` mappings.
+pub(super) const RANGES_MAX: usize = 256;
+/// At most this many bytes of address space are kept (16 TiB of 128); the newest range is kept however large.
+const BYTES_MAX: usize = 16 << 40;
+
+struct Retired {
+    start: usize,
+    length_bytes: usize,
+    slot: Slot,
+}
+
+struct Quarantine {
+    ranges: VecDeque<Retired>,
+    bytes: usize,
+}
+
+static QUARANTINE: Mutex<Quarantine> = Mutex::new(Quarantine { ranges: VecDeque::new(), bytes: 0 });
+
+/// Takes a range out of use: its memory is released at once, its addresses later.
+///
+/// # Safety
+/// The range must be ours, whole mappings of it, and nobody may use it again but by mistake.
+pub(super) unsafe fn retire(start: usize, length_bytes: usize, slot: Slot) {
+    slot.quarantine();
+    // SAFETY: the caller's word.
+    if unsafe { blank(start, length_bytes) }.is_err() {
+        // No mapping left to give: then the addresses go at once.
+        return slot.leave(|| unmap(start, length_bytes));
+    }
+    let mut quarantine = QUARANTINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    quarantine.ranges.push_back(Retired { start, length_bytes, slot });
+    quarantine.bytes = quarantine.bytes.saturating_add(length_bytes);
+    while quarantine.ranges.len() > RANGES_MAX || (quarantine.bytes > BYTES_MAX && quarantine.ranges.len() > 1) {
+        let Some(oldest) = quarantine.ranges.pop_front() else { break };
+        quarantine.bytes = quarantine.bytes.saturating_sub(oldest.length_bytes);
+        give_back(&oldest);
+    }
+}
+
+/// Gives back every closed range that meets `[start, start + length_bytes)`: whoever asks for these very addresses
+/// gets them.
+pub(super) fn make_room(start: usize, length_bytes: usize) {
+    let end = start.saturating_add(length_bytes);
+    let mut quarantine = QUARANTINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let kept = std::mem::take(&mut quarantine.ranges);
+    for retired in kept {
+        if retired.start < end && start < retired.start + retired.length_bytes {
+            quarantine.bytes = quarantine.bytes.saturating_sub(retired.length_bytes);
+            give_back(&retired);
+        } else {
+            quarantine.ranges.push_back(retired);
+        }
+    }
+}
+
+/// Makes a range inaccessible in one step: what was mapped there is unmapped, its addresses stay ours.
+///
+/// # Safety
+/// The range must be ours.
+pub(super) unsafe fn blank(start: usize, length_bytes: usize) -> crate::sys::SysResult<()> {
+    let how = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS | flags::MAP_NORESERVE | flags::MAP_FIXED;
+    // SAFETY: the caller's word.
+    unsafe { mman::mmap(start, length_bytes, flags::PROT_NONE, how, None, 0) }.map(drop)
+}
+
+fn give_back(retired: &Retired) {
+    retired.slot.leave(|| unmap(retired.start, retired.length_bytes));
+}
+
+/// Runs inside [`Slot::leave`] only.
+fn unmap(start: usize, length_bytes: usize) {
+    // SAFETY: the range is ours since it was mapped, retired, and no handler is inside.
+    let _ = unsafe { mman::munmap(start, length_bytes) };
+}

@@ -1,0 +1,128 @@
+//! System V segments: created or found by key, attached, removed by id (sysvipc(7)).
+
+use super::mapping::{Extent, Mapping, Place};
+use super::options::{Access, CreateOptions, HugeWish, MapOptions, to_usize};
+use super::reserve::Reservation;
+use super::segment::{Backing, Segment};
+use crate::error::{Errno, Error, Named, Result, Subject};
+use crate::sys::sysv_shm::{self, BareCommand, flags};
+
+/// Makes a segment; `EEXIST` where the key has one. `IPC_PRIVATE` always makes a new one.
+///
+/// # Errors
+/// EACCES EEXIST EINVAL ENOMEM ENOSPC EPERM; those of [`attach`].
+pub fn create(key: i32, options: &CreateOptions) -> Result<Segment> {
+    let id = get_new(key, options)?;
+    attach_new(id, options)
+}
+
+/// Opens the segment of a key, whatever its size.
+///
+/// # Errors
+/// EACCES ENOENT; those of [`attach`].
+pub fn open(key: i32, options: &MapOptions) -> Result<Segment> {
+    if key == flags::IPC_PRIVATE {
+        return Err(Error::own("ERR_INVALID_ARG_VALUE", "IPC_PRIVATE names no segment: it can only be created, or attached by id"));
+    }
+    let id = sysv_shm::shmget(key, 0, 0).called("shmget").map_err(|error| error.on(Subject::Key(key)))?;
+    attach(id, options)
+}
+
+/// Opens the segment of a key, or makes it. An existing one smaller than asked is `EINVAL`.
+///
+/// # Errors
+/// Those of [`create`] and [`open`].
+pub fn open_or_create(key: i32, options: &CreateOptions) -> Result<Segment> {
+    loop {
+        match create(key, options) {
+            Err(error) if error.errno() == Some(Errno::EEXIST) => {}
+            other => return other,
+        }
+        let size = to_usize(options.size_bytes)?;
+        match sysv_shm::shmget(key, size, 0) {
+            Ok(id) => return attach(id, &options.map),
+            // Removed between the two calls: make it.
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(Error::system("shmget", errno).on(Subject::Key(key))),
+        }
+    }
+}
+
+/// Attaches by identifier; the bytes are as many as the kernel says.
+///
+/// # Errors
+/// EACCES EIDRM EINVAL ENOMEM.
+pub fn attach(id: i32, options: &MapOptions) -> Result<Segment> {
+    attach_at(id, options, Place::Anywhere, 0)
+}
+
+/// As [`attach`], at a place and with flags of shmat(2).
+///
+/// # Errors
+/// As [`attach`]; `ERR_SHM_NOT_OURS`.
+pub fn attach_at(id: i32, options: &MapOptions, place: Place, extra_flags: i32) -> Result<Segment> {
+    let by_id = |error: Error| error.on(Subject::Id(id));
+    if options.access == Access::CopyOnWrite {
+        return Err(Error::own("ERR_SHM_UNSUPPORTED", "System V segments cannot be mapped copy-on-write"));
+    }
+    let how = if options.access == Access::Read { flags::SHM_RDONLY } else { 0 };
+    // IPC_STAT needs read permission, as attaching does.
+    let size_bytes = sysv_shm::stat(id).called("shmctl").map_err(by_id)?.size_bytes;
+    let mapping = Mapping::attach(id, place, how | extra_flags, size_bytes, options.guard).map_err(by_id)?;
+    Ok(Segment {
+        mapping,
+        access: options.access,
+        offset: 0,
+        created: false,
+        reservation: Reservation::None,
+        guard: options.guard,
+        backing: Backing::Sysv { id },
+    })
+}
+
+/// `shmctl(2)` with `IPC_RMID`.
+///
+/// # Errors
+/// EIDRM EINVAL EPERM.
+pub fn remove(id: i32) -> Result<()> {
+    sysv_shm::control(id, BareCommand::Remove).called("shmctl").map_err(|error| error.on(Subject::Id(id)))
+}
+
+fn get_new(key: i32, options: &CreateOptions) -> Result<i32> {
+    let size = to_usize(options.size_bytes)?;
+    let mode = i32::try_from(options.mode & 0o777).unwrap_or(0);
+    let base = flags::IPC_CREAT | flags::IPC_EXCL | mode | if options.reserve == Some(false) { flags::SHM_NORESERVE } else { 0 };
+    let get = |flags| sysv_shm::shmget(key, size, flags);
+    let answer = match options.huge {
+        HugeWish::No => get(base),
+        HugeWish::Require { page_size_bytes } => get(base | huge_flags(page_size_bytes)),
+        HugeWish::Prefer { page_size_bytes } => match get(base | huge_flags(page_size_bytes)) {
+            // No pool, no permission, no such page size: base pages do.
+            Err(Errno::ENOMEM | Errno::EPERM | Errno::EINVAL | Errno::ENOSYS | Errno::ENOENT) => get(base),
+            other => other,
+        },
+    };
+    answer.called("shmget").map_err(|error| error.on(Subject::Key(key)))
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "the log2 of a page size is below 64")]
+fn huge_flags(page_size_bytes: usize) -> i32 {
+    flags::SHM_HUGETLB | (page_size_bytes.trailing_zeros() as i32) << sysv_shm::SHM_HUGE_SHIFT
+}
+
+/// Attaches what was just made; on failure nothing is left behind.
+fn attach_new(id: i32, options: &CreateOptions) -> Result<Segment> {
+    let made = attach(id, &options.map).and_then(|mut segment| {
+        segment.created = true;
+        if options.reserve == Some(true) {
+            super::reserve::refuse_more_than_memory(options.size_bytes)?;
+            segment.mapping.populate(Extent::default(), options.map.access == Access::Write)?;
+            segment.reservation = Reservation::Done;
+        }
+        Ok(segment)
+    });
+    if made.is_err() {
+        let _ = remove(id);
+    }
+    made
+}

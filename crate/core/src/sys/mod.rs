@@ -1,0 +1,20 @@
+//! Floor 0: the only place that calls C.
+//!
+//! One file a manual section. A function here makes one call, retries `EINTR` where the manual
+//! allows it, and returns the errno as it came; meaning is given on the floors above.
+
+pub mod constants;
+mod conv;
+pub mod file;
+pub mod machine;
+pub mod memfd;
+pub mod mman;
+pub mod posix_sem;
+pub mod shm;
+pub mod signal;
+pub mod socket;
+pub mod sysv_sem;
+pub mod sysv_shm;
+
+/// The result of one system call.
+pub type SysResult<T> = std::result::Result<T, crate::error::Errno>;

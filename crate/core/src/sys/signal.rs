@@ -1,0 +1,169 @@
+//! Signal dispositions: sigaction(2), for the fault guard.
+
+#![expect(unsafe_code, reason = "this floor calls C")]
+
+use super::SysResult;
+use super::conv::ret_unit;
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use libc::{SIGBUS, SIGSEGV};
+
+/// What the kernel tells a handler about a fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// `SIGSEGV` or `SIGBUS`.
+    pub signal: i32,
+    /// `si_code`.
+    pub code: i32,
+    /// `si_addr`: the address touched.
+    pub address: usize,
+}
+
+impl Fault {
+    /// No mapping there, or one that forbids the access (not a protection key, not a memory error, not `kill`).
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        match self.signal {
+            // SEGV_MAPERR, SEGV_ACCERR of sigaction(2).
+            SIGSEGV => self.code == 1 || self.code == 2,
+            // BUS_ADRERR: beyond the end of the object, or an exhausted huge page pool.
+            SIGBUS => self.code == 2,
+            _ => false,
+        }
+    }
+}
+
+/// The disposition that stood before ours, for one signal. Written once, before our handler is installed.
+struct Previous {
+    known: AtomicBool,
+    action: UnsafeCell<MaybeUninit<libc::sigaction>>,
+}
+
+// SAFETY: `action` is written once, by the one thread that installs (see `install`), before `known` is
+// released; readers acquire `known` first.
+unsafe impl Sync for Previous {}
+
+static PREVIOUS_SEGV: Previous = Previous::new();
+static PREVIOUS_BUS: Previous = Previous::new();
+
+impl Previous {
+    const fn new() -> Self {
+        Self { known: AtomicBool::new(false), action: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+
+    const fn of(signal: i32) -> &'static Self {
+        if signal == SIGBUS { &PREVIOUS_BUS } else { &PREVIOUS_SEGV }
+    }
+
+    fn get(&self) -> Option<libc::sigaction> {
+        // SYNC: previous action, released in `install`.
+        if !self.known.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: `known` says that the action was written, and it is never written again.
+        let action = unsafe { &*self.action.get() };
+        // SAFETY: written before `known` was released.
+        Some(unsafe { action.assume_init() })
+    }
+}
+
+/// Whether a fault was dealt with.
+pub type Decide = fn(Fault) -> bool;
+
+static DECIDE: std::sync::OnceLock<Decide> = std::sync::OnceLock::new();
+
+/// Installs our handler for SIGSEGV and SIGBUS in front of whatever stands there. `decide` runs in signal
+/// context: it must be async-signal-safe. Call it once a process.
+///
+/// # Errors
+/// EINVAL, never in practice.
+pub fn install(decide: Decide) -> SysResult<()> {
+    let _ = DECIDE.set(decide);
+    for signal in [SIGSEGV, SIGBUS] {
+        let previous = Previous::of(signal);
+        let mut now = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: a null new action only asks; `now` has room for the answer.
+        ret_unit(unsafe { libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr()) })?;
+        // SAFETY: just written by the call.
+        let now = unsafe { now.assume_init() };
+        // SAFETY: nobody reads before `known` is released, and `install` runs once.
+        unsafe { *previous.action.get() = MaybeUninit::new(now) };
+        // SYNC: previous action, acquired in `Previous::get`.
+        previous.known.store(true, Ordering::Release);
+
+        let mut ours = now;
+        ours.sa_sigaction = handler as *const () as usize;
+        // SA_ONSTACK: V8 and others give threads a signal stack for stack overflows; without it we would break
+        // theirs. SA_NODEFER is absent: our handler does not fault. The mask stays as the earlier handler wanted it.
+        ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | (now.sa_flags & libc::SA_RESTART);
+        // SAFETY: `ours` is a complete sigaction whose handler has the three-argument form that SA_SIGINFO asks.
+        ret_unit(unsafe { libc::sigaction(signal, &raw const ours, std::ptr::null_mut()) })?;
+    }
+    Ok(())
+}
+
+/// Runs in signal context: async-signal-safe calls only, no allocation, no lock, no panic; errno is kept.
+extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: errno is thread-local and always there.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: valid for reads, see above.
+    let kept = unsafe { *errno };
+    if !settle(signal, info) {
+        hand_on(signal, info, context);
+    }
+    // SAFETY: valid for writes, see above.
+    unsafe { *errno = kept };
+}
+
+fn settle(signal: i32, info: *mut libc::siginfo_t) -> bool {
+    // SAFETY: with SA_SIGINFO the kernel passes a live siginfo.
+    let info = unsafe { &*info };
+    // SAFETY: reading si_addr is reading plain memory of the siginfo, whatever the code; `is_plain` decides on its meaning.
+    let address = unsafe { info.si_addr() } as usize;
+    let fault = Fault { signal, code: info.si_code, address };
+    DECIDE.get().is_some_and(|decide| decide(fault))
+}
+
+/// Not ours: whatever stood before us gets the signal just as the kernel would have given it.
+fn hand_on(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let Some(previous) = Previous::of(signal).get() else {
+        return die_by_default(signal, info);
+    };
+    match previous.sa_sigaction {
+        libc::SIG_DFL => die_by_default(signal, info),
+        // The kernel does not let a synchronous fault be ignored; a sent signal may be.
+        libc::SIG_IGN => {
+            // SAFETY: a live siginfo, see `settle`.
+            if unsafe { (*info).si_code } > 0 {
+                die_by_default(signal, info);
+            }
+        }
+        action if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: with SA_SIGINFO the previous owner registered a function of this form.
+            let call: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                unsafe { std::mem::transmute(action) };
+            call(signal, info, context);
+        }
+        action => {
+            // SAFETY: without SA_SIGINFO the previous owner registered a function of one argument.
+            let call: extern "C" fn(i32) = unsafe { std::mem::transmute(action) };
+            call(signal);
+        }
+    }
+}
+
+/// The default action. For a fault: put it back and return, and the instruction faults again, with the true
+/// address in the core dump. For a signal that somebody sent: send it again.
+fn die_by_default(signal: i32, info: *mut libc::siginfo_t) {
+    // SAFETY: all zeroes is a valid sigaction: SIG_DFL, no flags, empty mask.
+    let default = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
+    // SAFETY: a complete sigaction.
+    unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+    // SAFETY: a live siginfo, see `settle`.
+    if unsafe { (*info).si_code } <= 0 {
+        // SAFETY: numbers only; it is delivered when this handler returns and the mask opens.
+        unsafe { libc::raise(signal) };
+    }
+}

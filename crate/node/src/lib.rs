@@ -1,0 +1,21 @@
+//! The Node-API binding of shmem-core: napi lives here only.
+//!
+//! Each function converts, calls, converts; the algorithms are in the core, the words for users in the facade.
+//! [`error`] is the one place where errors change shape, [`view`] the one where memory becomes an `ArrayBuffer`.
+
+mod convert;
+pub mod error;
+pub mod memfd_segment;
+pub mod named_segment;
+pub mod options;
+mod panics;
+pub mod pass_fd;
+pub mod posix_semaphore;
+pub mod raw_constants;
+pub mod raw_posix;
+pub mod raw_sysv;
+pub mod segment;
+mod shared_view;
+pub mod sysv_segment;
+pub mod sysv_semaphore;
+mod view;

@@ -1,0 +1,57 @@
+//! Opening segments that a name leads to: POSIX objects and files.
+
+use crate::error::OrThrow;
+use crate::options::{NativeCreateOptions, NativeMapOptions};
+use crate::segment::NativeSegment;
+use napi::Result;
+use napi::bindgen_prelude::Env;
+use napi_derive::napi;
+use shmem_core::memory::{OpenMode, file, posix};
+
+/// Makes a POSIX object; `EEXIST` where the name is taken.
+#[napi(catch_unwind)]
+pub fn posix_create(env: Env, name: String, options: NativeCreateOptions) -> Result<NativeSegment> {
+    posix::create(&name, &options.to_core()?, OpenMode::Create).or_throw(&env).map(Into::into)
+}
+
+/// Opens a POSIX object.
+#[napi(catch_unwind)]
+pub fn posix_open(env: Env, name: String, options: NativeMapOptions) -> Result<NativeSegment> {
+    posix::open(&name, &options.to_core()?).or_throw(&env).map(Into::into)
+}
+
+/// Opens a POSIX object, or makes it.
+#[napi(catch_unwind)]
+pub fn posix_open_or_create(env: Env, name: String, options: NativeCreateOptions) -> Result<NativeSegment> {
+    posix::create(&name, &options.to_core()?, OpenMode::OpenOrCreate).or_throw(&env).map(Into::into)
+}
+
+/// `shm_unlink(3)`.
+#[napi(catch_unwind)]
+pub fn posix_remove(env: Env, name: String) -> Result<()> {
+    posix::remove(&name).or_throw(&env)
+}
+
+/// Makes a file; `EEXIST` where the path is taken.
+#[napi(catch_unwind)]
+pub fn file_create(env: Env, path: String, options: NativeCreateOptions) -> Result<NativeSegment> {
+    file::create(&path, &options.to_core()?, OpenMode::Create).or_throw(&env).map(Into::into)
+}
+
+/// Opens a file.
+#[napi(catch_unwind)]
+pub fn file_open(env: Env, path: String, options: NativeMapOptions) -> Result<NativeSegment> {
+    file::open(&path, &options.to_core()?).or_throw(&env).map(Into::into)
+}
+
+/// Opens a file, or makes it.
+#[napi(catch_unwind)]
+pub fn file_open_or_create(env: Env, path: String, options: NativeCreateOptions) -> Result<NativeSegment> {
+    file::create(&path, &options.to_core()?, OpenMode::OpenOrCreate).or_throw(&env).map(Into::into)
+}
+
+/// `unlink(2)`.
+#[napi(catch_unwind)]
+pub fn file_remove(env: Env, path: String) -> Result<()> {
+    file::remove(&path).or_throw(&env)
+}

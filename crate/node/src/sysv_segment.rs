@@ -1,0 +1,67 @@
+//! Opening System V segments.
+
+use crate::error::OrThrow;
+use crate::options::{NativeCreateOptions, NativeMapOptions};
+use crate::segment::{NativeSegment, NativeShmidDs};
+use napi::Result;
+use napi::bindgen_prelude::Env;
+use napi_derive::napi;
+use shmem_core::error::{Named, Subject};
+use shmem_core::memory::sysv;
+use shmem_core::sys::sysv_shm;
+
+/// Makes a segment; `EEXIST` where the key has one.
+#[napi(catch_unwind)]
+pub fn sysv_create(env: Env, key: i32, options: NativeCreateOptions) -> Result<NativeSegment> {
+    sysv::create(key, &options.to_core()?).or_throw(&env).map(Into::into)
+}
+
+/// Opens the segment of a key.
+#[napi(catch_unwind)]
+pub fn sysv_open(env: Env, key: i32, options: NativeMapOptions) -> Result<NativeSegment> {
+    sysv::open(key, &options.to_core()?).or_throw(&env).map(Into::into)
+}
+
+/// Opens the segment of a key, or makes it.
+#[napi(catch_unwind)]
+pub fn sysv_open_or_create(env: Env, key: i32, options: NativeCreateOptions) -> Result<NativeSegment> {
+    sysv::open_or_create(key, &options.to_core()?).or_throw(&env).map(Into::into)
+}
+
+/// Attaches by identifier.
+#[napi(catch_unwind)]
+pub fn sysv_attach(env: Env, id: i32, options: NativeMapOptions) -> Result<NativeSegment> {
+    sysv::attach(id, &options.to_core()?).or_throw(&env).map(Into::into)
+}
+
+/// `shmctl(2)` with `IPC_RMID`.
+#[napi(catch_unwind)]
+pub fn sysv_remove(env: Env, id: i32) -> Result<()> {
+    sysv::remove(id).or_throw(&env)
+}
+
+/// `shmctl(2)` with `IPC_STAT`.
+#[napi(catch_unwind)]
+pub fn sysv_stat(env: Env, id: i32) -> Result<NativeShmidDs> {
+    let ds = sysv_shm::stat(id).called("shmctl").map_err(|error| error.on(Subject::Id(id))).or_throw(&env)?;
+    Ok(NativeShmidDs::new(id, &ds))
+}
+
+/// `shmctl(2)` with `IPC_SET`.
+#[napi(catch_unwind)]
+pub fn sysv_set(env: Env, id: i32, uid: u32, gid: u32, mode: u16) -> Result<()> {
+    sysv_shm::set(id, uid, gid, mode).called("shmctl").map_err(|error| error.on(Subject::Id(id))).or_throw(&env)
+}
+
+/// `shmctl(2)` with `SHM_LOCK` or `SHM_UNLOCK`.
+#[napi(catch_unwind)]
+pub fn sysv_lock(env: Env, id: i32, locked: bool) -> Result<()> {
+    let command = if locked { sysv_shm::BareCommand::Lock } else { sysv_shm::BareCommand::Unlock };
+    sysv_shm::control(id, command).called("shmctl").map_err(|error| error.on(Subject::Id(id))).or_throw(&env)
+}
+
+/// `ftok(3)`.
+#[napi(catch_unwind)]
+pub fn ftok(env: Env, path: String, project_id: i32) -> Result<i32> {
+    sysv_shm::ftok(&path, project_id).called("ftok").map_err(|error| error.on(Subject::Path(path))).or_throw(&env)
+}

@@ -1,0 +1,109 @@
+//! Memory becomes an `ArrayBuffer`: here and nowhere else, without a copy, without a Rust slice over it.
+//!
+//! The proof that no view outlives its pages:
+//! 1. A buffer holds the mapping by `Arc` until V8 finalizes it, so dropping the segment alone unmaps nothing under a view.
+//! 2. `close` unmaps earlier, but only after V8 detached the very buffer that covers the range: then no JavaScript view reaches it.
+//! 3. A buffer that is found detached already was stolen by `transfer()`: its memory lives on in another buffer, so nothing
+//!    is unmapped until that one's finalizer, which is the same callback with the same `Arc`.
+//! 4. A thread of the runtime that still holds a pointer meets the quarantine, not foreign memory (`shmem_core::memory`).
+//!
+//! Where the runtime allows no external buffers (Electron), creation is an error, never a silent copy.
+
+#![expect(unsafe_code, reason = "Node-API is C")]
+
+use crate::panics::guarded;
+use napi::bindgen_prelude::{Env, JsValue, Object, Unknown};
+use napi::{Error, Result, Status, sys};
+use shmem_core::memory::Mapping;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+/// `napi_no_external_buffers_allowed` of js_native_api_types.h.
+const NO_EXTERNAL_BUFFERS_ALLOWED: i32 = 22;
+
+/// An `ArrayBuffer` over the whole mapping.
+pub(crate) fn array_buffer<'env>(env: &'env Env, mapping: &Arc<Mapping>) -> Result<Unknown<'env>> {
+    let held = Box::into_raw(Box::new(Arc::clone(mapping)));
+    let mut value = ptr::null_mut();
+    let status = {
+        let address = mapping.address() as *mut c_void;
+        // SAFETY: the range is mapped and stays so until `finalize` (points 1 to 3 above); `held` is given to `finalize`, which
+        // runs once; `value` is live.
+        unsafe {
+            sys::napi_create_external_arraybuffer(
+                env.raw(),
+                address,
+                mapping.size_bytes(),
+                Some(finalize),
+                held.cast(),
+                &raw mut value,
+            )
+        }
+    };
+    if status == sys::Status::napi_ok {
+        // SAFETY: `value` was made by this call, in this environment.
+        return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), value) });
+    }
+    // Where external buffers are not allowed, Node never calls the finalizer of the failed call.
+    // SAFETY: `held` came from Box::into_raw above and was not taken over.
+    drop(unsafe { Box::from_raw(held) });
+    if status == NO_EXTERNAL_BUFFERS_ALLOWED {
+        let error = shmem_core::Error::own(
+            "ERR_SHM_NO_EXTERNAL_BUFFERS",
+            "this runtime allows no buffers over memory that it did not allocate itself",
+        );
+        return Err(crate::error::throw(env, &error));
+    }
+    Err(Error::new(Status::from(status), "cannot create an ArrayBuffer over the segment"))
+}
+
+/// An `ArrayBuffer` over a word that lives as long as the image, which is never unloaded (build.rs).
+pub(crate) fn counter<'env>(env: &'env Env, word: &'static AtomicU32) -> Result<Unknown<'env>> {
+    let mut value = ptr::null_mut();
+    // SAFETY: the word is static and interior-mutable; there is nothing to finalize; `value` is live.
+    let status = unsafe {
+        sys::napi_create_external_arraybuffer(
+            env.raw(),
+            word.as_ptr().cast(),
+            size_of::<AtomicU32>(),
+            None,
+            ptr::null_mut(),
+            &raw mut value,
+        )
+    };
+    check(status, "make")?;
+    // SAFETY: `value` was made by this call, in this environment.
+    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
+}
+
+/// V8 is done with a buffer. Runs on a thread that may run JavaScript, or at the environment's end.
+extern "C" fn finalize(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+    guarded(|| {
+        // SAFETY: `hint` is the box of `array_buffer`, and Node-API finalizes a buffer once.
+        drop(unsafe { Box::from_raw(hint.cast::<Arc<Mapping>>()) });
+    });
+}
+
+/// Takes the memory away from a buffer. Answers `false` where `transfer()` had taken it already.
+pub(crate) fn detach(env: &Env, buffer: &Object<'_>) -> Result<bool> {
+    let raw = buffer.raw();
+    let mut detached = false;
+    // SAFETY: `raw` is a value of this environment, alive in this call; `detached` is live.
+    check(unsafe { sys::napi_is_detached_arraybuffer(env.raw(), raw, &raw mut detached) }, "is_detached")?;
+    if detached {
+        return Ok(false);
+    }
+    // SAFETY: as above; external buffers are detachable.
+    check(unsafe { sys::napi_detach_arraybuffer(env.raw(), raw) }, "detach")?;
+    Ok(true)
+}
+
+fn check(status: sys::napi_status, what: &str) -> Result<()> {
+    if status == sys::Status::napi_ok {
+        Ok(())
+    } else {
+        Err(Error::new(Status::from(status), format!("cannot {what} the segment's buffer")))
+    }
+}

@@ -1,0 +1,43 @@
+/**
+ * Shared memory for Node.js: the memory itself, zero-copy, with System V and POSIX shared memory, memfd and files.
+ *
+ * This is the front door; each noun has a file of its own under `lib/`. The raw calls under their man-page names are in
+ * `shmem/sysv` and `shmem/posix`.
+ *
+ * @module
+ */
+
+export { SysvSegment, IPC_PRIVATE, type SysvCreateOptions, type SysvMapOptions, type SysvStat } from './lib/sysv-segment.js'
+export { PosixSegment, type PosixCreateOptions } from './lib/posix-segment.js'
+export { MemfdSegment, type MemfdCreateOptions, type MemfdMapOptions, type Seal } from './lib/memfd-segment.js'
+export { FileSegment, type FileCreateOptions } from './lib/file-segment.js'
+export { Segment, type Residency, type SegmentStat } from './lib/segment.js'
+export type { ObjectStat, OwnerChange } from './lib/backing-object.js'
+export type { Access, CreateOptions, MapOptions, Range } from './lib/options.js'
+export type { Advice } from './lib/page-words.js'
+export type { Size } from './lib/arguments.js'
+export type { FaultCounts } from './lib/faults.js'
+
+export {
+  openDescriptor,
+  type Descriptor,
+  type FileDescriptor,
+  type MemfdDescriptor,
+  type PosixDescriptor,
+  type SysvDescriptor
+} from './lib/descriptor.js'
+export { sendFd, receiveFd, type PassOptions } from './lib/pass-fd.js'
+export { ftok } from './lib/ftok.js'
+
+export {
+  SysvSemaphoreSet,
+  type AcquireOptions,
+  type SemaphoreOperation,
+  type SemaphoreSetCreateOptions,
+  type SemaphoreSetStat,
+  type WaitOptions
+} from './lib/sysv-semaphore-set.js'
+export { PosixSemaphore, type PosixSemaphoreCreateOptions } from './lib/posix-semaphore.js'
+
+export { ShmError } from './lib/errors.js'
+export { isSupported } from './lib/native.js'

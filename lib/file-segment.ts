@@ -1,0 +1,84 @@
+/**
+ * Files as memory: what is written reaches the file, or stays private (`'copy-on-write'`).
+ *
+ * @module
+ */
+
+import { resolve } from 'node:path'
+import * as check from './arguments.js'
+import { native, type Binding } from './native.js'
+import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
+import { createOptions, mapOptions, type CreateOptions, type MapOptions, type Opening } from './options.js'
+import { Segment } from './segment.js'
+import type { FileDescriptor } from './descriptor.js'
+
+/** {@link CreateOptions} for files, which have base pages. */
+export type FileCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'>
+
+/** A file, mapped. It is there under its path only once it has its size. `flush()` makes what was written durable. */
+export class FileSegment extends Segment {
+  override readonly kind = 'file'
+  /** The absolute path. */
+  readonly path: string
+  readonly #opened: Binding.NativeSegment
+
+  private constructor(path: string, opened: Binding.NativeSegment, options: Opening) {
+    super(opened, options)
+    this.path = path
+    this.#opened = opened
+  }
+
+  /** Makes a file. @throws {@link ShmError} EEXIST, ENOENT (its folder), ENOSPC, EACCES, EROFS, EMFILE. */
+  static create(path: string, options: FileCreateOptions): FileSegment {
+    return FileSegment.#make(path, options, native.fileCreate)
+  }
+
+  /** Opens a file. @throws {@link ShmError} ENOENT, EACCES, EISDIR, `ERR_SHM_EMPTY` (0 bytes), EINVAL (no regular file). */
+  static open(path: string, options?: MapOptions): FileSegment {
+    const checked = mapOptions(options)
+    const absolute = resolve(check.path('path', path))
+    return new FileSegment(absolute, native.fileOpen(absolute, checked.native), checked).settle(checked)
+  }
+
+  /** Opens a file or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
+  static openOrCreate(path: string, options: FileCreateOptions): FileSegment {
+    return FileSegment.#make(path, options, native.fileOpenOrCreate)
+  }
+
+  /** Removes a file's name (unlink(2)); who has it open goes on. @throws {@link ShmError} ENOENT, EACCES, EPERM. */
+  static remove(path: string): void {
+    native.fileRemove(resolve(check.path('path', path)))
+  }
+
+  static #make(path: string, options: FileCreateOptions, open: typeof native.fileCreate): FileSegment {
+    const checked = createOptions(options)
+    const absolute = resolve(check.path('path', path))
+    refuseHugePages(checked.native, absolute)
+    return new FileSegment(absolute, open(absolute, checked.native), checked).settle(checked)
+  }
+
+  /** The kept descriptor (`keepFd`), until `close()`. */
+  get fd(): number | undefined {
+    return this.closed ? undefined : (this.#opened.fd ?? undefined)
+  }
+
+  override get descriptor(): FileDescriptor {
+    const [device = 0, inode = 0] = this.#opened.identity ?? []
+    return { kind: 'file', path: this.path, device, inode, offset: this.offset, size: this.size, access: this.access }
+  }
+
+  /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
+  override stat(): ObjectStat & { kind: 'file' } {
+    return objectStat('file', this.commonStat(), this.live().objectStat())
+  }
+
+  /** fchmod(2) and fchown(2) of the file; what is not given stays. @throws {@link ShmError} EPERM, EROFS. */
+  set(change: OwnerChange): void {
+    setOwner(this.live(), change)
+  }
+
+  /** `unlink(2)`. Works after `close()` too. ENOENT, EACCES, EPERM. */
+  override remove(): void {
+    native.fileRemove(this.path)
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * What to do about a failure, where the remedy is known. One row a cause, the most particular first.
+ *
+ * @module
+ * @internal
+ */
+
+import type { ErrorFacts } from './errors.js'
+
+interface Row {
+  code: string
+  syscalls?: string[]
+  when?: (facts: ErrorFacts) => boolean
+  hint: string
+}
+
+const onShm = (facts: ErrorFacts): boolean => facts.objectName !== undefined || (facts.path?.startsWith('/dev/shm/') ?? false)
+
+const MEMLOCK = 'The limit is RLIMIT_MEMLOCK: see ulimit -l, LimitMEMLOCK= (systemd) or --ulimit memlock=-1 (Docker); CAP_IPC_LOCK lifts it'
+const HUGE_POOL = 'The huge page pool may be empty: see /proc/meminfo (HugePages_Free) and sysctl vm.nr_hugepages'
+
+const ROWS: Row[] = [
+  { code: 'ENOENT', syscalls: ['shmget', 'semget'], hint: 'Keys are looked up in this IPC namespace only: ipcs lists it; containers share one with --ipc' },
+  { code: 'ENOENT', syscalls: ['shm_open', 'sem_open'], hint: 'Names are looked up in this mount namespace’s /dev/shm only: containers have one each unless they share --ipc' },
+  { code: 'ENOSPC', syscalls: ['shmget'], hint: 'All identifiers (SHMMNI) or pages (SHMALL) of this IPC namespace are used: see ipcs -lm and sysctl kernel.shmmni kernel.shmall; ipcrm removes what nobody uses' },
+  { code: 'EINVAL', syscalls: ['shmget'], hint: 'The size must be from 1 to SHMMAX (sysctl kernel.shmmax), a multiple of the page for huge pages, and no larger than an existing segment of that key' },
+  { code: 'ENOMEM', syscalls: ['shmget'], hint: `There is not enough memory, or, with huge pages: ${HUGE_POOL}` },
+  { code: 'EPERM', syscalls: ['shmget'], hint: 'Huge pages need CAP_IPC_LOCK or membership in the group of sysctl vm.hugetlb_shm_group' },
+  { code: 'EIDRM', hint: 'It was removed (IPC_RMID) meanwhile' },
+  { code: 'EINVAL', syscalls: ['shmat', 'shmctl', 'semctl', 'semop'], when: facts => facts.id !== undefined, hint: 'There may be no such identifier in this IPC namespace, or no longer' },
+  { code: 'ENOSPC', syscalls: ['semget'], hint: 'All sets (SEMMNI) or semaphores (SEMMNS) of this IPC namespace are used: see ipcs -ls and sysctl kernel.sem' },
+  { code: 'EINVAL', syscalls: ['semget'], hint: 'The count must be from 1 to SEMMSL (the first number of sysctl kernel.sem), and no larger than an existing set of that key' },
+  { code: 'ERANGE', syscalls: ['semop', 'semctl'], hint: 'A System V semaphore goes from 0 to 32,767 (SEMVMX), and so does its undo value' },
+  { code: 'E2BIG', syscalls: ['semop'], hint: 'At most SEMOPM operations in one call: the third number of sysctl kernel.sem' },
+  { code: 'EPERM', syscalls: ['shmctl'], hint: `Only the owner, the creator or root may change or remove it. For SHM_LOCK: ${MEMLOCK}` },
+  { code: 'ENOMEM', syscalls: ['shmctl', 'mlock', 'mlock2'], hint: MEMLOCK },
+  { code: 'EPERM', syscalls: ['mlock', 'mlock2'], hint: MEMLOCK },
+  { code: 'EAGAIN', syscalls: ['mlock', 'mlock2', 'mmap'], hint: MEMLOCK },
+  { code: 'ENOSPC', syscalls: ['fallocate', 'ftruncate', 'shm_open', 'linkat', 'open'], when: onShm, hint: '/dev/shm is full: see df -h /dev/shm; mount -o remount,size=… or docker run --shm-size=1g make it larger. { reserve: false } delays the failure to the first touch' },
+  { code: 'ENOSPC', syscalls: ['fallocate', 'ftruncate', 'open'], hint: 'The file system is full: see df -h' },
+  { code: 'ENOMEM', syscalls: ['mmap', 'memfd_create'], hint: `Too little memory, too many mappings (sysctl vm.max_map_count), or, with huge pages: ${HUGE_POOL}` },
+  { code: 'EACCES', syscalls: ['shm_open', 'open', 'mmap', 'shmget', 'shmat', 'sem_open', 'semget'], hint: 'Look at the object’s owner and mode: { access: "read" } may be allowed where writing is not' },
+  { code: 'EMFILE', hint: 'Too many open descriptors in this process: see ulimit -n' },
+  { code: 'EBUSY', syscalls: ['fcntl'], hint: 'Sealing against writing needs that nobody has it mapped for writing: create with access "read", or seal "future-write"' },
+  { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate'], hint: 'A seal forbids it' },
+  { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
+  { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: refresh() maps what is left' },
+  { code: 'ERR_SHM_REMOVED', hint: 'Open it with { keepFd: true } to go on after the name is gone' }
+]
+
+/** The hint for these facts, or nothing. */
+export function hintFor(facts: ErrorFacts): string | undefined {
+  return ROWS.find(
+    row =>
+      row.code === facts.code &&
+      (row.syscalls === undefined || (facts.syscall !== undefined && row.syscalls.includes(facts.syscall))) &&
+      (row.when === undefined || row.when(facts))
+  )?.hint
+}

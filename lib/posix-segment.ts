@@ -1,0 +1,90 @@
+/**
+ * POSIX shared memory objects: a name under /dev/shm (shm_overview(7)).
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { native, type Binding } from './native.js'
+import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
+import { createOptions, mapOptions, type CreateOptions, type MapOptions, type Opening } from './options.js'
+import { Segment } from './segment.js'
+import type { PosixDescriptor } from './descriptor.js'
+
+/** {@link CreateOptions} for POSIX objects, which have transparent huge pages at most. */
+export type PosixCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'> & { hugePages?: 'prefer' | false }
+
+/**
+ * A POSIX shared memory object, mapped. The name lives until `remove()` or the end of the machine's run; it is visible only once
+ * the object has its size, so nobody opens a half-made one.
+ */
+export class PosixSegment extends Segment {
+  override readonly kind = 'posix'
+  /** The name, with its slash. */
+  readonly name: string
+  readonly #opened: Binding.NativeSegment
+
+  private constructor(name: string, opened: Binding.NativeSegment, options: Opening) {
+    super(opened, options)
+    this.name = name
+    this.#opened = opened
+  }
+
+  /**
+   * Makes an object (shm_open(3), fallocate(2), mmap(2)).
+   *
+   * @throws {@link ShmError} EEXIST, ENOSPC (/dev/shm is full), EACCES, EMFILE, `ERR_SHM_NO_MEMORY`; EINVAL for huge pages required.
+   */
+  static create(name: string, options: PosixCreateOptions): PosixSegment {
+    return PosixSegment.#make(name, options, native.posixCreate)
+  }
+
+  /** Opens an existing object. @throws {@link ShmError} ENOENT, EACCES, `ERR_SHM_EMPTY` (0 bytes), EINVAL (no regular file). */
+  static open(name: string, options?: MapOptions): PosixSegment {
+    const checked = mapOptions(options)
+    const plain = check.objectName('name', name)
+    return new PosixSegment(plain, native.posixOpen(plain, checked.native), checked).settle(checked)
+  }
+
+  /** Opens an object or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
+  static openOrCreate(name: string, options: PosixCreateOptions): PosixSegment {
+    return PosixSegment.#make(name, options, native.posixOpenOrCreate)
+  }
+
+  /** Removes a name (shm_unlink(3)); who has the object open goes on. @throws {@link ShmError} ENOENT, EACCES. */
+  static remove(name: string): void {
+    native.posixRemove(check.objectName('name', name))
+  }
+
+  static #make(name: string, options: PosixCreateOptions, open: typeof native.posixCreate): PosixSegment {
+    const checked = createOptions(options)
+    const plain = check.objectName('name', name)
+    refuseHugePages(checked.native, plain)
+    return new PosixSegment(plain, open(plain, checked.native), checked).settle(checked)
+  }
+
+  /** The kept descriptor (`keepFd`), until `close()`. */
+  get fd(): number | undefined {
+    return this.closed ? undefined : (this.#opened.fd ?? undefined)
+  }
+
+  override get descriptor(): PosixDescriptor {
+    const [device = 0, inode = 0] = this.#opened.identity ?? []
+    return { kind: 'posix', name: this.name, device, inode, offset: this.offset, size: this.size, access: this.access }
+  }
+
+  /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
+  override stat(): ObjectStat & { kind: 'posix' } {
+    return objectStat('posix', this.commonStat(), this.live().objectStat())
+  }
+
+  /** fchmod(2) and fchown(2) of the object; what is not given stays. @throws {@link ShmError} EPERM. */
+  set(change: OwnerChange): void {
+    setOwner(this.live(), change)
+  }
+
+  /** `shm_unlink(3)`. Works after `close()` too. ENOENT, EACCES. */
+  override remove(): void {
+    native.posixRemove(this.name)
+  }
+}

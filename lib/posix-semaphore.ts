@@ -1,0 +1,160 @@
+/**
+ * POSIX semaphores: one counter, by name or inside a segment (sem_overview(7)).
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { ShmError, outOfRange, wrongType } from './errors.js'
+import { native, type Binding } from './native.js'
+import { Segment } from './segment.js'
+import { waitInSlices } from './waiting.js'
+import type { WaitOptions } from './sysv-semaphore-set.js'
+
+const MAX_VALUE = 2 ** 31 - 1
+const [SIZE_BYTES = 0, ALIGN_BYTES = 1] = native.posixSemaphoreLayout()
+/** `sem.` stands before a semaphore's name in /dev/shm. */
+const LONGEST_NAME = 250
+
+/** How a named semaphore is created. */
+export interface PosixSemaphoreCreateOptions {
+  /** First value, 0 to 2^31 - 1. @default 0 */
+  value?: number
+  /** Permission bits, exact: the umask does not apply. @default 0o600 */
+  mode?: number
+}
+
+/**
+ * A POSIX semaphore. Not robust: what a process took stays taken when it dies.
+ *
+ * One inside a segment is a `sem_t` of the C library of the process that made it: use the same library (glibc or musl) on all sides.
+ */
+export class PosixSemaphore {
+  /** Bytes of one inside a segment: 32 with glibc on 64 bits. */
+  static readonly sizeBytes = SIZE_BYTES
+  /** The offset of one inside a segment is a multiple of this. */
+  static readonly alignBytes = ALIGN_BYTES
+
+  /** The name; absent for one inside a segment. */
+  readonly name: string | undefined
+  /** Whether this opening made it. */
+  readonly created: boolean
+  readonly #native: Binding.NativePosixSemaphore
+  #closed = false
+
+  private constructor(opened: Binding.NativePosixSemaphore, name: string | undefined) {
+    if (!(opened instanceof native.NativePosixSemaphore)) throw wrongType('semaphore', 'made by create(), open() or at(), not by new', opened)
+    this.#native = opened
+    this.name = name
+    this.created = opened.created
+  }
+
+  /** Makes a named one (sem_open(3)). @throws {@link ShmError} EEXIST, EACCES, EMFILE, ENOSPC. */
+  static create(name: string, options?: PosixSemaphoreCreateOptions): PosixSemaphore {
+    const { value, mode } = creation(options)
+    const plain = check.objectName('name', name, LONGEST_NAME)
+    return new PosixSemaphore(native.posixSemaphoreCreate(plain, value, mode), plain)
+  }
+
+  /** Opens a named one. @throws {@link ShmError} ENOENT, EACCES. */
+  static open(name: string): PosixSemaphore {
+    const plain = check.objectName('name', name, LONGEST_NAME)
+    return new PosixSemaphore(native.posixSemaphoreOpen(plain), plain)
+  }
+
+  /** Opens a named one or makes it; the value of an existing one stays as it is. */
+  static openOrCreate(name: string, options?: PosixSemaphoreCreateOptions): PosixSemaphore {
+    const { value, mode } = creation(options)
+    const plain = check.objectName('name', name, LONGEST_NAME)
+    return new PosixSemaphore(native.posixSemaphoreOpenOrCreate(plain, value, mode), plain)
+  }
+
+  /**
+   * The one at `offset` of a segment, made before by {@link PosixSemaphore.init} or by C's `sem_init(…, 1, …)`.
+   * Once the segment is closed, every call on it is `ERR_SHM_CLOSED`.
+   *
+   * @throws {@link ShmError} `ERR_SHM_READ_ONLY`, `ERR_SHM_CLOSED`; RangeError for an offset that is not aligned or too near the end.
+   */
+  static at(segment: Segment, offset: number): PosixSemaphore {
+    return new PosixSemaphore(native.posixSemaphoreAt(...place(segment, offset)), undefined)
+  }
+
+  /** Makes one at `offset` of a segment (sem_init(3), shared between processes). Nobody may be using those bytes. */
+  static init(segment: Segment, offset: number, options?: Pick<PosixSemaphoreCreateOptions, 'value'>): PosixSemaphore {
+    const { value = 0 } = check.options<PosixSemaphoreCreateOptions>('options', options, ['value'])
+    return new PosixSemaphore(
+      native.posixSemaphoreAt(...place(segment, offset), check.integer('options.value', value, 0, MAX_VALUE)),
+      undefined
+    )
+  }
+
+  /** Removes a name (sem_unlink(3)); who has it open goes on. @throws {@link ShmError} ENOENT, EACCES. */
+  static remove(name: string): void {
+    native.posixSemaphoreRemove(check.objectName('name', name, LONGEST_NAME))
+  }
+
+  /** The value; stale the moment it returns. */
+  get value(): number {
+    return this.#native.value()
+  }
+
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Takes one now, if there is one (sem_trywait(3)). */
+  tryWait(): 'acquired' | 'busy' {
+    for (;;) {
+      const word = this.#native.tryWait()
+      if (word >= 0) return word === 1 ? 'acquired' : 'busy'
+    }
+  }
+
+  /** Takes one, waiting until there is one (sem_timedwait(3)). Blocks the thread. */
+  waitSync(options?: WaitOptions): 'acquired' | 'timedOut' {
+    const { timeoutMs } = check.options<WaitOptions>('options', options, ['timeoutMs'])
+    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#native.wait(sliceMs) === 1) ? 'acquired' : 'timedOut'
+  }
+
+  /** Gives one (sem_post(3)). @throws {@link ShmError} EOVERFLOW beyond 2^31 - 1. */
+  post(): void {
+    this.#native.post()
+  }
+
+  /** Closes it in this process (sem_close(3)); the semaphore itself stays. Idempotent. */
+  close(): void {
+    this.#closed = true
+    this.#native.close()
+  }
+
+  /** Removes its name (sem_unlink(3)). Works after `close()` too. `ERR_SHM_UNSUPPORTED` for one inside a segment. */
+  remove(): void {
+    if (this.name === undefined) {
+      throw new ShmError({ code: 'ERR_SHM_UNSUPPORTED', message: 'a semaphore inside a segment has no name: it goes with the segment' })
+    }
+    native.posixSemaphoreRemove(this.name)
+  }
+
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+function creation(value: unknown): { value: number; mode: number } {
+  const { value: first = 0, mode } = check.options<PosixSemaphoreCreateOptions>('options', value, ['value', 'mode'])
+  return { value: check.integer('options.value', first, 0, MAX_VALUE), mode: check.mode('options.mode', mode, 0o600) }
+}
+
+function place(segment: Segment, offset: number): [Binding.NativeSegment, number] {
+  if (!(segment instanceof Segment)) throw wrongType('segment', 'a segment', segment)
+  const opened = segment.live()
+  if (segment.access === 'read') {
+    throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: 'a semaphore needs a segment that is open for writing' })
+  }
+  check.integer('offset', offset, 0, segment.size)
+  if (offset % ALIGN_BYTES !== 0) throw outOfRange('offset', `a multiple of ${ALIGN_BYTES}`, offset)
+  if (offset + SIZE_BYTES > segment.size) throw outOfRange('offset', `at least ${SIZE_BYTES} bytes before the end (${segment.size})`, offset)
+  return [opened, offset]
+}

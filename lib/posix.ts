@@ -1,0 +1,258 @@
+/**
+ * POSIX shared memory, mappings and semaphores under their man-page names, constants included: `import … from 'shmem/posix'`.
+ *
+ * C's semantics, umask and all; a failed call throws {@link ShmError} with the errno. One thing differs: `mmap` answers a handle
+ * (`{ buffer, address }`) that the other calls take, with offsets into it, since the memory must be taken away from JavaScript before
+ * it is unmapped; MAP_FIXED works only inside mappings of this library (`ERR_SHM_NOT_OURS`).
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { ShmError, wrongType } from './errors.js'
+import { native, type Binding } from './native.js'
+import { RawMapping, rawExtent, rawMapping } from './raw-mapping.js'
+import { waitInSlices } from './waiting.js'
+import type { Size } from './arguments.js'
+
+const constants = native.posixConstants()
+
+export const {
+  O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_CLOEXEC, O_NOFOLLOW,
+  PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC,
+  MAP_SHARED, MAP_SHARED_VALIDATE, MAP_PRIVATE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_ANONYMOUS, MAP_NORESERVE, MAP_POPULATE,
+  MAP_LOCKED, MAP_HUGETLB, MAP_HUGE_SHIFT, MAP_HUGE_2MB, MAP_HUGE_1GB, MAP_SYNC, MAP_NONBLOCK, MAP_STACK,
+  MS_ASYNC, MS_SYNC, MS_INVALIDATE, MLOCK_ONFAULT,
+  MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK,
+  MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_COLD, MADV_PAGEOUT,
+  MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_COLLAPSE,
+  MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_HUGETLB, MFD_HUGE_2MB, MFD_HUGE_1GB,
+  F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, F_SEAL_FUTURE_WRITE
+} = constants as Readonly<Record<PosixConstant, number>>
+
+/** The names of the constants. */
+export type PosixConstant =
+  | 'O_RDONLY' | 'O_RDWR' | 'O_CREAT' | 'O_EXCL' | 'O_TRUNC' | 'O_CLOEXEC' | 'O_NOFOLLOW' | 'PROT_NONE' | 'PROT_READ'
+  | 'PROT_WRITE' | 'PROT_EXEC' | 'MAP_SHARED' | 'MAP_SHARED_VALIDATE' | 'MAP_PRIVATE' | 'MAP_FIXED' | 'MAP_FIXED_NOREPLACE'
+  | 'MAP_ANONYMOUS' | 'MAP_NORESERVE' | 'MAP_POPULATE' | 'MAP_LOCKED' | 'MAP_HUGETLB' | 'MAP_HUGE_SHIFT' | 'MAP_HUGE_2MB'
+  | 'MAP_HUGE_1GB' | 'MAP_SYNC' | 'MAP_NONBLOCK' | 'MAP_STACK' | 'MS_ASYNC' | 'MS_SYNC' | 'MS_INVALIDATE' | 'MLOCK_ONFAULT'
+  | 'MADV_NORMAL' | 'MADV_RANDOM' | 'MADV_SEQUENTIAL' | 'MADV_WILLNEED' | 'MADV_DONTNEED' | 'MADV_FREE' | 'MADV_REMOVE'
+  | 'MADV_DONTFORK' | 'MADV_DOFORK' | 'MADV_MERGEABLE' | 'MADV_UNMERGEABLE' | 'MADV_HUGEPAGE' | 'MADV_NOHUGEPAGE'
+  | 'MADV_DONTDUMP' | 'MADV_DODUMP' | 'MADV_COLD' | 'MADV_PAGEOUT' | 'MADV_POPULATE_READ' | 'MADV_POPULATE_WRITE'
+  | 'MADV_COLLAPSE' | 'MFD_CLOEXEC' | 'MFD_ALLOW_SEALING' | 'MFD_HUGETLB' | 'MFD_HUGE_2MB' | 'MFD_HUGE_1GB' | 'F_SEAL_SEAL'
+  | 'F_SEAL_SHRINK' | 'F_SEAL_GROW' | 'F_SEAL_WRITE' | 'F_SEAL_FUTURE_WRITE'
+
+/** `struct stat`, as far as memory cares. */
+export interface stat {
+  st_dev: number
+  st_ino: number
+  st_size: number
+  st_mode: number
+  st_uid: number
+  st_gid: number
+  st_nlink: number
+  /** In units of 512 bytes. */
+  st_blocks: number
+}
+
+/** shm_open(3). The umask applies to `mode`. EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT. */
+export function shm_open(name: string, oflag: number, mode = 0): number {
+  return native.shmOpen(check.text('name', name), check.flags('oflag', oflag), check.integer('mode', mode, 0, 0o7777))
+}
+
+/** shm_unlink(3). EACCES EINVAL ENAMETOOLONG ENOENT. */
+export function shm_unlink(name: string): void {
+  native.shmUnlink(check.text('name', name))
+}
+
+/** ftruncate(2). EBADF EFBIG EINVAL EPERM. */
+export function ftruncate(fd: number, length: Size): void {
+  native.ftruncate(check.int32('fd', fd), check.bytes('length', length, 0))
+}
+
+/** posix_fallocate(3), by fallocate(2) itself: EOPNOTSUPP where the file system cannot. EBADF EFBIG EINVAL ENODEV ENOSPC EPERM. */
+export function posix_fallocate(fd: number, offset: Size, length: Size): void {
+  native.fallocate(check.int32('fd', fd), check.bytes('offset', offset, 0), check.bytes('length', length, 1))
+}
+
+/** fstat(2). EBADF. */
+export function fstat(fd: number): stat {
+  const raw = native.fstat(check.int32('fd', fd))
+  return {
+    st_dev: raw.device,
+    st_ino: raw.inode,
+    st_size: raw.size,
+    st_mode: raw.mode,
+    st_uid: raw.uid,
+    st_gid: raw.gid,
+    st_nlink: raw.links,
+    st_blocks: raw.allocatedBytes / 512
+  }
+}
+
+/** fchmod(2). EBADF EPERM EROFS. */
+export function fchmod(fd: number, mode: number): void {
+  native.fchmod(check.int32('fd', fd), check.integer('mode', mode, 0, 0o7777))
+}
+
+/** fchown(2); -1 leaves an id as it is. EBADF EPERM EROFS. */
+export function fchown(fd: number, uid: number, gid: number): void {
+  const id = (name: string, value: number): number | undefined =>
+    check.integer(name, value, -1, 2 ** 32 - 2) === -1 ? undefined : value
+  native.fchown(check.int32('fd', fd), id('uid', uid), id('gid', gid))
+}
+
+/** close(2). EBADF. */
+export function close(fd: number): void {
+  native.closeFd(check.int32('fd', fd))
+}
+
+/** memfd_create(2), Linux 3.17. EINVAL EMFILE ENFILE ENOMEM EPERM. */
+export function memfd_create(name: string, flags: number): number {
+  return native.rawMemfdCreate(check.text('name', name), check.integer('flags', flags, 0, 2 ** 32 - 1))
+}
+
+/** fcntl(2) with F_ADD_SEALS. EBADF EBUSY EINVAL EPERM. */
+export function fcntl_add_seals(fd: number, seals: number): void {
+  native.fcntlAddSeals(check.int32('fd', fd), check.flags('seals', seals))
+}
+
+/** fcntl(2) with F_GET_SEALS. EBADF EINVAL. */
+export function fcntl_get_seals(fd: number): number {
+  return native.fcntlGetSeals(check.int32('fd', fd))
+}
+
+/**
+ * mmap(2). An address without MAP_FIXED is a hint; MAP_FIXED_NOREPLACE (Linux 4.17) is EEXIST where something is; MAP_FIXED replaces
+ * a part of a mapping of ours, which then lives on until both are unmapped, and is `ERR_SHM_NOT_OURS` elsewhere.
+ * EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOPNOTSUPP EOVERFLOW EPERM ETXTBSY.
+ */
+export function mmap(address: bigint | null, length: Size, prot: number, flags: number, fd: number, offset: Size = 0): RawMapping {
+  const opened = native.mmap(
+    check.address('address', address),
+    check.bytes('length', length, 1),
+    check.flags('prot', prot),
+    check.flags('flags', flags),
+    check.int32('fd', fd),
+    check.bytes('offset', offset, 0)
+  )
+  return new RawMapping(opened, 'mmap')
+}
+
+/** munmap(2): the whole mapping, or whole pages of it; then a hole stays, whose touch reads zeroes and never crashes. EINVAL. */
+export function munmap(mapping: RawMapping, offset?: Size, length?: Size): void {
+  const handle = rawMapping('mapping', mapping)
+  if (offset === undefined && length === undefined) handle.unmap('munmap')
+  else handle.open('munmap').unmapPart(rawExtent(offset, length))
+}
+
+/** mprotect(2) of whole pages. EACCES EINVAL ENOMEM. */
+export function mprotect(mapping: RawMapping, offset: Size, length: Size, prot: number): void {
+  rawMapping('mapping', mapping).open('mprotect').protect(rawExtent(offset, length), check.flags('prot', prot))
+}
+
+/** msync(2) of the pages touched. EBUSY EINVAL EIO ENOMEM. */
+export function msync(mapping: RawMapping, offset: Size, length: Size, flags: number): void {
+  rawMapping('mapping', mapping).open('msync').flush(rawExtent(offset, length), check.flags('flags', flags))
+}
+
+/** mlock(2) of the pages touched. EAGAIN EINVAL ENOMEM EPERM. */
+export function mlock(mapping: RawMapping, offset: Size, length: Size): void {
+  rawMapping('mapping', mapping).open('mlock').lock(rawExtent(offset, length), 0)
+}
+
+/** mlock2(2), Linux 4.4, with MLOCK_ONFAULT. EAGAIN EINVAL ENOMEM EPERM. */
+export function mlock2(mapping: RawMapping, offset: Size, length: Size, flags: number): void {
+  rawMapping('mapping', mapping).open('mlock2').lock(rawExtent(offset, length), check.flags('flags', flags))
+}
+
+/** munlock(2) of the pages touched. EINVAL ENOMEM. */
+export function munlock(mapping: RawMapping, offset: Size, length: Size): void {
+  rawMapping('mapping', mapping).open('munlock').unlock(rawExtent(offset, length))
+}
+
+/** madvise(2) of the pages touched; advice that breaks hardware pages is refused. EACCES EAGAIN EBADF EINVAL EIO ENOMEM EPERM. */
+export function madvise(mapping: RawMapping, offset: Size, length: Size, advice: number): void {
+  rawMapping('mapping', mapping).open('madvise').advise(rawExtent(offset, length), check.int32('advice', advice))
+}
+
+/** mincore(2): one byte a page, whose lowest bit says whether it is in RAM. EAGAIN ENOMEM. */
+export function mincore(mapping: RawMapping, offset: Size, length: Size): Uint8Array {
+  return rawMapping('mapping', mapping).open('mincore').residency(rawExtent(offset, length))
+}
+
+/** A semaphore that `sem_open` or `sem_init` answered. */
+export class Semaphore {
+  /** @internal */
+  constructor(readonly opened: Binding.NativePosixSemaphore) {
+    if (!(opened instanceof native.NativePosixSemaphore)) throw wrongType('semaphore', 'made by sem_open() or sem_init(), not by new', opened)
+  }
+}
+
+/** sem_open(3). The umask applies to `mode`. EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM. */
+export function sem_open(name: string, oflag: number, mode = 0, value = 0): Semaphore {
+  return new Semaphore(
+    native.semOpen(check.text('name', name), check.flags('oflag', oflag), check.integer('mode', mode, 0, 0o7777), check.integer('value', value, 0, 2 ** 32 - 1))
+  )
+}
+
+/** sem_init(3), shared between processes, at an offset of a mapping. EINVAL beyond SEM_VALUE_MAX. */
+export function sem_init(mapping: RawMapping, offset: number, value: number): Semaphore {
+  const home = rawMapping('mapping', mapping)
+  return new Semaphore(
+    native.posixSemaphoreAt(home.open('sem_init'), check.bytes('offset', offset, 0), check.integer('value', value, 0, 2 ** 32 - 1))
+  )
+}
+
+/** sem_wait(3). Blocks the thread, as long as it takes. EINTR does not come: the wait goes on. */
+export function sem_wait(semaphore: Semaphore): void {
+  const { opened } = handle(semaphore)
+  waitInSlices(Infinity, sliceMs => opened.wait(sliceMs) === 1)
+}
+
+/** sem_trywait(3). EAGAIN. */
+export function sem_trywait(semaphore: Semaphore): void {
+  if (handle(semaphore).opened.tryWait() !== 1) throw notNow('EAGAIN', 11, 'sem_trywait', 'its value is 0')
+}
+
+/** sem_timedwait(3), with milliseconds from now. Blocks the thread. ETIMEDOUT. */
+export function sem_timedwait(semaphore: Semaphore, timeoutMs: number): void {
+  const { opened } = handle(semaphore)
+  if (!waitInSlices(check.timeout('timeoutMs', timeoutMs), sliceMs => opened.wait(sliceMs) === 1)) {
+    throw notNow('ETIMEDOUT', 110, 'sem_timedwait', `its value stayed 0 for ${timeoutMs} ms`)
+  }
+}
+
+/** sem_post(3). EOVERFLOW. */
+export function sem_post(semaphore: Semaphore): void {
+  handle(semaphore).opened.post()
+}
+
+/** sem_getvalue(3); stale the moment it returns. */
+export function sem_getvalue(semaphore: Semaphore): number {
+  return handle(semaphore).opened.value()
+}
+
+/** sem_close(3). */
+export function sem_close(semaphore: Semaphore): void {
+  handle(semaphore).opened.close()
+}
+
+/** sem_destroy(3): forgets one made by {@link sem_init}; nobody may wait on it. */
+export function sem_destroy(semaphore: Semaphore): void {
+  handle(semaphore).opened.close()
+}
+
+/** sem_unlink(3). EACCES ENAMETOOLONG ENOENT. */
+export function sem_unlink(name: string): void {
+  native.posixSemaphoreRemove(check.text('name', name))
+}
+
+function handle(value: unknown): Semaphore {
+  if (!(value instanceof Semaphore)) throw wrongType('semaphore', 'a handle that sem_open() or sem_init() answered', value)
+  return value
+}
+
+function notNow(code: string, errno: number, syscall: string, why: string): ShmError {
+  return new ShmError({ code, errno: -errno, syscall, message: `${code}: ${why}, ${syscall}` })
+}

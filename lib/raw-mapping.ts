@@ -1,0 +1,84 @@
+/**
+ * What the raw `mmap` and `shmat` answer: a handle instead of a bare address, because whoever unmaps must first take the memory
+ * away from JavaScript.
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { ShmError, wrongType } from './errors.js'
+import { FaultWatch } from './faults.js'
+import { refuseTooLarge } from './options.js'
+import type { Binding } from './native.js'
+
+const EMPTY = new ArrayBuffer(0)
+
+/** A raw mapping of this library's own. */
+export class RawMapping {
+  /** First address, where the kernel put it. */
+  readonly address: bigint
+  /** Bytes of {@link RawMapping.buffer}. */
+  readonly size: number
+  readonly #syscall: string
+  #native: Binding.NativeSegment | undefined
+  #buffer: ArrayBuffer | undefined
+  readonly #watch = new FaultWatch()
+
+  /** @internal */
+  constructor(opened: Binding.NativeSegment, syscall: string) {
+    refuseTooLarge(opened.size)
+    this.#native = opened
+    this.#syscall = syscall
+    this.address = BigInt(opened.address)
+    this.size = opened.size
+  }
+
+  /** The memory itself; length 0 once it is unmapped. Throws what the fault guard saw, once. */
+  get buffer(): ArrayBuffer {
+    if (this.#native === undefined) return this.#buffer ?? EMPTY
+    const error = this.#watch.news(this.#native, 'the raw mapping')
+    if (error !== undefined) throw error
+    return (this.#buffer ??= this.#native.arrayBuffer())
+  }
+
+  /** Whether it is unmapped. */
+  get closed(): boolean {
+    return this.#native === undefined
+  }
+
+  /** The native mapping; EINVAL of `syscall` once it is unmapped, as C has it. @internal */
+  open(syscall: string): Binding.NativeSegment {
+    if (this.#native !== undefined) return this.#native
+    throw new ShmError({
+      code: 'EINVAL',
+      errno: -22,
+      syscall,
+      message: `EINVAL: invalid argument, ${syscall} (the mapping of ${this.#syscall} at 0x${this.address.toString(16)} is gone)`
+    })
+  }
+
+  /** Detaches the buffer and unmaps. @internal */
+  unmap(syscall: string): void {
+    const opened = this.open(syscall)
+    this.#native = undefined
+    opened.close(this.#buffer)
+  }
+
+  /** `using` unmaps. */
+  [Symbol.dispose](): void {
+    if (this.#native !== undefined) this.unmap('munmap')
+  }
+}
+
+/** Checks a handle. @internal */
+export function rawMapping(name: string, value: unknown): RawMapping {
+  if (!(value instanceof RawMapping)) throw wrongType(name, 'a handle that mmap() or shmat() answered', value)
+  return value
+}
+
+/** Checks a part of a mapping. @internal */
+export function rawExtent(offset: unknown, length: unknown): Binding.NativeExtent {
+  const extent: Binding.NativeExtent = { offset: check.bytes('offset', offset ?? 0, 0) }
+  if (length !== undefined) extent.length = check.bytes('length', length, 1)
+  return extent
+}

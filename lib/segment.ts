@@ -1,0 +1,358 @@
+/**
+ * What all four kinds of segment have in common: the memory as a buffer, copies in and out, and the controls of its pages.
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
+import { FaultWatch, type FaultCounts } from './faults.js'
+import { native, type Binding } from './native.js'
+import { range, refuseTooLarge, type Access, type Checked, type Opening, type Range } from './options.js'
+import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
+import type { Descriptor } from './descriptor.js'
+import type { Size } from './arguments.js'
+
+/** What {@link Segment.stat} says of every kind. */
+export interface SegmentStat {
+  kind: Segment['kind']
+  /** Bytes of the view. */
+  size: number
+  /** Bytes of whole pages that are mapped. */
+  mappedBytes: number
+  pageSizeBytes: number
+  access: Access
+  /** Permission bits. */
+  mode: number
+  uid: number
+  gid: number
+  /** Whether the memory is there for sure; `'unsupported'` where the file system cannot reserve. */
+  reserved: boolean | 'unsupported'
+  /** Whether the object has no name (POSIX, file) or is marked for removal (System V). A memfd never has one. */
+  removed: boolean
+  /** The pages that were obtained. */
+  hugePages: { kind: 'hugetlb' | 'none'; pageSizeBytes: number; bytes: number }
+  faults: FaultCounts
+}
+
+/** What {@link Segment.residency} says. */
+export interface Residency {
+  /** Base pages in the range. */
+  pages: number
+  residentPages: number
+  residentBytes: number
+  pageSizeBytes: number
+}
+
+const EMPTY = new ArrayBuffer(0)
+
+/**
+ * Shared memory, open in this process until {@link Segment.close}. Made by the static methods of its kinds.
+ *
+ * The bytes are reached through {@link Segment.buffer}: plain typed arrays over it are the memory itself. Other processes
+ * write to it at any moment; order between them is yours to make (semaphores, `Atomics`).
+ */
+export abstract class Segment {
+  /** Which kind of object is behind it. */
+  abstract readonly kind: 'sysv' | 'posix' | 'memfd' | 'file'
+  /** How the bytes may be touched. */
+  readonly access: Access
+  /** Whether this opening made the object. */
+  readonly created: boolean
+
+  #native: Binding.NativeSegment | undefined
+  #buffer: ArrayBuffer | undefined
+  #bytes: Buffer | undefined
+  #size: number
+  #offset: number
+  readonly #watch = new FaultWatch()
+
+  /** @internal */
+  protected constructor(opened: Binding.NativeSegment, options: Opening) {
+    if (!(opened instanceof native.NativeSegment)) {
+      throw wrongType('segment', 'made by create(), open() or openOrCreate(), not by new', opened)
+    }
+    this.#native = opened
+    this.#size = opened.size
+    this.access = options.access
+    this.created = opened.created
+    this.#offset = ('map' in options.native ? options.native.map.offset : options.native.offset) ?? 0
+  }
+
+  /** What opening itself leaves to do; a failure closes, and removes what this opening made. @internal */
+  protected settle(options: Checked<unknown>): this {
+    try {
+      refuseTooLarge(this.#size)
+      if (options.prefault) this.prefault()
+      if (options.lockMemory) this.lockMemory()
+    } catch (error) {
+      if (this.created) this.remove()
+      this.close()
+      throw error
+    }
+    return this
+  }
+
+  /** Bytes of the view: the object's, or of the part that is mapped. 0 after `close()`. */
+  get size(): number {
+    return this.#native === undefined ? 0 : this.#size
+  }
+
+  /** First byte of the object in the view. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#native === undefined
+  }
+
+  /**
+   * The memory itself, as one `ArrayBuffer` a segment: nothing is copied. After `close()` it and every view over it have
+   * length 0. Give views explicit lengths, and do not `transfer()` it: the memory would follow the new buffer and stay
+   * mapped until that one is collected.
+   *
+   * @throws {@link ShmError} `ERR_SHM_NO_EXTERNAL_BUFFERS` in runtimes that forbid such buffers (Electron): use `read()` and
+   * `write()` there. `ERR_SHM_READ_ONLY`, `ERR_SHM_TRUNCATED`, `ERR_SHM_HOLE` after a bad touch.
+   */
+  get buffer(): ArrayBuffer {
+    if (this.#native === undefined) return this.#buffer ?? EMPTY
+    this.#throwNews(this.#native)
+    return (this.#buffer ??= this.#native.arrayBuffer())
+  }
+
+  /** The memory as a `Buffer`, over {@link Segment.buffer}. */
+  get bytes(): Buffer {
+    const buffer = this.buffer
+    return (this.#bytes ??= Buffer.from(buffer, 0, buffer.byteLength))
+  }
+
+  /**
+   * The memory as a `SharedArrayBuffer`, to post to worker threads. It has a mapping of its own, which lasts until every
+   * thread has dropped it: `close()` does not revoke it.
+   *
+   * @throws {@link ShmError} `ERR_SHM_NO_SHARED_ARRAY_BUFFER` before Node 22.23, 24.16 and 26.1; EINVAL for copy-on-write.
+   */
+  toSharedArrayBuffer(): SharedArrayBuffer {
+    return this.live().sharedArrayBuffer()
+  }
+
+  /** JSON that `openDescriptor()` accepts in a worker thread, a child process or a cluster process. */
+  abstract get descriptor(): Descriptor
+
+  /**
+   * Copies bytes out: into a new `Buffer` of `length` bytes, or into `target`, as many as it holds.
+   *
+   * @throws RangeError `ERR_OUT_OF_RANGE` where the bytes are not all inside the segment.
+   */
+  read(offset: number, length: number): Buffer
+  read(offset: number, target: NodeJS.ArrayBufferView): number
+  read(offset: number, lengthOrTarget: number | NodeJS.ArrayBufferView): Buffer | number {
+    const segment = this.live()
+    const wantsNew = typeof lengthOrTarget === 'number'
+    const target = wantsNew
+      ? Buffer.allocUnsafeSlow(this.#span('length', offset, check.integer('length', lengthOrTarget, 0, this.#size)))
+      : asBytes('target', lengthOrTarget)
+    this.#span('target', offset, target.byteLength)
+    const bytes = this.#view()
+    if (bytes === undefined) segment.read(offset, target)
+    else target.set(bytes.subarray(offset, offset + target.byteLength))
+    return wantsNew ? (target as Buffer) : target.byteLength
+  }
+
+  /**
+   * Copies bytes in, at `offset`; text as UTF-8. Answers how many.
+   *
+   * @throws RangeError `ERR_OUT_OF_RANGE` where they do not all fit. {@link ShmError} `ERR_SHM_READ_ONLY` with access `'read'`.
+   */
+  write(offset: number, source: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string): number {
+    const segment = this.live()
+    if (this.access === 'read') {
+      throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: `${this.#name()} is open for reading only` })
+    }
+    const bytes = typeof source === 'string' ? Buffer.from(source) : asBytes('source', source)
+    this.#span('source', offset, bytes.byteLength)
+    const view = this.#view()
+    if (view === undefined) segment.write(offset, bytes)
+    else view.set(bytes, offset)
+    return bytes.byteLength
+  }
+
+  /** Everything the kernel and shmem know of it, in words. May be stale the moment it returns. */
+  abstract stat(): SegmentStat
+
+  /** Locks the pages in RAM (mlock(2); `SHM_LOCK` for System V). Charged to RLIMIT_MEMLOCK: ENOMEM, EPERM, EAGAIN. */
+  lockMemory(): void {
+    this.live().lock(undefined, 0)
+  }
+
+  /** Undoes {@link Segment.lockMemory} (munlock(2); `SHM_UNLOCK` for System V). */
+  unlockMemory(): void {
+    this.live().unlock(undefined)
+  }
+
+  /**
+   * Brings every page in now, so that no later touch faults (`MADV_POPULATE_WRITE`, Linux 5.14; touched one by one before).
+   * ENOMEM, EFAULT (beyond the object's end).
+   */
+  prefault(): { milliseconds: number; pageFaults: number } {
+    const segment = this.live()
+    const start = performance.now()
+    const pageFaults = segment.populate(undefined)
+    return { milliseconds: performance.now() - start, pageFaults }
+  }
+
+  /**
+   * Changes what may be done with whole pages of this mapping (mprotect(2)): `'none'`, `'read'`, `'write'`. A touch against it
+   * is caught by the guard. EACCES where the object was opened for less.
+   */
+  protect(pages: Range, protection: 'none' | 'read' | 'write'): void {
+    const word = PROTECTIONS[check.oneOf('protection', protection, ['none', 'read', 'write'])]
+    this.live().protect(range('range', pages), word)
+  }
+
+  /** Tells the kernel how pages will be used (madvise(2)); the whole mapping without a range. EINVAL where it does not apply. */
+  advise(pages: Range | undefined, word: Advice): void {
+    this.live().advise(range('range', pages), advice(word))
+  }
+
+  /**
+   * Brings changes to the file (msync(2)): durable when it returns, or only begun with `async`. Without meaning, but allowed,
+   * where no file is behind it. EIO.
+   */
+  flush(options?: Range & { async?: boolean }): void {
+    const { async, ...pages } = check.options<Range & { async?: boolean }>('options', options, ['offset', 'length', 'async'])
+    this.live().flush(range('options', pages), flushFlags(check.flag('options.async', async, false)))
+  }
+
+  /** How much of it is in RAM now (mincore(2)). */
+  residency(pages?: Range): Residency {
+    const resident = this.live().residency(range('range', pages))
+    const residentPages = resident.reduce((count, page) => count + (page & 1), 0)
+    const pageSizeBytes = native.pageSize()
+    return { pages: resident.length, residentPages, residentBytes: residentPages * pageSizeBytes, pageSizeBytes }
+  }
+
+  /** Unmaps whole pages (munmap(2) of a part): a hole stays, in which touches read zeroes and the next call throws `ERR_SHM_HOLE`. */
+  unmap(pages: Range): void {
+    const extent = range('range', pages)
+    if (extent === undefined) throw wrongType('range', 'an object', pages)
+    this.live().unmapPart(extent)
+  }
+
+  /**
+   * Grows or shrinks the object (ftruncate(2)) and maps it anew, from `offset` to its new end: `buffer` is another one then,
+   * and the old one has length 0. Others learn of it by {@link Segment.refresh}; who touches what is gone is told by
+   * `ERR_SHM_TRUNCATED`. EFBIG, EINVAL, ENOSPC, EPERM (sealed); `ERR_SHM_UNSUPPORTED` for System V; `ERR_SHM_REMOVED` without
+   * a name and without `keepFd`.
+   */
+  resize(size: Size): void {
+    const segment = this.live()
+    const wanted = check.bytes('size', size, 1)
+    refuseTooLarge(wanted)
+    segment.resize(wanted, this.#buffer)
+    this.#forgetBuffer()
+    this.#size = segment.size
+  }
+
+  /** Maps the object anew if somebody resized it. Answers whether `buffer` is another one now. Errors as {@link Segment.resize}. */
+  refresh(): boolean {
+    const segment = this.#open()
+    this.#watch.news(segment, this.#name())
+    const changed = segment.refresh(this.#buffer)
+    if (changed) this.#forgetBuffer()
+    this.#size = segment.size
+    return changed
+  }
+
+  /**
+   * Closes it in this process: every view over it has length 0 from now on, and the memory is unmapped at once. Idempotent,
+   * never throws for a bad touch: one that was not reported yet is a process warning.
+   */
+  close(): void {
+    const segment = this.#native
+    if (segment === undefined) return
+    const unreported = this.#watch.news(segment, this.#name())
+    this.#native = undefined
+    this.#bytes = undefined
+    segment.close(this.#buffer)
+    if (unreported !== undefined) process.emitWarning(unreported.message, { type: 'ShmWarning', code: unreported.code })
+  }
+
+  /** Removes the object's name (IPC_RMID, shm_unlink(3), unlink(2)): nobody can open it again, who has it open goes on. */
+  abstract remove(): void
+
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** The native segment; throws what the guard saw. @internal */
+  live(): Binding.NativeSegment {
+    const segment = this.#open()
+    this.#throwNews(segment)
+    return segment
+  }
+
+  /** The part of {@link SegmentStat} that is known without the object. @internal */
+  protected commonStat(): Omit<SegmentStat, 'kind' | 'mode' | 'uid' | 'gid' | 'removed'> {
+    const segment = this.#open()
+    const huge = segment.pageSize > native.pageSize()
+    return {
+      size: this.#size,
+      mappedBytes: segment.mappedBytes,
+      pageSizeBytes: segment.pageSize,
+      access: this.access,
+      reserved: segment.reservation === 'unsupported' ? 'unsupported' : segment.reservation === 'done',
+      hugePages: { kind: huge ? 'hugetlb' : 'none', pageSizeBytes: segment.pageSize, bytes: huge ? segment.mappedBytes : 0 },
+      faults: segment.faults()
+    }
+  }
+
+  #open(): Binding.NativeSegment {
+    if (this.#native === undefined) throw closedError('segment')
+    return this.#native
+  }
+
+  #throwNews(segment: Binding.NativeSegment): void {
+    const error = this.#watch.news(segment, this.#name())
+    if (error !== undefined) throw error
+  }
+
+  /** The bytes for copying, or nothing where the runtime allows no view. */
+  #view(): Uint8Array | undefined {
+    if (this.#bytes !== undefined && this.#bytes.byteLength === this.#size) return this.#bytes
+    try {
+      const bytes = this.bytes
+      // Stolen by transfer(): the memory is still ours to copy from.
+      return bytes.byteLength === this.#size ? bytes : undefined
+    } catch (error) {
+      if ((error as ShmError).code === 'ERR_SHM_NO_EXTERNAL_BUFFERS') return undefined
+      throw error
+    }
+  }
+
+  #span(name: string, offset: number, length: number): number {
+    check.integer('offset', offset, 0, this.#size)
+    if (offset + length > this.#size) throw outOfRange(name, `inside the ${this.#size} bytes of the segment`, `${length} bytes at offset ${offset}`)
+    return length
+  }
+
+  /** The next look makes another one. Only for a buffer that was detached, or whose mapping went with it. */
+  #forgetBuffer(): void {
+    this.#buffer = undefined
+    this.#bytes = undefined
+  }
+
+  #name(): string {
+    return `the ${this.kind} segment`
+  }
+}
+
+function asBytes(name: string, value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value)
+  throw wrongType(name, name === 'target' ? 'a number of bytes or a view (TypedArray, DataView, Buffer)' : 'bytes (TypedArray, DataView, Buffer, ArrayBuffer) or text', value)
+}

@@ -1,0 +1,195 @@
+/**
+ * System V shared memory: found by a key, known by an identifier, alive until it is removed (sysvipc(7)).
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { wrongValue } from './errors.js'
+import { native, type Binding } from './native.js'
+import { createOptions, mapOptions, type Access, type CreateOptions, type MapOptions, type Opening } from './options.js'
+import { Segment, type SegmentStat } from './segment.js'
+import type { SysvDescriptor } from './descriptor.js'
+
+/** The key that names nothing: a segment made with it is reached by its identifier only. */
+export const IPC_PRIVATE = 0
+
+/** {@link MapOptions} without what System V cannot do. */
+export interface SysvMapOptions extends Omit<MapOptions, 'access' | 'offset' | 'length' | 'keepFd'> {
+  /** @default 'write' */
+  access?: Exclude<Access, 'copy-on-write'>
+}
+
+/** {@link CreateOptions} for System V. */
+export interface SysvCreateOptions extends Omit<CreateOptions, keyof MapOptions>, SysvMapOptions {
+  /**
+   * Removes it right after attaching (IPC_RMID): the kernel frees it with the last detach, however the users die. Only with
+   * {@link IPC_PRIVATE}; others join with {@link SysvSegment.attach} and the identifier, as long as one is attached.
+   * @default false
+   */
+  removeOnLastDetach?: boolean
+}
+
+/** What `stat()` says of a System V segment: `struct shmid_ds` of shmctl(2) in words. */
+export interface SysvStat extends SegmentStat {
+  kind: 'sysv'
+  /** 0 for IPC_PRIVATE, and after removal. */
+  key: number
+  id: number
+  /** Attachments, not processes (`shm_nattch`). */
+  attachCount: number
+  creatorUid: number
+  creatorGid: number
+  creatorPid: number
+  /** Who attached or detached last. */
+  lastPid: number
+  attachedAt: Date | null
+  detachedAt: Date | null
+  changedAt: Date | null
+  /** `SHM_DEST`: gone with the last detach. */
+  markedForRemoval: boolean
+  /** `SHM_LOCKED`. */
+  lockedInMemory: boolean
+}
+
+const UNSUITABLE = ['offset', 'length', 'keepFd'] as const
+const SHM_DEST = native.sysvConstants()['SHM_DEST'] ?? 0
+const SHM_LOCKED = native.sysvConstants()['SHM_LOCKED'] ?? 0
+
+/**
+ * A System V segment, attached. Outlives the processes that use it until it is removed; keys are looked up in the IPC
+ * namespace of the process.
+ */
+export class SysvSegment extends Segment {
+  override readonly kind = 'sysv'
+  /** The key it was opened by; {@link IPC_PRIVATE} where it was opened by identifier. */
+  readonly key: number
+  /** The kernel's identifier. */
+  readonly id: number
+
+  private constructor(key: number, opened: Binding.NativeSegment, options: Opening) {
+    super(opened, options)
+    this.key = key
+    this.id = opened.id ?? -1
+  }
+
+  /**
+   * Makes a segment (shmget(2), shmat(2)).
+   *
+   * @throws {@link ShmError} EEXIST (the key has one), EINVAL (beyond SHMMIN to SHMMAX), ENOSPC (SHMMNI, SHMALL), ENOMEM, EPERM.
+   */
+  static create(key: number, options: SysvCreateOptions): SysvSegment {
+    const { removeOnLastDetach = false, ...rest } = suitable(options, ['removeOnLastDetach'])
+    const checked = createOptions(rest)
+    const number = check.int32('key', key)
+    if (check.flag('options.removeOnLastDetach', removeOnLastDetach, false) && number !== IPC_PRIVATE) {
+      throw wrongValue('options.removeOnLastDetach', 'used with IPC_PRIVATE: after removal a key finds nothing', removeOnLastDetach)
+    }
+    const segment = new SysvSegment(number, native.sysvCreate(number, checked.native), checked)
+    if (removeOnLastDetach) segment.remove()
+    return segment.settle(checked)
+  }
+
+  /** Opens the segment of a key, whatever its size. @throws {@link ShmError} ENOENT, EACCES, EIDRM, ENOMEM. */
+  static open(key: number, options?: SysvMapOptions): SysvSegment {
+    const checked = mapOptions(suitable(options))
+    const number = check.int32('key', key)
+    if (number === IPC_PRIVATE) throw wrongValue('key', 'not IPC_PRIVATE, which names no segment: attach by id', key)
+    return new SysvSegment(number, native.sysvOpen(number, checked.native), checked).settle(checked)
+  }
+
+  /** Opens the segment of a key or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
+  static openOrCreate(key: number, options: Omit<SysvCreateOptions, 'removeOnLastDetach'>): SysvSegment {
+    const checked = createOptions(suitable(options))
+    const number = check.int32('key', key)
+    return new SysvSegment(number, native.sysvOpenOrCreate(number, checked.native), checked).settle(checked)
+  }
+
+  /** Attaches by identifier (shmat(2)). @throws {@link ShmError} EINVAL (no such identifier), EACCES, EIDRM, ENOMEM. */
+  static attach(id: number, options?: SysvMapOptions): SysvSegment {
+    const checked = mapOptions(suitable(options))
+    const opened = native.sysvAttach(check.integer('id', id, 0, 2 ** 31 - 1), checked.native)
+    return new SysvSegment(IPC_PRIVATE, opened, checked).settle(checked)
+  }
+
+  /** Removes a segment by identifier (IPC_RMID): at once, or with the last detach. @throws {@link ShmError} EINVAL, EIDRM, EPERM. */
+  static remove(id: number): void {
+    native.sysvRemove(check.integer('id', id, 0, 2 ** 31 - 1))
+  }
+
+  override get descriptor(): SysvDescriptor {
+    return { kind: 'sysv', id: this.id, key: this.key, size: this.size, access: this.access as 'read' | 'write' }
+  }
+
+  override stat(): SysvStat {
+    const common = this.commonStat()
+    const ds = native.sysvStat(this.id)
+    return {
+      kind: 'sysv',
+      ...common,
+      mode: ds.mode & 0o777,
+      uid: ds.uid,
+      gid: ds.gid,
+      removed: (ds.mode & SHM_DEST) !== 0,
+      key: ds.key,
+      id: ds.id,
+      attachCount: ds.attachCount,
+      creatorUid: ds.creatorUid,
+      creatorGid: ds.creatorGid,
+      creatorPid: ds.creatorPid,
+      lastPid: ds.lastPid,
+      attachedAt: date(ds.attachTime),
+      detachedAt: date(ds.detachTime),
+      changedAt: date(ds.changeTime),
+      markedForRemoval: (ds.mode & SHM_DEST) !== 0,
+      lockedInMemory: (ds.mode & SHM_LOCKED) !== 0
+    }
+  }
+
+  /** Changes owner and mode (IPC_SET); what is not given stays. @throws {@link ShmError} EPERM unless owner, creator or root. */
+  set(change: { uid?: number; gid?: number; mode?: number }): void {
+    const { uid, gid, mode } = check.options<typeof change>('change', change, ['uid', 'gid', 'mode'])
+    this.live()
+    const now = native.sysvStat(this.id)
+    native.sysvSet(
+      this.id,
+      uid === undefined ? now.uid : check.integer('change.uid', uid, 0, 2 ** 32 - 2),
+      gid === undefined ? now.gid : check.integer('change.gid', gid, 0, 2 ** 32 - 2),
+      check.mode('change.mode', mode, now.mode & 0o777)
+    )
+  }
+
+  /** `SHM_LOCK`: pages stay in RAM once they were touched; `stat().lockedInMemory` shows it. ENOMEM, EPERM (RLIMIT_MEMLOCK). */
+  override lockMemory(): void {
+    this.live()
+    native.sysvLock(this.id, true)
+  }
+
+  /** `SHM_UNLOCK`. */
+  override unlockMemory(): void {
+    this.live()
+    native.sysvLock(this.id, false)
+  }
+
+  /** `IPC_RMID`: gone with the last detach, its key free at once. Works after `close()` too. EPERM, EINVAL, EIDRM. */
+  override remove(): void {
+    native.sysvRemove(this.id)
+  }
+}
+
+function suitable<T extends object>(options: T | undefined, extra: readonly string[] = []): T {
+  const given = check.options<T>('options', options, [
+    'access', 'guard', 'prefault', 'lockMemory', 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize', ...UNSUITABLE, ...extra
+  ])
+  for (const word of UNSUITABLE) {
+    if (word in given) throw wrongValue(`options.${word}`, 'absent: System V segments are attached whole, and have no descriptor', (given as Record<string, unknown>)[word])
+  }
+  if ((given as { access?: unknown }).access === 'copy-on-write') {
+    throw wrongValue('options.access', '"read" or "write" for System V', 'copy-on-write')
+  }
+  return given
+}
+
+function date(seconds: number): Date | null {
+  return seconds === 0 ? null : new Date(seconds * 1000)
+}

@@ -1,0 +1,284 @@
+/**
+ * System V semaphore sets: several counters changed in one step, undone by the kernel when a process dies (semop(2)).
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { closedError, outOfRange, wrongType, wrongValue } from './errors.js'
+import { native, type Binding } from './native.js'
+import { waitInSlices } from './waiting.js'
+
+const MAX_VALUE = 32_767
+const constants = native.sysvConstants()
+const IPC_NOWAIT = constants['IPC_NOWAIT'] ?? 0
+const SEM_UNDO = constants['SEM_UNDO'] ?? 0
+
+/** How a set is created. */
+export interface SemaphoreSetCreateOptions {
+  /** Semaphores in the set, 1 to SEMMSL. @default the length of `initial` */
+  count?: number
+  /** First values, 0 to 32,767: one for all, or one each. @default 0 */
+  initial?: number | number[]
+  /** Permission bits. @default 0o600 */
+  mode?: number
+}
+
+/** One operation of several that happen together or not at all. */
+export interface SemaphoreOperation {
+  /** Which semaphore of the set. */
+  index: number
+  /** Added to its value, waiting while that would be below 0; a delta of 0 waits for the value 0. */
+  delta: number
+  /** Whether the kernel takes the change back when this process ends (SEM_UNDO). @default false */
+  undo?: boolean
+}
+
+/** How a semaphore is taken. */
+export interface AcquireOptions {
+  /** How much. @default 1 */
+  count?: number
+  /** @see SemaphoreOperation.undo @default false */
+  undo?: boolean
+}
+
+/** How long a wait may block the thread. */
+export interface WaitOptions {
+  /** Milliseconds; 0 tries once. @default Infinity */
+  timeoutMs?: number
+}
+
+/** What {@link SysvSemaphoreSet.stat} says: `struct semid_ds` of semctl(2) in words. */
+export interface SemaphoreSetStat {
+  id: number
+  key: number
+  count: number
+  uid: number
+  gid: number
+  creatorUid: number
+  creatorGid: number
+  mode: number
+  /** Of the last semop(2). */
+  operatedAt: Date | null
+  changedAt: Date | null
+}
+
+/**
+ * A System V semaphore set. Outlives the processes that use it until it is removed; there is nothing to close.
+ *
+ * A new set's values rise from 0 to their initial values in one step, so whoever opens it early waits and takes nothing
+ * from a half-made one.
+ */
+export class SysvSemaphoreSet {
+  /** The kernel's identifier. */
+  readonly id: number
+  /** The key it was opened by; 0 where it was opened by identifier. */
+  readonly key: number
+  /** Semaphores in the set. */
+  readonly count: number
+  /** Whether this opening made it. */
+  readonly created: boolean
+  #removed = false
+
+  private constructor(id: number, key: number, created: boolean) {
+    this.id = check.integer('id', id, 0, 2 ** 31 - 1)
+    this.key = key
+    this.created = created
+    this.count = native.semaphoreSetStat(id).count
+  }
+
+  /**
+   * Makes a set (semget(2)). Key 0 (IPC_PRIVATE) always makes a new one.
+   *
+   * @throws {@link ShmError} EEXIST, EINVAL (beyond SEMMSL), ENOSPC (SEMMNI, SEMMNS), ENOMEM, ERANGE.
+   */
+  static create(key: number, options: SemaphoreSetCreateOptions): SysvSemaphoreSet {
+    const { initial, mode } = creation(options)
+    const number = check.int32('key', key)
+    return new SysvSemaphoreSet(native.semaphoreSetCreate(number, initial, mode), number, true)
+  }
+
+  /** Opens the set of a key. @throws {@link ShmError} ENOENT, EACCES. */
+  static open(key: number): SysvSemaphoreSet {
+    const number = check.int32('key', key)
+    if (number === 0) throw wrongValue('key', 'not IPC_PRIVATE, which names no set: attach by id', key)
+    return new SysvSemaphoreSet(native.semaphoreSetOpen(number, 0), number, false)
+  }
+
+  /** Opens the set of a key or makes it. An existing smaller one is EINVAL; its values stay as they are. */
+  static openOrCreate(key: number, options: SemaphoreSetCreateOptions): SysvSemaphoreSet {
+    const { initial, mode } = creation(options)
+    const number = check.int32('key', key)
+    const { id, created } = native.semaphoreSetOpenOrCreate(number, initial, mode)
+    return new SysvSemaphoreSet(id, number, created)
+  }
+
+  /** Uses a set by its identifier. @throws {@link ShmError} EINVAL, EIDRM, EACCES. */
+  static attach(id: number): SysvSemaphoreSet {
+    return new SysvSemaphoreSet(id, 0, false)
+  }
+
+  /** Removes a set by identifier (IPC_RMID). @throws {@link ShmError} EINVAL, EIDRM, EPERM. */
+  static remove(id: number): void {
+    native.semctlNumber(check.integer('id', id, 0, 2 ** 31 - 1), 0, 'IPC_RMID', 0)
+  }
+
+  /** Whether `remove()` was called here. */
+  get closed(): boolean {
+    return this.#removed
+  }
+
+  /** All values; stale the moment they return. */
+  values(): number[] {
+    return native.semaphoreValues(this.#live())
+  }
+
+  /** One value; stale the moment it returns. */
+  getValue(index: number): number {
+    return native.semctlNumber(this.#live(), this.#index(index), 'GETVAL', 0)
+  }
+
+  /** Sets one value (SETVAL); clears undo values of all processes for it. ERANGE, EACCES. */
+  setValue(index: number, value: number): void {
+    native.semctlNumber(this.#live(), this.#index(index), 'SETVAL', check.integer('value', value, 0, MAX_VALUE))
+  }
+
+  /** Sets all values in one step (SETALL). */
+  setAll(values: number[]): void {
+    if (!Array.isArray(values)) throw wrongType('values', 'an array of numbers', values)
+    if (values.length !== this.count) throw outOfRange('values.length', `${this.count}, as many as the set has`, values.length)
+    native.setSemaphoreValues(this.#live(), values.map((value, index) => check.integer(`values[${index}]`, value, 0, MAX_VALUE)))
+  }
+
+  /** Does all operations now, or none. @throws {@link ShmError} EIDRM, EFBIG, E2BIG, ERANGE, EACCES. */
+  tryOperate(operations: SemaphoreOperation[]): 'done' | 'busy' {
+    return this.#operate(this.#operations(operations, IPC_NOWAIT), undefined) ? 'done' : 'busy'
+  }
+
+  /** Does all operations in one step, waiting until that is possible. Blocks the thread. EIDRM when it is removed meanwhile. */
+  operateSync(operations: SemaphoreOperation[], options?: WaitOptions): 'done' | 'timedOut' {
+    const { timeoutMs } = check.options<WaitOptions>('options', options, ['timeoutMs'])
+    return this.#wait(this.#operations(operations, 0), timeoutMs) ? 'done' : 'timedOut'
+  }
+
+  /** Takes from one semaphore now, if it has enough. */
+  tryAcquire(index: number, options?: AcquireOptions): 'acquired' | 'busy' {
+    const { count, undo } = acquisition(options)
+    return this.tryOperate([{ index, delta: -count, undo }]) === 'done' ? 'acquired' : 'busy'
+  }
+
+  /** Takes from one semaphore, waiting until it has enough. Blocks the thread. */
+  acquireSync(index: number, options?: AcquireOptions & WaitOptions): 'acquired' | 'timedOut' {
+    const { count, undo, timeoutMs } = acquisition(options)
+    const wait = timeoutMs === undefined ? {} : { timeoutMs }
+    return this.operateSync([{ index, delta: -count, undo }], wait) === 'done' ? 'acquired' : 'timedOut'
+  }
+
+  /** Gives to one semaphore. ERANGE beyond 32,767. */
+  release(index: number, options?: AcquireOptions): void {
+    const { count, undo } = acquisition(options)
+    this.tryOperate([{ index, delta: count, undo }])
+  }
+
+  /** Waits until one semaphore is 0. Blocks the thread. */
+  waitForZeroSync(index: number, options?: WaitOptions): 'zero' | 'timedOut' {
+    return this.operateSync([{ index, delta: 0 }], options) === 'done' ? 'zero' : 'timedOut'
+  }
+
+  /** How many processes wait on one semaphore (GETNCNT, GETZCNT). */
+  waiting(index: number): { forIncrease: number; forZero: number } {
+    const id = this.#live()
+    const which = this.#index(index)
+    return { forIncrease: native.semctlNumber(id, which, 'GETNCNT', 0), forZero: native.semctlNumber(id, which, 'GETZCNT', 0) }
+  }
+
+  /** Who changed one semaphore last (GETPID); 0 for nobody. */
+  lastPid(index: number): number {
+    return native.semctlNumber(this.#live(), this.#index(index), 'GETPID', 0)
+  }
+
+  /** What the kernel knows of the set (IPC_STAT). */
+  stat(): SemaphoreSetStat {
+    const ds = native.semaphoreSetStat(this.#live())
+    return {
+      id: ds.id,
+      key: ds.key,
+      count: ds.count,
+      uid: ds.uid,
+      gid: ds.gid,
+      creatorUid: ds.creatorUid,
+      creatorGid: ds.creatorGid,
+      mode: ds.mode & 0o777,
+      operatedAt: ds.operationTime === 0 ? null : new Date(ds.operationTime * 1000),
+      changedAt: ds.changeTime === 0 ? null : new Date(ds.changeTime * 1000)
+    }
+  }
+
+  /** Changes owner and mode (IPC_SET); what is not given stays. EPERM. */
+  set(change: { uid?: number; gid?: number; mode?: number }): void {
+    const { uid, gid, mode } = check.options<typeof change>('change', change, ['uid', 'gid', 'mode'])
+    const now = native.semaphoreSetStat(this.#live())
+    native.semaphoreSetSet(
+      this.id,
+      uid === undefined ? now.uid : check.integer('change.uid', uid, 0, 2 ** 32 - 2),
+      gid === undefined ? now.gid : check.integer('change.gid', gid, 0, 2 ** 32 - 2),
+      check.mode('change.mode', mode, now.mode & 0o777)
+    )
+  }
+
+  /** Removes it for everybody, at once: who waits gets EIDRM. Idempotent in this object. EPERM. */
+  remove(): void {
+    if (this.#removed) return
+    SysvSemaphoreSet.remove(this.id)
+    this.#removed = true
+  }
+
+  #live(): number {
+    if (this.#removed) throw closedError('semaphore set')
+    return this.id
+  }
+
+  #index(index: number): number {
+    return check.integer('index', index, 0, this.count - 1)
+  }
+
+  #operations(operations: SemaphoreOperation[], extra: number): Binding.NativeSemaphoreOperation[] {
+    if (!Array.isArray(operations) || operations.length === 0) throw wrongType('operations', 'an array of at least one operation', operations)
+    return operations.map((given, at) => {
+      const name = `operations[${at}]`
+      const { index, delta, undo } = check.options<SemaphoreOperation>(name, given, ['index', 'delta', 'undo'])
+      return {
+        index: check.integer(`${name}.index`, index, 0, this.count - 1),
+        delta: check.integer(`${name}.delta`, delta, -MAX_VALUE, MAX_VALUE),
+        flags: extra | (check.flag(`${name}.undo`, undo, false) ? SEM_UNDO : 0)
+      }
+    })
+  }
+
+  #operate(operations: Binding.NativeSemaphoreOperation[], sliceMs: number | undefined): boolean {
+    return native.semtimedop(this.#live(), operations, sliceMs) === 0
+  }
+
+  #wait(operations: Binding.NativeSemaphoreOperation[], timeoutMs: unknown): boolean {
+    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#operate(operations, sliceMs))
+  }
+}
+
+function creation(value: unknown): { initial: number[]; mode: number } {
+  const { count, initial = 0, mode } = check.options<SemaphoreSetCreateOptions>('options', value, ['count', 'initial', 'mode'])
+  const wanted = count ?? (Array.isArray(initial) ? initial.length : undefined)
+  if (wanted === undefined) throw wrongType('options.count', 'a number of semaphores', count)
+  const many = check.integer('options.count', wanted, 1, 32_000)
+  const values = Array.isArray(initial) ? initial : new Array<number>(many).fill(initial)
+  if (values.length !== many) throw outOfRange('options.initial.length', `options.count, ${many}`, values.length)
+  return {
+    initial: values.map(first => check.integer('options.initial', first, 0, MAX_VALUE)),
+    mode: check.mode('options.mode', mode, 0o600)
+  }
+}
+
+function acquisition(value: unknown): { count: number; undo: boolean; timeoutMs?: number } {
+  const { count = 1, undo, timeoutMs } = check.options<AcquireOptions & WaitOptions>('options', value, ['count', 'undo', 'timeoutMs'])
+  const checked = { count: check.integer('options.count', count, 1, MAX_VALUE), undo: check.flag('options.undo', undo, false) }
+  return timeoutMs === undefined ? checked : { ...checked, timeoutMs }
+}

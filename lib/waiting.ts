@@ -1,0 +1,24 @@
+/**
+ * A wait that blocks the thread, cut into slices: between two of them the runtime can end the thread
+ * (`worker.terminate()`, `process.exit()` from elsewhere), which it cannot while native code sleeps.
+ *
+ * @module
+ * @internal
+ */
+
+/** The longest sleep at a stretch, in milliseconds. */
+export const SLICE_MS = 100
+
+/**
+ * Calls `attempt` with slices until it answers `true` or the time is over. With `timeoutMs` 0 it is called once, with 0.
+ * Answers whether it succeeded.
+ */
+export function waitInSlices(timeoutMs: number, attempt: (sliceMs: number) => boolean): boolean {
+  const deadline = performance.now() + timeoutMs
+  let left = timeoutMs
+  do {
+    if (attempt(Math.min(SLICE_MS, Math.ceil(left)))) return true
+    left = deadline - performance.now()
+  } while (left > 0)
+  return false
+}
