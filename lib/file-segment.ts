@@ -77,6 +77,11 @@ export class FileSegment extends Segment {
     setOwner(this.live(), change)
   }
 
+  /** @internal */
+  protected override describe(): string {
+    return `file '${this.path}'`
+  }
+
   /** `unlink(2)`. Works after `close()` too. ENOENT, EACCES, EPERM. */
   override remove(): void {
     native.fileRemove(this.path)

@@ -105,6 +105,11 @@ export class MemfdSegment extends Segment {
     return objectStat('memfd', this.commonStat(), this.live().objectStat())
   }
 
+  /** @internal */
+  protected override describe(): string {
+    return `memfd '${this.label}'`
+  }
+
   /** Nothing to do: it has no name. The kernel frees it with the last user. */
   override remove(): void {}
 }

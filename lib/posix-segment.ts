@@ -83,6 +83,11 @@ export class PosixSegment extends Segment {
     setOwner(this.live(), change)
   }
 
+  /** @internal */
+  protected override describe(): string {
+    return `segment '${this.name}'`
+  }
+
   /** `shm_unlink(3)`. Works after `close()` too. ENOENT, EACCES. */
   override remove(): void {
     native.posixRemove(this.name)

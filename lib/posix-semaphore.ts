@@ -40,12 +40,14 @@ export class PosixSemaphore {
   /** Whether this opening made it. */
   readonly created: boolean
   readonly #native: Binding.NativePosixSemaphore
+  readonly #segment: Segment | undefined
   #closed = false
 
-  private constructor(opened: Binding.NativePosixSemaphore, name: string | undefined) {
+  private constructor(opened: Binding.NativePosixSemaphore, home: string | Segment) {
     if (!(opened instanceof native.NativePosixSemaphore)) throw wrongType('semaphore', 'made by create(), open() or at(), not by new', opened)
     this.#native = opened
-    this.name = name
+    this.name = typeof home === 'string' ? home : undefined
+    this.#segment = typeof home === 'string' ? undefined : home
     this.created = opened.created
   }
 
@@ -76,7 +78,7 @@ export class PosixSemaphore {
    * @throws {@link ShmError} `ERR_SHM_READ_ONLY`, `ERR_SHM_CLOSED`; RangeError for an offset that is not aligned or too near the end.
    */
   static at(segment: Segment, offset: number): PosixSemaphore {
-    return new PosixSemaphore(native.posixSemaphoreAt(...place(segment, offset)), undefined)
+    return new PosixSemaphore(native.posixSemaphoreAt(...place(segment, offset)), segment)
   }
 
   /** Makes one at `offset` of a segment (sem_init(3), shared between processes). Nobody may be using those bytes. */
@@ -84,7 +86,7 @@ export class PosixSemaphore {
     const { value = 0 } = check.options<PosixSemaphoreCreateOptions>('options', options, ['value'])
     return new PosixSemaphore(
       native.posixSemaphoreAt(...place(segment, offset), check.integer('options.value', value, 0, MAX_VALUE)),
-      undefined
+      segment
     )
   }
 
@@ -95,7 +97,7 @@ export class PosixSemaphore {
 
   /** The value; stale the moment it returns. */
   get value(): number {
-    return this.#native.value()
+    return this.#live().value()
   }
 
   /** Whether `close()` was called. */
@@ -106,7 +108,7 @@ export class PosixSemaphore {
   /** Takes one now, if there is one (sem_trywait(3)). */
   tryWait(): 'acquired' | 'busy' {
     for (;;) {
-      const word = this.#native.tryWait()
+      const word = this.#live().tryWait()
       if (word >= 0) return word === 1 ? 'acquired' : 'busy'
     }
   }
@@ -114,12 +116,12 @@ export class PosixSemaphore {
   /** Takes one, waiting until there is one (sem_timedwait(3)). Blocks the thread. */
   waitSync(options?: WaitOptions): 'acquired' | 'timedOut' {
     const { timeoutMs } = check.options<WaitOptions>('options', options, ['timeoutMs'])
-    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#native.wait(sliceMs) === 1) ? 'acquired' : 'timedOut'
+    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#live().wait(sliceMs) === 1) ? 'acquired' : 'timedOut'
   }
 
   /** Gives one (sem_post(3)). @throws {@link ShmError} EOVERFLOW beyond 2^31 - 1. */
   post(): void {
-    this.#native.post()
+    this.#live().post()
   }
 
   /** Closes it in this process (sem_close(3)); the semaphore itself stays. Idempotent. */
@@ -134,6 +136,12 @@ export class PosixSemaphore {
       throw new ShmError({ code: 'ERR_SHM_UNSUPPORTED', message: 'a semaphore inside a segment has no name: it goes with the segment' })
     }
     native.posixSemaphoreRemove(this.name)
+  }
+
+  /** A semaphore in bytes that were truncated or taken away waits on a private page for ever: the segment tells. */
+  #live(): Binding.NativePosixSemaphore {
+    if (!this.#closed) this.#segment?.live()
+    return this.#native
   }
 
   /** `close()`, for `using`. */

@@ -97,9 +97,7 @@ export function fchmod(fd: number, mode: number): void {
 
 /** fchown(2); -1 leaves an id as it is. EBADF EPERM EROFS. */
 export function fchown(fd: number, uid: number, gid: number): void {
-  const id = (name: string, value: number): number | undefined =>
-    check.integer(name, value, -1, 2 ** 32 - 2) === -1 ? undefined : value
-  native.fchown(check.int32('fd', fd), id('uid', uid), id('gid', gid))
+  native.fchown(check.int32('fd', fd), ownerId('uid', uid), ownerId('gid', gid))
 }
 
 /** close(2). EBADF. */
@@ -206,18 +204,18 @@ export function sem_init(mapping: RawMapping, offset: number, value: number): Se
 
 /** sem_wait(3). Blocks the thread, as long as it takes. EINTR does not come: the wait goes on. */
 export function sem_wait(semaphore: Semaphore): void {
-  const { opened } = handle(semaphore)
+  const { opened } = semaphoreHandle(semaphore)
   waitInSlices(Infinity, sliceMs => opened.wait(sliceMs) === 1)
 }
 
 /** sem_trywait(3). EAGAIN. */
 export function sem_trywait(semaphore: Semaphore): void {
-  if (handle(semaphore).opened.tryWait() !== 1) throw notNow('EAGAIN', 11, 'sem_trywait', 'its value is 0')
+  if (semaphoreHandle(semaphore).opened.tryWait() !== 1) throw notNow('EAGAIN', 11, 'sem_trywait', 'its value is 0')
 }
 
 /** sem_timedwait(3), with milliseconds from now. Blocks the thread. ETIMEDOUT. */
 export function sem_timedwait(semaphore: Semaphore, timeoutMs: number): void {
-  const { opened } = handle(semaphore)
+  const { opened } = semaphoreHandle(semaphore)
   if (!waitInSlices(check.timeout('timeoutMs', timeoutMs), sliceMs => opened.wait(sliceMs) === 1)) {
     throw notNow('ETIMEDOUT', 110, 'sem_timedwait', `its value stayed 0 for ${timeoutMs} ms`)
   }
@@ -225,22 +223,22 @@ export function sem_timedwait(semaphore: Semaphore, timeoutMs: number): void {
 
 /** sem_post(3). EOVERFLOW. */
 export function sem_post(semaphore: Semaphore): void {
-  handle(semaphore).opened.post()
+  semaphoreHandle(semaphore).opened.post()
 }
 
 /** sem_getvalue(3); stale the moment it returns. */
 export function sem_getvalue(semaphore: Semaphore): number {
-  return handle(semaphore).opened.value()
+  return semaphoreHandle(semaphore).opened.value()
 }
 
 /** sem_close(3). */
 export function sem_close(semaphore: Semaphore): void {
-  handle(semaphore).opened.close()
+  semaphoreHandle(semaphore).opened.close()
 }
 
 /** sem_destroy(3): forgets one made by {@link sem_init}; nobody may wait on it. */
 export function sem_destroy(semaphore: Semaphore): void {
-  handle(semaphore).opened.close()
+  semaphoreHandle(semaphore).opened.close()
 }
 
 /** sem_unlink(3). EACCES ENAMETOOLONG ENOENT. */
@@ -248,9 +246,13 @@ export function sem_unlink(name: string): void {
   native.posixSemaphoreRemove(check.text('name', name))
 }
 
-function handle(value: unknown): Semaphore {
+function semaphoreHandle(value: unknown): Semaphore {
   if (!(value instanceof Semaphore)) throw wrongType('semaphore', 'a handle that sem_open() or sem_init() answered', value)
   return value
+}
+
+function ownerId(name: string, value: number): number | undefined {
+  return check.integer(name, value, -1, 2 ** 32 - 2) === -1 ? undefined : value
 }
 
 function notNow(code: string, errno: number, syscall: string, why: string): ShmError {

@@ -26,7 +26,12 @@ export class RawMapping {
 
   /** @internal */
   constructor(opened: Binding.NativeSegment, syscall: string) {
-    refuseTooLarge(opened.size)
+    try {
+      refuseTooLarge(opened.size)
+    } catch (error) {
+      opened.close(undefined)
+      throw error
+    }
     this.#native = opened
     this.#syscall = syscall
     this.address = BigInt(opened.address)

@@ -169,7 +169,7 @@ export abstract class Segment {
   write(offset: number, source: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string): number {
     const segment = this.live()
     if (this.access === 'read') {
-      throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: `${this.#name()} is open for reading only` })
+      throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: `${this.describe()} is open for reading only` })
     }
     const bytes = typeof source === 'string' ? Buffer.from(source) : asBytes('source', source)
     this.#span('source', offset, bytes.byteLength)
@@ -259,7 +259,7 @@ export abstract class Segment {
   /** Maps the object anew if somebody resized it. Answers whether `buffer` is another one now. Errors as {@link Segment.resize}. */
   refresh(): boolean {
     const segment = this.#open()
-    this.#watch.news(segment, this.#name())
+    this.#watch.news(segment, this.describe())
     const changed = segment.refresh(this.#buffer)
     if (changed) this.#forgetBuffer()
     this.#size = segment.size
@@ -273,7 +273,7 @@ export abstract class Segment {
   close(): void {
     const segment = this.#native
     if (segment === undefined) return
-    const unreported = this.#watch.news(segment, this.#name())
+    const unreported = this.#watch.news(segment, this.describe())
     this.#native = undefined
     this.#bytes = undefined
     segment.close(this.#buffer)
@@ -316,7 +316,7 @@ export abstract class Segment {
   }
 
   #throwNews(segment: Binding.NativeSegment): void {
-    const error = this.#watch.news(segment, this.#name())
+    const error = this.#watch.news(segment, this.describe())
     if (error !== undefined) throw error
   }
 
@@ -345,9 +345,8 @@ export abstract class Segment {
     this.#bytes = undefined
   }
 
-  #name(): string {
-    return `the ${this.kind} segment`
-  }
+  /** What error messages call it. @internal */
+  protected abstract describe(): string
 }
 
 function asBytes(name: string, value: unknown): Uint8Array {

@@ -171,6 +171,11 @@ export class SysvSegment extends Segment {
     native.sysvLock(this.id, false)
   }
 
+  /** @internal */
+  protected override describe(): string {
+    return `System V segment ${this.id}`
+  }
+
   /** `IPC_RMID`: gone with the last detach, its key free at once. Works after `close()` too. EPERM, EINVAL, EIDRM. */
   override remove(): void {
     native.sysvRemove(this.id)

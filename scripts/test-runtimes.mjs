@@ -1,7 +1,7 @@
 /**
  * `npm run test:runtimes`: the whole suite on each Node.js line that we support, and on Bun and Deno, where ava does
  * not run, the program __test__/children/segments. The runtimes are npm packages, installed once into
- * node_modules/.cache/runtimes. `-- --only node22,bun` runs only those.
+ * .runtimes. `-- --only node22,bun` runs only those.
  */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { bootstrap } from './bootstrap.mjs'
 import { Stop, capture, main, root, stream, timed } from './process.mjs'
 import { LineTally, sum } from './tally.mjs'
 
-const cache = join(root, 'node_modules/.cache/runtimes')
+const cache = join(root, '.runtimes')
 const cpu = process.arch
 const program = join(root, 'dist/__test__/children/segments.js')
 

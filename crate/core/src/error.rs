@@ -125,7 +125,11 @@ impl Error {
     /// A failure of our own making.
     #[must_use]
     pub fn own(code: &'static str, message: impl Into<String>) -> Self {
-        Self { cause: Cause::Own { code, message: message.into() }, subject: Subject::None, detail: String::new() }
+        Self {
+            cause: Cause::Own { code, message: message.into() },
+            subject: Subject::None,
+            detail: String::new(),
+        }
     }
 
     /// Names the subject.
@@ -133,6 +137,12 @@ impl Error {
     pub fn on(mut self, subject: Subject) -> Self {
         self.subject = subject;
         self
+    }
+
+    /// Names the subject, unless one is named already.
+    #[must_use]
+    pub fn or_on(self, subject: impl FnOnce() -> Subject) -> Self {
+        if self.subject == Subject::None { self.on(subject()) } else { self }
     }
 
     /// Adds what we know beyond the errno.

@@ -3,7 +3,11 @@
 use napi::{Error, Result, Status};
 
 /// A whole number from 0 to 2^53 - 1.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole, positive and exact")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole, positive and exact"
+)]
 pub(crate) fn whole(value: f64) -> Result<u64> {
     if (0.0..=9_007_199_254_740_991.0).contains(&value) && value.fract() == 0.0 {
         Ok(value as u64)

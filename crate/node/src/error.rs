@@ -34,7 +34,10 @@ type Factory = FunctionRef<FnArgs<(ErrorFacts,)>, Unknown<'static>>;
 
 /// Takes the function that makes a `ShmError` from its facts.
 #[napi(catch_unwind)]
-pub fn register_error_factory(env: Env, factory: Function<'_, FnArgs<(ErrorFacts,)>, Unknown<'static>>) -> Result<()> {
+pub fn register_error_factory(
+    env: Env,
+    factory: Function<'_, FnArgs<(ErrorFacts,)>, Unknown<'static>>,
+) -> Result<()> {
     env.set_instance_data(factory.create_ref()?, (), |_| {})
 }
 

@@ -10,7 +10,12 @@ use shmem_core::memory::memfd;
 
 /// Makes one, sealed with `F_SEAL_…` bits after mapping.
 #[napi(catch_unwind)]
-pub fn memfd_create(env: Env, label: String, options: NativeCreateOptions, seals: i32) -> Result<NativeSegment> {
+pub fn memfd_create(
+    env: Env,
+    label: String,
+    options: NativeCreateOptions,
+    seals: i32,
+) -> Result<NativeSegment> {
     memfd::create(&label, &options.to_core()?, seals).or_throw(&env).map(Into::into)
 }
 

@@ -37,7 +37,10 @@ impl Drop for NativeFdReceiver {
 /// Listens at `path`; a leading `@` means the abstract namespace.
 #[napi(catch_unwind)]
 pub fn listen_for_fd(env: Env, path: String) -> Result<NativeFdReceiver> {
-    let listener = socket::listen(&path).called("bind").map_err(|error| error.on(Subject::Path(path.clone()))).or_throw(&env)?;
+    let listener = socket::listen(&path)
+        .called("bind")
+        .map_err(|error| error.on(Subject::Path(path.clone())))
+        .or_throw(&env)?;
     Ok(NativeFdReceiver { listener: Some(listener), path })
 }
 
@@ -48,11 +51,16 @@ pub fn receive_fd(env: Env, receiver: &NativeFdReceiver, slice_ms: u32) -> Resul
     let Some(listener) = &receiver.listener else { return Ok(None) };
     let received = socket::accept(listener.as_fd(), deadline)
         // Who connected sends at once; a peer that does not is given up after a second.
-        .and_then(|peer| socket::receive_fd(peer.as_fd(), Instant::now() + Duration::from_secs(1)).map_err(no_message));
+        .and_then(|peer| {
+            socket::receive_fd(peer.as_fd(), Instant::now() + Duration::from_secs(1)).map_err(no_message)
+        });
     match received {
         Ok(fd) => Ok(Some(file::into_raw(fd))),
         Err(Errno::ETIMEDOUT) => Ok(None),
-        Err(errno) => Err(errno).called("recvmsg").map_err(|error| error.on(Subject::Path(receiver.path.clone()))).or_throw(&env),
+        Err(errno) => Err(errno)
+            .called("recvmsg")
+            .map_err(|error| error.on(Subject::Path(receiver.path.clone())))
+            .or_throw(&env),
     }
 }
 
@@ -63,9 +71,9 @@ fn no_message(errno: Errno) -> Errno {
 /// Sends a descriptor to whoever listens at `path`.
 #[napi(catch_unwind)]
 pub fn send_fd(env: Env, path: String, fd: i32) -> Result<()> {
-    let sent: std::result::Result<(), Error> = socket::connect(&path).called("connect").and_then(|peer| {
-        file::with_borrowed(fd, |fd| socket::send_fd(peer.as_fd(), fd)).called("sendmsg")
-    });
+    let sent: std::result::Result<(), Error> = socket::connect(&path)
+        .called("connect")
+        .and_then(|peer| file::with_borrowed(fd, |fd| socket::send_fd(peer.as_fd(), fd)).called("sendmsg"));
     sent.map_err(|error| error.on(Subject::Path(path))).or_throw(&env)
 }
 

@@ -91,15 +91,24 @@ pub fn posix_semaphore_open(env: Env, name: String) -> Result<NativePosixSemapho
 
 /// Opens a named semaphore, or makes it.
 #[napi(catch_unwind)]
-pub fn posix_semaphore_open_or_create(env: Env, name: String, value: u32, mode: u32) -> Result<NativePosixSemaphore> {
-    NamedSemaphore::open_or_create(&name, value, mode).or_throw(&env).map(|(semaphore, created)| named(semaphore, created))
+pub fn posix_semaphore_open_or_create(
+    env: Env,
+    name: String,
+    value: u32,
+    mode: u32,
+) -> Result<NativePosixSemaphore> {
+    NamedSemaphore::open_or_create(&name, value, mode)
+        .or_throw(&env)
+        .map(|(semaphore, created)| named(semaphore, created))
 }
 
 /// `sem_open(3)` itself.
 #[napi(catch_unwind)]
 pub fn sem_open(env: Env, name: String, flags: i32, mode: u32, value: u32) -> Result<NativePosixSemaphore> {
     let created = flags & file::flags::O_CREAT != 0;
-    NamedSemaphore::call_open(&name, flags, mode, value).or_throw(&env).map(|semaphore| named(semaphore, created))
+    NamedSemaphore::call_open(&name, flags, mode, value)
+        .or_throw(&env)
+        .map(|semaphore| named(semaphore, created))
 }
 
 /// `sem_unlink(3)`.
@@ -110,7 +119,12 @@ pub fn posix_semaphore_remove(env: Env, name: String) -> Result<()> {
 
 /// The semaphore at an offset of a segment, made anew where `value` is given.
 #[napi(catch_unwind)]
-pub fn posix_semaphore_at(env: Env, segment: &NativeSegment, offset: f64, value: Option<u32>) -> Result<NativePosixSemaphore> {
+pub fn posix_semaphore_at(
+    env: Env,
+    segment: &NativeSegment,
+    offset: f64,
+    value: Option<u32>,
+) -> Result<NativePosixSemaphore> {
     let offset = whole(offset)?;
     let mapping = Arc::clone(&segment.segment.mapping);
     match value {

@@ -82,11 +82,22 @@ pub fn fcntl_get_seals(env: Env, fd: i32) -> Result<i32> {
 
 /// `mmap(2)`; an address is a whole number, 0 for none; a descriptor of -1 with `MAP_ANONYMOUS`.
 #[napi(catch_unwind)]
-pub fn mmap(env: Env, address: f64, length: f64, protection: i32, raw_flags: i32, fd: i32, offset: f64) -> Result<NativeSegment> {
+pub fn mmap(
+    env: Env,
+    address: f64,
+    length: f64,
+    protection: i32,
+    raw_flags: i32,
+    fd: i32,
+    offset: f64,
+) -> Result<NativeSegment> {
     use mman::flags;
     if raw_flags & flags::MAP_GROWSDOWN != 0 {
         // Such a mapping grows by itself over addresses that are not ours.
-        return Err(throw(&env, &shmem_core::Error::system("mmap", Errno::EINVAL).detail("MAP_GROWSDOWN is not supported")));
+        return Err(throw(
+            &env,
+            &shmem_core::Error::system("mmap", Errno::EINVAL).detail("MAP_GROWSDOWN is not supported"),
+        ));
     }
     let address = usize::try_from(whole(address)?).map_err(|_| Error::new(Status::InvalidArg, "address"))?;
     let (size_bytes, offset) = (whole(length)?, whole(offset)?);

@@ -14,7 +14,10 @@ use shmem_core::sys::sysv_shm::{self, flags};
 #[napi(catch_unwind)]
 pub fn shmget(env: Env, key: i32, size: f64, flags: i32) -> Result<i32> {
     let size = usize::try_from(whole(size)?).map_err(|_| Error::new(Status::InvalidArg, "size"))?;
-    sysv_shm::shmget(key, size, flags).called("shmget").map_err(|error| error.on(Subject::Key(key))).or_throw(&env)
+    sysv_shm::shmget(key, size, flags)
+        .called("shmget")
+        .map_err(|error| error.on(Subject::Key(key)))
+        .or_throw(&env)
 }
 
 /// `shmat(2)`; an address is a whole number, 0 for none.

@@ -174,7 +174,9 @@ impl NativeSegment {
     #[napi(catch_unwind, getter)]
     pub fn identity(&self) -> Option<Vec<f64>> {
         match self.segment.backing {
-            Backing::Object { device, inode, .. } => Some(vec![convert::number(device), convert::number(inode)]),
+            Backing::Object { device, inode, .. } => {
+                Some(vec![convert::number(device), convert::number(inode)])
+            }
             _ => None,
         }
     }
@@ -216,56 +218,87 @@ impl NativeSegment {
         Ok(())
     }
 
-    /// Copies bytes out into `target`.
+    /// Copies bytes out into `target`, a `Uint8Array`.
     #[napi(catch_unwind)]
-    pub fn read(&self, env: Env, offset: f64, mut target: Uint8Array) -> Result<()> {
-        let offset = whole(offset)?;
-        // SAFETY: the array is JavaScript's own, and JavaScript does not run meanwhile.
-        #[expect(unsafe_code, reason = "a Uint8Array lends its bytes")]
-        let bytes = unsafe { target.as_mut() };
-        self.segment.mapping.read(offset, bytes).or_throw(&env)
+    pub fn read(
+        &self,
+        env: Env,
+        offset: f64,
+        #[napi(ts_arg_type = "Uint8Array")] target: Object<'_>,
+    ) -> Result<()> {
+        view::copy_out(&env, &self.segment.mapping, whole(offset)?, &target)?.or_throw(&env)
     }
 
-    /// Copies bytes in from `source`.
+    /// Copies bytes in from `source`, a `Uint8Array`.
     #[napi(catch_unwind)]
-    pub fn write(&self, env: Env, offset: f64, source: Uint8Array) -> Result<()> {
-        self.segment.mapping.write(whole(offset)?, &source).or_throw(&env)
+    pub fn write(
+        &self,
+        env: Env,
+        offset: f64,
+        #[napi(ts_arg_type = "Uint8Array")] source: Object<'_>,
+    ) -> Result<()> {
+        view::copy_in(&env, &self.segment.mapping, whole(offset)?, &source)?.or_throw(&env)
     }
 
     /// `mprotect(2)`, with the `PROT_…` word.
     #[napi(catch_unwind)]
     pub fn protect(&self, env: Env, extent: Option<NativeExtent>, protection: i32) -> Result<()> {
-        self.segment.mapping.protect(NativeExtent::to_core(extent.as_ref())?, protection).or_throw(&env)
+        self.segment
+            .mapping
+            .protect(NativeExtent::to_core(extent.as_ref())?, protection)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
     }
 
     /// `madvise(2)`, with the `MADV_…` word.
     #[napi(catch_unwind)]
     pub fn advise(&self, env: Env, extent: Option<NativeExtent>, advice: i32) -> Result<()> {
-        self.segment.mapping.advise(NativeExtent::to_core(extent.as_ref())?, advice).or_throw(&env)
+        self.segment
+            .mapping
+            .advise(NativeExtent::to_core(extent.as_ref())?, advice)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
     }
 
     /// `msync(2)`, with the `MS_…` word.
     #[napi(catch_unwind)]
     pub fn flush(&self, env: Env, extent: Option<NativeExtent>, flags: i32) -> Result<()> {
-        self.segment.mapping.flush(NativeExtent::to_core(extent.as_ref())?, flags).or_throw(&env)
+        self.segment
+            .mapping
+            .flush(NativeExtent::to_core(extent.as_ref())?, flags)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
     }
 
     /// `mlock2(2)`.
     #[napi(catch_unwind)]
     pub fn lock(&self, env: Env, extent: Option<NativeExtent>, flags: i32) -> Result<()> {
-        self.segment.mapping.lock(NativeExtent::to_core(extent.as_ref())?, flags).or_throw(&env)
+        self.segment
+            .mapping
+            .lock(NativeExtent::to_core(extent.as_ref())?, flags)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
     }
 
     /// `munlock(2)`.
     #[napi(catch_unwind)]
     pub fn unlock(&self, env: Env, extent: Option<NativeExtent>) -> Result<()> {
-        self.segment.mapping.unlock(NativeExtent::to_core(extent.as_ref())?).or_throw(&env)
+        self.segment
+            .mapping
+            .unlock(NativeExtent::to_core(extent.as_ref())?)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
     }
 
     /// `mincore(2)`.
     #[napi(catch_unwind)]
     pub fn residency(&self, env: Env, extent: Option<NativeExtent>) -> Result<Uint8Array> {
-        let pages = self.segment.mapping.residency(NativeExtent::to_core(extent.as_ref())?).or_throw(&env)?;
+        let pages = self
+            .segment
+            .mapping
+            .residency(NativeExtent::to_core(extent.as_ref())?)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)?;
         Ok(Uint8Array::new(pages))
     }
 
@@ -274,27 +307,35 @@ impl NativeSegment {
     pub fn populate(&self, env: Env, extent: Option<NativeExtent>) -> Result<f64> {
         let before = machine::page_faults();
         let for_writing = self.segment.access != Access::Read;
-        self.segment.mapping.populate(NativeExtent::to_core(extent.as_ref())?, for_writing).or_throw(&env)?;
+        self.segment
+            .mapping
+            .populate(NativeExtent::to_core(extent.as_ref())?, for_writing)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)?;
         Ok(convert::number(machine::page_faults() - before))
     }
 
     /// Unmaps whole pages; a hole stays.
     #[napi(catch_unwind)]
     pub fn unmap_part(&self, env: Env, extent: NativeExtent) -> Result<()> {
-        self.segment.mapping.unmap_part(NativeExtent::to_core(Some(&extent))?).or_throw(&env)
+        self.segment
+            .mapping
+            .unmap_part(NativeExtent::to_core(Some(&extent))?)
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
     }
 
     /// Changes the object's size and maps it anew; the old buffer is detached.
     #[napi(catch_unwind)]
     pub fn resize(&mut self, env: Env, new_size: f64, buffer: Option<Object<'_>>) -> Result<()> {
-        let old = self.segment.resize(whole(new_size)?).or_throw(&env)?;
+        let old = self.segment.resize(whole(new_size)?).map_err(|error| self.blamed(error)).or_throw(&env)?;
         retire(&env, &old, buffer.as_ref())
     }
 
     /// Maps the object anew if its size changed; then the old buffer is detached.
     #[napi(catch_unwind)]
     pub fn refresh(&mut self, env: Env, buffer: Option<Object<'_>>) -> Result<bool> {
-        let old = self.segment.refresh().or_throw(&env)?;
+        let old = self.segment.refresh().map_err(|error| self.blamed(error)).or_throw(&env)?;
         if let Some(old) = &old {
             retire(&env, old, buffer.as_ref())?;
         }
@@ -304,27 +345,40 @@ impl NativeSegment {
     /// `fstat(2)` of the object.
     #[napi(catch_unwind)]
     pub fn object_stat(&self, env: Env) -> Result<NativeObjectStat> {
-        Ok(self.segment.object_stat().or_throw(&env)?.into())
+        Ok(self.segment.object_stat().map_err(|error| self.blamed(error)).or_throw(&env)?.into())
     }
 
     /// `fchmod(2)` and `fchown(2)` of the object.
     #[napi(catch_unwind)]
     pub fn set_owner(&self, env: Env, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
-        self.segment.set_owner(mode, uid, gid).or_throw(&env)
+        self.segment.set_owner(mode, uid, gid).map_err(|error| self.blamed(error)).or_throw(&env)
     }
 
     /// The seals of a memfd.
     #[napi(catch_unwind)]
     pub fn seals(&self, env: Env) -> Result<i32> {
         use shmem_core::error::Named;
-        self.segment.with_fd(Access::Read, |fd| memfd::seals(fd).called("fcntl")).or_throw(&env)
+        self.segment
+            .with_fd(Access::Read, |fd| memfd::seals(fd).called("fcntl"))
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
     }
 
     /// Adds seals to a memfd.
     #[napi(catch_unwind)]
     pub fn add_seals(&self, env: Env, seals: i32) -> Result<()> {
         use shmem_core::error::Named;
-        self.segment.with_fd(Access::Read, |fd| memfd::add_seals(fd.as_fd(), seals).called("fcntl")).or_throw(&env)
+        self.segment
+            .with_fd(Access::Read, |fd| memfd::add_seals(fd.as_fd(), seals).called("fcntl"))
+            .map_err(|error| self.blamed(error))
+            .or_throw(&env)
+    }
+}
+
+impl NativeSegment {
+    /// An error about this segment says so.
+    fn blamed(&self, error: shmem_core::Error) -> shmem_core::Error {
+        error.or_on(|| self.segment.subject())
     }
 }
 

@@ -46,8 +46,9 @@ pub(crate) fn shared_array_buffer<'env>(env: &'env Env, mapping: &Mapping) -> Re
     let held = Box::into_raw(Box::new(own));
     let mut value = ptr::null_mut();
     // SAFETY: the signature is that of node_api.h (Node 22.23, 24.16, 26.1; FACTS); the range stays mapped until `finalize`.
-    let status =
-        unsafe { create(env.raw(), address as *mut c_void, size_bytes, finalize, held.cast(), &raw mut value) };
+    let status = unsafe {
+        create(env.raw(), address as *mut c_void, size_bytes, finalize, held.cast(), &raw mut value)
+    };
     if status == sys::Status::napi_ok {
         // SAFETY: `value` was made by this call, in this environment.
         return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), value) });

@@ -50,7 +50,10 @@ pub fn sysv_stat(env: Env, id: i32) -> Result<NativeShmidDs> {
 /// `shmctl(2)` with `IPC_SET`.
 #[napi(catch_unwind)]
 pub fn sysv_set(env: Env, id: i32, uid: u32, gid: u32, mode: u16) -> Result<()> {
-    sysv_shm::set(id, uid, gid, mode).called("shmctl").map_err(|error| error.on(Subject::Id(id))).or_throw(&env)
+    sysv_shm::set(id, uid, gid, mode)
+        .called("shmctl")
+        .map_err(|error| error.on(Subject::Id(id)))
+        .or_throw(&env)
 }
 
 /// `shmctl(2)` with `SHM_LOCK` or `SHM_UNLOCK`.
@@ -63,5 +66,8 @@ pub fn sysv_lock(env: Env, id: i32, locked: bool) -> Result<()> {
 /// `ftok(3)`.
 #[napi(catch_unwind)]
 pub fn ftok(env: Env, path: String, project_id: i32) -> Result<i32> {
-    sysv_shm::ftok(&path, project_id).called("ftok").map_err(|error| error.on(Subject::Path(path))).or_throw(&env)
+    sysv_shm::ftok(&path, project_id)
+        .called("ftok")
+        .map_err(|error| error.on(Subject::Path(path)))
+        .or_throw(&env)
 }

@@ -77,7 +77,12 @@ pub fn semaphore_set_open(env: Env, key: i32, count: i32) -> Result<i32> {
 
 /// Finds the set of a key, or makes it.
 #[napi(catch_unwind)]
-pub fn semaphore_set_open_or_create(env: Env, key: i32, initial: Vec<u16>, mode: u32) -> Result<NativeFoundSet> {
+pub fn semaphore_set_open_or_create(
+    env: Env,
+    key: i32,
+    initial: Vec<u16>,
+    mode: u32,
+) -> Result<NativeFoundSet> {
     let (id, created) = sysv_semaphore::open_or_create(key, &initial, mode).or_throw(&env)?;
     Ok(NativeFoundSet { id, created })
 }
@@ -85,13 +90,21 @@ pub fn semaphore_set_open_or_create(env: Env, key: i32, initial: Vec<u16>, mode:
 /// `semget(2)` itself.
 #[napi(catch_unwind)]
 pub fn semget(env: Env, key: i32, count: i32, flags: i32) -> Result<i32> {
-    sysv_sem::semget(key, count, flags).called("semget").map_err(|error| error.on(Subject::Key(key))).or_throw(&env)
+    sysv_sem::semget(key, count, flags)
+        .called("semget")
+        .map_err(|error| error.on(Subject::Key(key)))
+        .or_throw(&env)
 }
 
 /// `semtimedop(2)`, for `slice_ms` at most (absent: without limit). Answers the errno of `EAGAIN` and `EINTR`, which are
 /// no failures here, and 0 when done.
 #[napi(catch_unwind)]
-pub fn semtimedop(env: Env, id: i32, operations: Vec<NativeSemaphoreOperation>, slice_ms: Option<u32>) -> Result<i32> {
+pub fn semtimedop(
+    env: Env,
+    id: i32,
+    operations: Vec<NativeSemaphoreOperation>,
+    slice_ms: Option<u32>,
+) -> Result<i32> {
     let by_id = |errno| Error::system("semop", errno).on(Subject::Id(id));
     let mut raw = Vec::new();
     for operation in operations {
@@ -120,7 +133,10 @@ pub fn semctl_number(env: Env, id: i32, index: i32, command: String, value: i32)
         "IPC_RMID" => NumberCommand::Remove,
         _ => return Err(throw(&env, &Error::system("semctl", Errno::EINVAL).on(Subject::Id(id)))),
     };
-    sysv_sem::control(id, index, command).called("semctl").map_err(|error| error.on(Subject::Id(id))).or_throw(&env)
+    sysv_sem::control(id, index, command)
+        .called("semctl")
+        .map_err(|error| error.on(Subject::Id(id)))
+        .or_throw(&env)
 }
 
 /// `semctl(2)` with `GETALL`.
@@ -132,7 +148,10 @@ pub fn semaphore_values(env: Env, id: i32) -> Result<Vec<u16>> {
 /// `semctl(2)` with `SETALL`.
 #[napi(catch_unwind)]
 pub fn set_semaphore_values(env: Env, id: i32, values: Vec<u16>) -> Result<()> {
-    sysv_sem::set_values(id, &values).called("semctl").map_err(|error| error.on(Subject::Id(id))).or_throw(&env)
+    sysv_sem::set_values(id, &values)
+        .called("semctl")
+        .map_err(|error| error.on(Subject::Id(id)))
+        .or_throw(&env)
 }
 
 /// `semctl(2)` with `IPC_STAT`.
@@ -153,7 +172,10 @@ pub fn semaphore_set_stat_by_index(env: Env, index: i32, any: bool) -> Result<Na
 /// `semctl(2)` with `IPC_SET`.
 #[napi(catch_unwind)]
 pub fn semaphore_set_set(env: Env, id: i32, uid: u32, gid: u32, mode: u16) -> Result<()> {
-    sysv_sem::set(id, uid, gid, mode).called("semctl").map_err(|error| error.on(Subject::Id(id))).or_throw(&env)
+    sysv_sem::set(id, uid, gid, mode)
+        .called("semctl")
+        .map_err(|error| error.on(Subject::Id(id)))
+        .or_throw(&env)
 }
 
 /// `semctl(2)` with `IPC_INFO` or `SEM_INFO`: the ten numbers of `struct seminfo`, then the highest used index.
@@ -162,7 +184,16 @@ pub fn semaphore_info(env: Env, used: bool) -> Result<Vec<i32>> {
     let command = if used { sysv_sem::flags::SEM_INFO } else { sysv_sem::flags::IPC_INFO };
     let (max_index, info) = sysv_sem::info(command).called("semctl").or_throw(&env)?;
     Ok(vec![
-        info.semmap, info.semmni, info.semmns, info.semmnu, info.semmsl, info.semopm, info.semume, info.semusz,
-        info.semvmx, info.semaem, max_index,
+        info.semmap,
+        info.semmni,
+        info.semmns,
+        info.semmnu,
+        info.semmsl,
+        info.semopm,
+        info.semume,
+        info.semusz,
+        info.semvmx,
+        info.semaem,
+        max_index,
     ])
 }

@@ -100,6 +100,51 @@ pub(crate) fn detach(env: &Env, buffer: &Object<'_>) -> Result<bool> {
     Ok(true)
 }
 
+/// Copies out of the segment into a `Uint8Array`, by raw pointers: the array may itself be shared memory.
+pub(crate) fn copy_out(
+    env: &Env,
+    mapping: &Mapping,
+    offset: u64,
+    target: &Object<'_>,
+) -> Result<shmem_core::Result<()>> {
+    let (data, length_bytes) = bytes_of(env, target)?;
+    // SAFETY: `data` is valid for that many bytes as long as JavaScript does not run, which it does not in this call.
+    Ok(unsafe { mapping.copy_out(offset, data, length_bytes) })
+}
+
+/// Copies a `Uint8Array` into the segment, by raw pointers: the array may itself be shared memory.
+pub(crate) fn copy_in(
+    env: &Env,
+    mapping: &Mapping,
+    offset: u64,
+    source: &Object<'_>,
+) -> Result<shmem_core::Result<()>> {
+    let (data, length_bytes) = bytes_of(env, source)?;
+    // SAFETY: as in `copy_out`.
+    Ok(unsafe { mapping.copy_in(offset, data, length_bytes) })
+}
+
+fn bytes_of(env: &Env, array: &Object<'_>) -> Result<(*mut u8, usize)> {
+    let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
+    // SAFETY: a value of this environment, alive in this call; the out parameters are live, the others may be null.
+    let status = unsafe {
+        sys::napi_get_typedarray_info(
+            env.raw(),
+            array.raw(),
+            &raw mut kind,
+            &raw mut length,
+            &raw mut data,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    check(status, "look into")?;
+    if kind != sys::TypedarrayType::uint8_array {
+        return Err(Error::new(Status::InvalidArg, "expected a Uint8Array"));
+    }
+    Ok((data.cast(), length))
+}
+
 fn check(status: sys::napi_status, what: &str) -> Result<()> {
     if status == sys::Status::napi_ok {
         Ok(())

@@ -18,6 +18,7 @@ fn kernel_page_size(start: usize) -> Option<usize> {
     let header = format!("{start:x}-");
     let mut lines = text.lines().skip_while(|line| !line.starts_with(&header));
     let line = lines.find(|line| line.starts_with("KernelPageSize:"))?;
-    let kibibytes: usize = line["KernelPageSize:".len()..].trim().trim_end_matches(" kB").trim().parse().ok()?;
+    let kibibytes: usize =
+        line["KernelPageSize:".len()..].trim().trim_end_matches(" kB").trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }

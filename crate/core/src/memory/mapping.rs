@@ -93,21 +93,28 @@ impl Mapping {
     pub fn map(request: &MapRequest<'_>) -> Result<Arc<Self>> {
         let size_bytes = to_usize(request.size_bytes)?;
         let length_bytes = round_up(size_bytes, request.page_size_bytes)?;
-        let offset =
-            i64::try_from(request.offset).map_err(|_| Error::system("mmap", Errno::EOVERFLOW))?;
+        let offset = i64::try_from(request.offset).map_err(|_| Error::system("mmap", Errno::EOVERFLOW))?;
         if length_bytes == 0 {
             return Err(Error::system("mmap", Errno::EINVAL));
         }
-        Self::place(request.place, size_bytes, length_bytes, request.page_size_bytes, request.guard, |address, how| {
-            let flags = request.flags
-                | match how {
-                    How::Free => 0,
-                    How::Exactly => mman::flags::MAP_FIXED_NOREPLACE,
-                    How::Replace => mman::flags::MAP_FIXED,
-                };
-            // SAFETY: MAP_FIXED only with `How::Replace`, for a range that `place` found to be ours.
-            unsafe { mman::mmap(address, length_bytes, request.protection, flags, request.fd, offset) }.called("mmap")
-        })
+        Self::place(
+            request.place,
+            size_bytes,
+            length_bytes,
+            request.page_size_bytes,
+            request.guard,
+            |address, how| {
+                let flags = request.flags
+                    | match how {
+                        How::Free => 0,
+                        How::Exactly => mman::flags::MAP_FIXED_NOREPLACE,
+                        How::Replace => mman::flags::MAP_FIXED,
+                    };
+                // SAFETY: MAP_FIXED only with `How::Replace`, for a range that `place` found to be ours.
+                unsafe { mman::mmap(address, length_bytes, request.protection, flags, request.fd, offset) }
+                    .called("mmap")
+            },
+        )
     }
 
     /// `shmat(2)`.
@@ -135,7 +142,7 @@ impl Mapping {
         length_bytes: usize,
         page_size_bytes: usize,
         guard: bool,
-        make: impl FnOnce(usize, How) -> Result<usize>,
+        make: impl Fn(usize, How) -> Result<usize>,
     ) -> Result<Arc<Self>> {
         Self::place_with(place, size_bytes, length_bytes, page_size_bytes, guard, make, |_| page_size_bytes)
     }
@@ -146,12 +153,19 @@ impl Mapping {
         length_bytes: usize,
         page_size_bytes: usize,
         guard: bool,
-        make: impl FnOnce(usize, How) -> Result<usize>,
+        make: impl Fn(usize, How) -> Result<usize>,
         page_size_at: impl FnOnce(usize) -> usize,
     ) -> Result<Arc<Self>> {
         if guard {
             guard::install()?;
         }
+        let make = |address, how| match make(address, how) {
+            // Closed ranges count against RLIMIT_AS and vm.max_map_count: they go before anybody is refused.
+            Err(error) if error.errno() == Some(Errno::ENOMEM) && quarantine::give_all_back() => {
+                make(address, how)
+            }
+            other => other,
+        };
         let (start, parent) = match place {
             Place::Anywhere => (make(0, How::Free)?, None),
             Place::Hint(address) => (make(address, How::Free)?, None),
@@ -197,10 +211,16 @@ impl Mapping {
         let not_ours = || {
             Error::own(
                 "ERR_SHM_NOT_OURS",
-                format!("the range of {length_bytes} bytes at 0x{address:x} is not inside a mapping made by this library"),
+                format!(
+                    "the range of {length_bytes} bytes at 0x{address:x} is not inside a mapping made by this library"
+                ),
             )
         };
-        let owner = owners().range(..=address).next_back().and_then(|(_, owner)| owner.upgrade()).ok_or_else(not_ours)?;
+        let owner = owners()
+            .range(..=address)
+            .next_back()
+            .and_then(|(_, owner)| owner.upgrade())
+            .ok_or_else(not_ours)?;
         let inside = address - owner.start;
         if !inside.is_multiple_of(owner.page_size_bytes)
             || inside.checked_add(length_bytes).is_none_or(|end| end > owner.length_bytes)
@@ -285,7 +305,10 @@ impl Mapping {
     pub fn advise(&self, extent: Extent, advice: i32) -> Result<()> {
         // MADV_HWPOISON and MADV_SOFT_OFFLINE act on the machine's memory, not on ours.
         if advice == 100 || advice == 101 {
-            return Err(Error::own("ERR_INVALID_ARG_VALUE", "MADV_HWPOISON and MADV_SOFT_OFFLINE are not for segments"));
+            return Err(Error::own(
+                "ERR_INVALID_ARG_VALUE",
+                "MADV_HWPOISON and MADV_SOFT_OFFLINE are not for segments",
+            ));
         }
         let _alive = self.living()?;
         let (start, length) = self.touched_pages(extent)?;
@@ -343,7 +366,8 @@ impl Mapping {
     /// # Errors
     /// EFAULT (beyond the object's end) ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
     pub fn populate(&self, extent: Extent, for_writing: bool) -> Result<()> {
-        let advice = if for_writing { mman::flags::MADV_POPULATE_WRITE } else { mman::flags::MADV_POPULATE_READ };
+        let advice =
+            if for_writing { mman::flags::MADV_POPULATE_WRITE } else { mman::flags::MADV_POPULATE_READ };
         match self.advise(extent, advice) {
             Err(error) if error.errno() == Some(Errno::EINVAL) => self.touch(extent, for_writing),
             other => other,
@@ -393,36 +417,47 @@ impl Mapping {
         )
     }
 
-    /// Copies bytes out. For runtimes that allow no view.
+    /// Copies bytes out. For runtimes that allow no view. Other processes may write meanwhile: then the copy is a mixture
+    /// of bytes, which a caller without a lock must expect.
+    ///
+    /// # Safety
+    /// `target` must be valid for writes of `length_bytes`. It may be shared memory, and may overlap the source.
     ///
     /// # Errors
     /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn read(&self, offset: u64, target: &mut [u8]) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.bytes_at(offset, target.len())?;
-        // SAFETY: the source is `length` bytes of our range, the target a Rust slice of that length, and they are apart.
-        // Other processes may write meanwhile: then the copy is a mixture of bytes, which a caller without a lock must expect.
-        unsafe { std::ptr::copy_nonoverlapping(start as *const u8, target.as_mut_ptr(), length) };
-        Ok(())
+    pub unsafe fn copy_out(&self, offset: u64, target: *mut u8, length_bytes: usize) -> Result<()> {
+        self.with_bytes(offset, length_bytes, |start| {
+            // SAFETY: the source is `length_bytes` of our mapped range, the target is the caller's word.
+            unsafe { std::ptr::copy(start as *const u8, target, length_bytes) };
+            Ok(())
+        })
     }
 
     /// Copies bytes in. For runtimes that allow no view.
     ///
+    /// # Safety
+    /// `source` must be valid for reads of `length_bytes`. It may be shared memory, and may overlap the target.
+    ///
     /// # Errors
     /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn write(&self, offset: u64, source: &[u8]) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.bytes_at(offset, source.len())?;
-        // SAFETY: the target is `length` bytes of our range, the source a Rust slice of that length, and they are apart.
-        unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), start as *mut u8, length) };
-        Ok(())
+    pub unsafe fn copy_in(&self, offset: u64, source: *const u8, length_bytes: usize) -> Result<()> {
+        self.with_bytes(offset, length_bytes, |start| {
+            // SAFETY: the target is `length_bytes` of our mapped range, the source is the caller's word.
+            unsafe { std::ptr::copy(source, start as *mut u8, length_bytes) };
+            Ok(())
+        })
     }
 
     /// Runs `act` with the address of `length_bytes` bytes at `offset`, which stay mapped meanwhile.
     ///
     /// # Errors
     /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`; what `act` answers.
-    pub fn with_bytes<T>(&self, offset: u64, length_bytes: usize, act: impl FnOnce(usize) -> Result<T>) -> Result<T> {
+    pub fn with_bytes<T>(
+        &self,
+        offset: u64,
+        length_bytes: usize,
+        act: impl FnOnce(usize) -> Result<T>,
+    ) -> Result<T> {
         let _alive = self.living()?;
         let (start, _) = self.bytes_at(offset, length_bytes)?;
         act(start)
@@ -521,7 +556,10 @@ impl Mapping {
     fn out_of_range(&self, offset: usize, length_bytes: usize) -> Error {
         Error::own(
             "ERR_OUT_OF_RANGE",
-            format!("{length_bytes} bytes at offset {offset} are not inside the {} bytes of the segment", self.size_bytes),
+            format!(
+                "{length_bytes} bytes at offset {offset} are not inside the {} bytes of the segment",
+                self.size_bytes
+            ),
         )
     }
 }

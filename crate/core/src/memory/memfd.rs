@@ -20,7 +20,12 @@ pub fn create(label: &str, options: &CreateOptions, seals: i32) -> Result<Segmen
         HugeWish::Require { page_size_bytes } => make(label, options, Some(page_size_bytes), seals),
         HugeWish::Prefer { page_size_bytes } => match make(label, options, Some(page_size_bytes), seals) {
             // No pool, no such page size, no permission: base pages do.
-            Err(error) if matches!(error.errno(), Some(Errno::ENOMEM | Errno::EINVAL | Errno::ENODEV | Errno::EPERM | Errno::ENOSYS)) => {
+            Err(error)
+                if matches!(
+                    error.errno(),
+                    Some(Errno::ENOMEM | Errno::EINVAL | Errno::ENODEV | Errno::EPERM | Errno::ENOSYS)
+                ) =>
+            {
                 make(label, options, None, seals)
             }
             other => other,
@@ -46,26 +51,32 @@ pub fn from_process(pid: i32, fd: i32, options: &MapOptions) -> Result<Segment> 
     let path = format!("/proc/{pid}/fd/{fd}");
     let opened = match file::open(&path, super::object::open_flags(options.access), 0) {
         Ok(opened) => opened,
-        Err(first) => memfd::fd_of_process(pid, fd)
-            .map_err(|_| Error::system("open", first).on(Subject::Path(path)))?,
+        Err(first) => {
+            memfd::fd_of_process(pid, fd).map_err(|_| Error::system("open", first).on(Subject::Path(path)))?
+        }
     };
     map_received(opened, options)
 }
 
 fn map_received(fd: OwnedFd, options: &MapOptions) -> Result<Segment> {
     let huge = file::file_system(fd.as_fd()).called("fstatfs")? == FileSystem::Hugetlbfs;
-    let huge_page_bytes = if huge {
-        Some(to_usize(file::stat(fd.as_fd()).called("fstat")?.block_size_bytes)?)
-    } else {
-        None
+    let huge_page_bytes =
+        if huge { Some(to_usize(file::stat(fd.as_fd()).called("fstat")?.block_size_bytes)?) } else { None };
+    let object = Object {
+        fd,
+        origin: Origin::Anonymous,
+        created: false,
+        reservation: Reservation::None,
+        huge_page_bytes,
+        at_least_bytes: 0,
     };
-    let object = Object { fd, origin: Origin::Anonymous, created: false, reservation: Reservation::None, huge_page_bytes, at_least_bytes: 0 };
     map_object(object, &MapOptions { keep_fd: true, ..*options })
 }
 
 fn make(label: &str, options: &CreateOptions, huge_page_bytes: Option<usize>, seals: i32) -> Result<Segment> {
     let huge_flags = huge_page_bytes.map_or(0, |bytes| flags::MFD_HUGETLB | bytes.trailing_zeros() << 26);
-    let fd = memfd::memfd_create(label, flags::MFD_CLOEXEC | flags::MFD_ALLOW_SEALING | huge_flags).called("memfd_create")?;
+    let fd = memfd::memfd_create(label, flags::MFD_CLOEXEC | flags::MFD_ALLOW_SEALING | huge_flags)
+        .called("memfd_create")?;
     exact_mode(&fd, options.mode)?;
     let reservation = match huge_page_bytes {
         None => reserve::size_object(fd.as_fd(), options.size_bytes, options.reserve.unwrap_or(true))?,
@@ -77,7 +88,14 @@ fn make(label: &str, options: &CreateOptions, huge_page_bytes: Option<usize>, se
             Reservation::Done
         }
     };
-    let object = Object { fd, origin: Origin::Anonymous, created: true, reservation, huge_page_bytes, at_least_bytes: 0 };
+    let object = Object {
+        fd,
+        origin: Origin::Anonymous,
+        created: true,
+        reservation,
+        huge_page_bytes,
+        at_least_bytes: 0,
+    };
     let segment = map_object(object, &MapOptions { keep_fd: true, ..options.map })?;
     if seals != 0 {
         segment.with_fd(options.map.access, |fd| memfd::add_seals(fd, seals).called("fcntl"))?;

@@ -50,9 +50,16 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
     let page_size_bytes = object.huge_page_bytes.unwrap_or_else(machine::page_size_bytes);
     // A sign of life; where the file system has no such locks there is none, and orphans cannot be told.
     let liveness = file::lock_byte_shared(object.fd.as_fd(), LIVENESS_BYTE).is_ok();
-    let sharing =
-        if options.access == Access::CopyOnWrite { mman::flags::MAP_PRIVATE } else { mman::flags::MAP_SHARED };
-    let unreserved = if object.reservation == Reservation::None && object.created { mman::flags::MAP_NORESERVE } else { 0 };
+    let sharing = if options.access == Access::CopyOnWrite {
+        mman::flags::MAP_PRIVATE
+    } else {
+        mman::flags::MAP_SHARED
+    };
+    let unreserved = if object.reservation == Reservation::None && object.created {
+        mman::flags::MAP_NORESERVE
+    } else {
+        0
+    };
     let mapping = Mapping::map(&MapRequest {
         place: Place::Anywhere,
         size_bytes,
@@ -96,15 +103,20 @@ fn checked_size(stat: &Stat, options: &MapOptions, at_least_bytes: u64) -> Resul
         return Err(Error::own("ERR_SHM_EMPTY", "the object has 0 bytes: nothing can be mapped"));
     }
     if stat.size_bytes < at_least_bytes {
-        return Err(Error::system("open", Errno::EINVAL)
-            .detail(format!("it exists with {} bytes, fewer than the {at_least_bytes} asked for", stat.size_bytes)));
+        return Err(Error::system("open", Errno::EINVAL).detail(format!(
+            "it exists with {} bytes, fewer than the {at_least_bytes} asked for",
+            stat.size_bytes
+        )));
     }
     let left = stat.size_bytes.saturating_sub(options.offset);
     let length = options.length_bytes.unwrap_or(left);
     if length == 0 || length > left {
         return Err(Error::own(
             "ERR_OUT_OF_RANGE",
-            format!("{length} bytes at offset {} are not inside the {} bytes of the object", options.offset, stat.size_bytes),
+            format!(
+                "{length} bytes at offset {} are not inside the {} bytes of the object",
+                options.offset, stat.size_bytes
+            ),
         ));
     }
     Ok(length)

@@ -103,10 +103,9 @@ pub enum OpenMode {
 /// # Errors
 /// `EFBIG` in our words where this machine cannot address them.
 pub(super) fn to_usize(bytes: u64) -> Result<usize> {
-    usize::try_from(bytes)
-        .ok()
-        .filter(|bytes| isize::try_from(*bytes).is_ok())
-        .ok_or_else(|| Error::own("ERR_OUT_OF_RANGE", format!("{bytes} bytes are more than this machine can address")))
+    usize::try_from(bytes).ok().filter(|bytes| isize::try_from(*bytes).is_ok()).ok_or_else(|| {
+        Error::own("ERR_OUT_OF_RANGE", format!("{bytes} bytes are more than this machine can address"))
+    })
 }
 
 /// `bytes` rounded up to a multiple of `page_size_bytes`, a power of two.
@@ -114,7 +113,7 @@ pub(super) fn to_usize(bytes: u64) -> Result<usize> {
 /// # Errors
 /// As [`to_usize`].
 pub(super) fn round_up(bytes: usize, page_size_bytes: usize) -> Result<usize> {
-    bytes
-        .checked_next_multiple_of(page_size_bytes)
-        .ok_or_else(|| Error::own("ERR_OUT_OF_RANGE", format!("{bytes} bytes are more than this machine can address")))
+    bytes.checked_next_multiple_of(page_size_bytes).ok_or_else(|| {
+        Error::own("ERR_OUT_OF_RANGE", format!("{bytes} bytes are more than this machine can address"))
+    })
 }

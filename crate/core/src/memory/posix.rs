@@ -33,7 +33,8 @@ pub fn open(name: &str, options: &MapOptions) -> Result<Segment> {
 /// EACCES EINVAL ENOENT.
 pub fn remove(name: &str) -> Result<()> {
     path_of(name)?;
-    shm::shm_unlink(name).map_err(|errno| Error::system("shm_unlink", errno).on(Subject::Name(name.to_owned())))
+    shm::shm_unlink(name)
+        .map_err(|errno| Error::system("shm_unlink", errno).on(Subject::Name(name.to_owned())))
 }
 
 /// The path of a portable name: a slash, then 1 to 254 characters without a slash.

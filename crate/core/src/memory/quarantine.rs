@@ -44,7 +44,9 @@ pub(super) unsafe fn retire(start: usize, length_bytes: usize, slot: Slot) {
     let mut quarantine = QUARANTINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     quarantine.ranges.push_back(Retired { start, length_bytes, slot });
     quarantine.bytes = quarantine.bytes.saturating_add(length_bytes);
-    while quarantine.ranges.len() > RANGES_MAX || (quarantine.bytes > BYTES_MAX && quarantine.ranges.len() > 1) {
+    while quarantine.ranges.len() > RANGES_MAX
+        || (quarantine.bytes > BYTES_MAX && quarantine.ranges.len() > 1)
+    {
         let Some(oldest) = quarantine.ranges.pop_front() else { break };
         quarantine.bytes = quarantine.bytes.saturating_sub(oldest.length_bytes);
         give_back(&oldest);
@@ -65,6 +67,15 @@ pub(super) fn make_room(start: usize, length_bytes: usize) {
             quarantine.ranges.push_back(retired);
         }
     }
+}
+
+/// Gives back every closed range. Answers whether there was one.
+pub(super) fn give_all_back() -> bool {
+    let mut quarantine = QUARANTINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let ranges = std::mem::take(&mut quarantine.ranges);
+    quarantine.bytes = 0;
+    ranges.iter().for_each(give_back);
+    !ranges.is_empty()
 }
 
 /// Makes a range inaccessible in one step: what was mapped there is unmapped, its addresses stay ours.

@@ -109,7 +109,10 @@ fn take_index() -> Result<usize> {
     }
     let index = USED.load(Ordering::Relaxed); // Relaxed: changed only under this lock.
     if index == CAPACITY {
-        return Err(Error::own("ERR_SHM_TOO_MANY_MAPPINGS", format!("{CAPACITY} guarded mappings exist already")));
+        return Err(Error::own(
+            "ERR_SHM_TOO_MANY_MAPPINGS",
+            format!("{CAPACITY} guarded mappings exist already"),
+        ));
     }
     // SYNC: a handler that sees LIVE must look this far; it reads USED first, so it may miss an entry that is being
     // made, whose address nobody has yet.

@@ -50,7 +50,9 @@ pub(super) fn refuse_more_than_memory(size_bytes: u64) -> Result<()> {
     match machine::available_memory_bytes() {
         Some(available) if available < size_bytes => Err(Error::own(
             "ERR_SHM_NO_MEMORY",
-            format!("{size_bytes} bytes are to be reserved, and this machine or control group has {available} left"),
+            format!(
+                "{size_bytes} bytes are to be reserved, and this machine or control group has {available} left"
+            ),
         )),
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@ use super::options::Access;
 use super::reserve::{self, Reservation};
 use crate::error::{Error, Named, Result, Subject};
 use crate::sys::file::{self, Stat};
-use crate::sys::mman;
+use crate::sys::{mman, shm};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -55,6 +55,19 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// What errors about this segment are about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match &self.backing {
+            Backing::Sysv { id } => Subject::Id(*id),
+            Backing::Object { origin: Origin::Path(path), .. } => match path.strip_prefix(shm::DIRECTORY) {
+                Some(name) => Subject::Name(name.to_owned()),
+                None => Subject::Path(path.clone()),
+            },
+            _ => Subject::None,
+        }
+    }
+
     /// `fstat(2)` of the object, through the kept descriptor or by its path.
     ///
     /// # Errors
@@ -86,7 +99,10 @@ impl Segment {
     /// EFBIG EINVAL ENOMEM ENOSPC EPERM (sealed); as [`Segment::object_stat`].
     pub fn resize(&mut self, size_bytes: u64) -> Result<Arc<Mapping>> {
         let reserve = self.reservation == Reservation::Done;
-        let end = self.offset.checked_add(size_bytes).ok_or_else(|| Error::own("ERR_OUT_OF_RANGE", "the size is too large"))?;
+        let end = self
+            .offset
+            .checked_add(size_bytes)
+            .ok_or_else(|| Error::own("ERR_OUT_OF_RANGE", "the size is too large"))?;
         let mapping = self.with_fd(Access::Write, |fd| {
             let now = file::stat(fd).called("fstat")?.size_bytes;
             if end > now && reserve {
@@ -120,8 +136,11 @@ impl Segment {
     fn map_anew(&self, fd: BorrowedFd<'_>, size_bytes: u64) -> Result<Arc<Mapping>> {
         // The new description carries the sign of life on, as the old one's ends with the old mapping.
         let _ = file::lock_byte_shared(fd, super::object::LIVENESS_BYTE);
-        let sharing =
-            if self.access == Access::CopyOnWrite { mman::flags::MAP_PRIVATE } else { mman::flags::MAP_SHARED };
+        let sharing = if self.access == Access::CopyOnWrite {
+            mman::flags::MAP_PRIVATE
+        } else {
+            mman::flags::MAP_SHARED
+        };
         Mapping::map(&MapRequest {
             place: Place::Anywhere,
             size_bytes,
@@ -141,17 +160,26 @@ impl Segment {
     /// See [`Segment::object_stat`].
     pub fn with_fd<T>(&self, access: Access, act: impl FnOnce(BorrowedFd<'_>) -> Result<T>) -> Result<T> {
         let Backing::Object { fd, origin, device, inode, .. } = &self.backing else {
-            return Err(Error::own("ERR_SHM_UNSUPPORTED", "System V segments have no descriptor and cannot change their size"));
+            return Err(Error::own(
+                "ERR_SHM_UNSUPPORTED",
+                "System V segments have no descriptor and cannot change their size",
+            ));
         };
         if let Some(fd) = fd {
             return act(fd.as_fd());
         }
         let Origin::Path(path) = origin else {
-            return Err(Error::own("ERR_SHM_REMOVED", "the object has no name, and its descriptor was not kept"));
+            return Err(Error::own(
+                "ERR_SHM_REMOVED",
+                "the object has no name, and its descriptor was not kept",
+            ));
         };
         let gone = || {
-            Error::own("ERR_SHM_REMOVED", "the name no longer leads to this object, and its descriptor was not kept")
-                .on(Subject::Path(path.clone()))
+            Error::own(
+                "ERR_SHM_REMOVED",
+                "the name no longer leads to this object, and its descriptor was not kept",
+            )
+            .on(Subject::Path(path.clone()))
         };
         let fd = match file::open(path, open_flags(access), 0) {
             Ok(fd) => fd,

@@ -22,7 +22,10 @@ pub fn create(key: i32, options: &CreateOptions) -> Result<Segment> {
 /// EACCES ENOENT; those of [`attach`].
 pub fn open(key: i32, options: &MapOptions) -> Result<Segment> {
     if key == flags::IPC_PRIVATE {
-        return Err(Error::own("ERR_INVALID_ARG_VALUE", "IPC_PRIVATE names no segment: it can only be created, or attached by id"));
+        return Err(Error::own(
+            "ERR_INVALID_ARG_VALUE",
+            "IPC_PRIVATE names no segment: it can only be created, or attached by id",
+        ));
     }
     let id = sysv_shm::shmget(key, 0, 0).called("shmget").map_err(|error| error.on(Subject::Key(key)))?;
     attach(id, options)
@@ -91,7 +94,10 @@ pub fn remove(id: i32) -> Result<()> {
 fn get_new(key: i32, options: &CreateOptions) -> Result<i32> {
     let size = to_usize(options.size_bytes)?;
     let mode = i32::try_from(options.mode & 0o777).unwrap_or(0);
-    let base = flags::IPC_CREAT | flags::IPC_EXCL | mode | if options.reserve == Some(false) { flags::SHM_NORESERVE } else { 0 };
+    let base = flags::IPC_CREAT
+        | flags::IPC_EXCL
+        | mode
+        | if options.reserve == Some(false) { flags::SHM_NORESERVE } else { 0 };
     let get = |flags| sysv_shm::shmget(key, size, flags);
     let answer = match options.huge {
         HugeWish::No => get(base),

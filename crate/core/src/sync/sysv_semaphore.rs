@@ -14,7 +14,9 @@ pub fn create(key: i32, initial: &[u16], mode: u32) -> Result<i32> {
     let by_key = |error: Error| error.on(Subject::Key(key));
     let count = i32::try_from(initial.len()).map_err(|_| by_key(Error::system("semget", Errno::EINVAL)))?;
     let mode = i32::try_from(mode & 0o777).unwrap_or(0);
-    let id = sysv_sem::semget(key, count, flags::IPC_CREAT | flags::IPC_EXCL | mode).called("semget").map_err(by_key)?;
+    let id = sysv_sem::semget(key, count, flags::IPC_CREAT | flags::IPC_EXCL | mode)
+        .called("semget")
+        .map_err(by_key)?;
     let raised = raise(id, initial);
     if raised.is_err() {
         let _ = remove(id);
@@ -28,7 +30,10 @@ pub fn create(key: i32, initial: &[u16], mode: u32) -> Result<i32> {
 /// EACCES EINVAL (fewer semaphores than `count`) ENOENT.
 pub fn open(key: i32, count: i32) -> Result<i32> {
     if key == flags::IPC_PRIVATE {
-        return Err(Error::own("ERR_INVALID_ARG_VALUE", "IPC_PRIVATE names no set: it can only be created, or attached by id"));
+        return Err(Error::own(
+            "ERR_INVALID_ARG_VALUE",
+            "IPC_PRIVATE names no set: it can only be created, or attached by id",
+        ));
     }
     sysv_sem::semget(key, count, 0).called("semget").map_err(|error| error.on(Subject::Key(key)))
 }

@@ -11,7 +11,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 /// The flag words of open(2), for the floors above.
 pub mod flags {
-    pub use libc::{O_CLOEXEC, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC};
+    pub use libc::{
+        O_CLOEXEC, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC,
+    };
 }
 
 /// `struct stat`, as far as memory cares.
@@ -73,7 +75,13 @@ pub fn publish(fd: BorrowedFd<'_>, path: &str) -> SysResult<()> {
     let target = c_string(path)?;
     // SAFETY: both are NUL-terminated strings that outlive the call.
     ret_unit(unsafe {
-        libc::linkat(libc::AT_FDCWD, source.as_ptr(), libc::AT_FDCWD, target.as_ptr(), libc::AT_SYMLINK_FOLLOW)
+        libc::linkat(
+            libc::AT_FDCWD,
+            source.as_ptr(),
+            libc::AT_FDCWD,
+            target.as_ptr(),
+            libc::AT_SYMLINK_FOLLOW,
+        )
     })
 }
 
@@ -167,7 +175,8 @@ pub fn fchmod(fd: BorrowedFd<'_>, mode: u32) -> SysResult<()> {
 /// # Errors
 /// EBADF EPERM EROFS.
 pub fn fchown(fd: BorrowedFd<'_>, uid: Option<u32>, gid: Option<u32>) -> SysResult<()> {
-    nix::unistd::fchown(fd, uid.map(nix::unistd::Uid::from_raw), gid.map(nix::unistd::Gid::from_raw)).map_err(from_nix)
+    nix::unistd::fchown(fd, uid.map(nix::unistd::Uid::from_raw), gid.map(nix::unistd::Gid::from_raw))
+        .map_err(from_nix)
 }
 
 /// `ftruncate(2)`.

@@ -57,7 +57,8 @@ fn cgroup_headroom_bytes() -> Option<u64> {
         };
         let mut folder = std::path::PathBuf::from(format!("{root}{path}"));
         loop {
-            let read = |file: &str| std::fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok();
+            let read =
+                |file: &str| std::fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok();
             if let (Some(limit), Some(used)) = (read(limit), read(usage)) {
                 let headroom = limit.saturating_sub(used);
                 tightest = Some(tightest.map_or(headroom, |so_far| so_far.min(headroom)));

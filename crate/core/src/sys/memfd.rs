@@ -10,8 +10,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// Flags of memfd_create(2) and the seals, for the floors above.
 pub mod flags {
     pub use libc::{
-        F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, MFD_ALLOW_SEALING, MFD_CLOEXEC,
-        MFD_HUGE_1GB, MFD_HUGE_2MB, MFD_HUGETLB,
+        F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, MFD_ALLOW_SEALING,
+        MFD_CLOEXEC, MFD_HUGE_1GB, MFD_HUGE_2MB, MFD_HUGETLB,
     };
 }
 

@@ -33,11 +33,15 @@ pub fn listen(path: &str) -> SysResult<OwnedFd> {
 /// ETIMEDOUT; those of accept(2).
 pub fn accept(listener: BorrowedFd<'_>, deadline: Instant) -> SysResult<OwnedFd> {
     wait_readable(listener, deadline)?;
-    // SAFETY: null address: nothing is written.
     retry(|| {
         // SAFETY: null address and length: the kernel writes nothing.
         ret_fd(unsafe {
-            libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC)
+            libc::accept4(
+                listener.as_raw_fd(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                libc::SOCK_CLOEXEC,
+            )
         })
     })
 }
@@ -82,8 +86,10 @@ pub fn send_fd(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> SysResult<()> {
     let data = unsafe { libc::CMSG_DATA(header) };
     // SAFETY: room for one int there; unaligned writes are allowed.
     unsafe { data.cast::<i32>().write_unaligned(fd.as_raw_fd()) };
-    // SAFETY: every pointer of the message is live for the call; MSG_NOSIGNAL: EPIPE instead of a signal.
-    let sent = retry(|| ret_size(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) }))?;
+    let sent = retry(|| {
+        // SAFETY: every pointer of the message is live for the call; MSG_NOSIGNAL: EPIPE instead of a signal.
+        ret_size(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) })
+    })?;
     if sent == 1 { Ok(()) } else { Err(Errno::EPIPE) }
 }
 

@@ -83,7 +83,8 @@ pub fn semtimedop(id: i32, operations: &mut [Operation], timeout: Option<Duratio
     });
     let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: `operations` has the layout of sembuf (asserted) and its own length; `limit` is null or a live timespec.
-    let answer = unsafe { libc::syscall(libc::SYS_semtimedop, id, operations.as_mut_ptr(), operations.len(), limit) };
+    let answer =
+        unsafe { libc::syscall(libc::SYS_semtimedop, id, operations.as_mut_ptr(), operations.len(), limit) };
     ret_long(answer).map(drop)
 }
 

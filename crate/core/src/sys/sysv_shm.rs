@@ -23,7 +23,9 @@ pub const SHM_HUGE_SHIFT: i32 = 26;
 
 /// The flag words of shmget(2) and shmat(2), for the floors above.
 pub mod flags {
-    pub use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE, SHM_RDONLY, SHM_REMAP, SHM_RND};
+    pub use libc::{
+        IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE, SHM_RDONLY, SHM_REMAP, SHM_RND,
+    };
 }
 
 /// `struct shmid_ds` in our own words (times in seconds since the epoch, 0 for never).
