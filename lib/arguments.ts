@@ -25,9 +25,9 @@ export function bytes(name: string, value: unknown, minimum: number): number {
   return count
 }
 
-function parseSize(name: string, text: string): number {
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?$/.exec(text) ?? []
-  if (digits === undefined) throw wrongValue(name, 'bytes as text like "64MiB" (B, KiB, MiB, GiB, TiB)', text)
+function parseSize(name: string, given: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([KMGT]iB|B)?$/.exec(given) ?? []
+  if (digits === undefined) throw wrongValue(name, 'bytes as text like "64MiB" (B, KiB, MiB, GiB, TiB)', given)
   return Number(digits) * (UNITS[unit ?? 'B'] ?? 1)
 }
 

@@ -6,7 +6,8 @@
 
 import * as check from './arguments.js'
 import { ShmError } from './errors.js'
-import type { Binding } from './native.js'
+import { native, type Binding } from './native.js'
+import type { CheckedCreate } from './options.js'
 import type { SegmentStat } from './segment.js'
 
 /** A change of owner and mode; what is not given stays. */
@@ -61,8 +62,8 @@ export function setOwner(segment: Binding.NativeSegment, change: OwnerChange): v
 }
 
 /** Named objects live on file systems of base pages: requiring huge ones there is an error, preferring them is not. @internal */
-export function refuseHugePages(options: Binding.NativeCreateOptions, name: string): void {
-  if (options.hugePages === 'require') {
+export function refuseHugePages(options: CheckedCreate, name: string): void {
+  if ((options.wishes & native.WISH_REQUIRE_HUGE) !== 0) {
     throw new ShmError({
       code: 'EINVAL',
       errno: -22,
@@ -72,5 +73,4 @@ export function refuseHugePages(options: Binding.NativeCreateOptions, name: stri
       hint: 'MemfdSegment and SysvSegment can; advise(range, "hugepage") asks for transparent ones'
     })
   }
-  delete options.hugePages
 }

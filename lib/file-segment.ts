@@ -8,7 +8,7 @@ import { resolve } from 'node:path'
 import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
-import { createOptions, mapOptions, type CreateOptions, type MapOptions, type Opening } from './options.js'
+import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment } from './segment.js'
 import type { FileDescriptor } from './descriptor.js'
 
@@ -22,7 +22,7 @@ export class FileSegment extends Segment {
   readonly path: string
   readonly #opened: Binding.NativeSegment
 
-  private constructor(path: string, opened: Binding.NativeSegment, options: Opening) {
+  private constructor(path: string, opened: Binding.NativeSegment, options: CheckedMap) {
     super(opened, options)
     this.path = path
     this.#opened = opened
@@ -37,7 +37,7 @@ export class FileSegment extends Segment {
   static open(path: string, options?: MapOptions): FileSegment {
     const checked = mapOptions(options)
     const absolute = resolve(check.path('path', path))
-    return new FileSegment(absolute, native.fileOpen(absolute, checked.native), checked).settle(checked)
+    return new FileSegment(absolute, native.fileOpen(absolute, ...mapping(checked)), checked).settle(checked)
   }
 
   /** Opens a file or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
@@ -53,8 +53,8 @@ export class FileSegment extends Segment {
   static #make(path: string, options: FileCreateOptions, open: typeof native.fileCreate): FileSegment {
     const checked = createOptions(options)
     const absolute = resolve(check.path('path', path))
-    refuseHugePages(checked.native, absolute)
-    return new FileSegment(absolute, open(absolute, checked.native), checked).settle(checked)
+    refuseHugePages(checked, absolute)
+    return new FileSegment(absolute, open(absolute, ...creation(checked)), checked).settle(checked)
   }
 
   /** The kept descriptor (`keepFd`), until `close()`. */

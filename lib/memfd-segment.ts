@@ -8,7 +8,7 @@ import * as check from './arguments.js'
 import { objectStat, type ObjectStat } from './backing-object.js'
 import { closedError, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
-import { createOptions, mapOptions, type CreateOptions, type MapOptions, type Opening } from './options.js'
+import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment } from './segment.js'
 import type { MemfdDescriptor } from './descriptor.js'
 
@@ -36,7 +36,7 @@ export class MemfdSegment extends Segment {
   readonly label: string
   readonly #opened: Binding.NativeSegment
 
-  private constructor(label: string, opened: Binding.NativeSegment, options: Opening) {
+  private constructor(label: string, opened: Binding.NativeSegment, options: CheckedMap) {
     super(opened, options)
     this.label = label
     this.#opened = opened
@@ -56,7 +56,7 @@ export class MemfdSegment extends Segment {
     const bits = sealBits('options.seals', seals)
     const plain = check.text('label', label)
     if (Buffer.byteLength(plain) > 249) check.integer('label.length', Buffer.byteLength(plain), 1, 249)
-    return new MemfdSegment(plain, native.memfdCreate(plain, checked.native, bits), checked).settle(checked)
+    return new MemfdSegment(plain, native.memfdCreate(plain, ...creation(checked), bits), checked).settle(checked)
   }
 
   /**
@@ -65,7 +65,7 @@ export class MemfdSegment extends Segment {
    */
   static fromFd(fd: number, options?: MemfdMapOptions): MemfdSegment {
     const checked = mapOptions(options)
-    return new MemfdSegment('', native.memfdFromFd(check.descriptorNumber('fd', fd), checked.native), checked).settle(checked)
+    return new MemfdSegment('', native.memfdFromFd(check.descriptorNumber('fd', fd), ...mapping(checked)), checked).settle(checked)
   }
 
   /**
@@ -75,7 +75,7 @@ export class MemfdSegment extends Segment {
   static fromProcess(pid: number, fd: number, options?: MemfdMapOptions): MemfdSegment {
     const checked = mapOptions(options)
     const process = check.integer('pid', pid, 1, 2 ** 31 - 1)
-    return new MemfdSegment('', native.memfdFromProcess(process, check.descriptorNumber('fd', fd), checked.native), checked).settle(checked)
+    return new MemfdSegment('', native.memfdFromProcess(process, check.descriptorNumber('fd', fd), ...mapping(checked)), checked).settle(checked)
   }
 
   /** The descriptor, for `stdio` of a child or {@link sendFd}; closed by `close()`. */

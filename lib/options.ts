@@ -7,7 +7,7 @@
 import { constants } from 'node:buffer'
 import * as check from './arguments.js'
 import { ShmError, outOfRange } from './errors.js'
-import { native, type Binding } from './native.js'
+import { native } from './native.js'
 import type { Size } from './arguments.js'
 
 /**
@@ -65,51 +65,74 @@ export interface Range {
 
 const MAP_WORDS = ['access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'keepFd'] as const
 const CREATE_WORDS = [...MAP_WORDS, 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize'] as const
+const ACCESS_WORDS = ['read', 'write', 'copy-on-write'] as const
+const ACCESS_WISHES = { read: native.WISH_READ_ONLY, write: 0, 'copy-on-write': native.WISH_COPY_ON_WRITE }
+const ALL_DEFAULTS = Object.freeze({ wishes: 0, offset: 0, length: 0, access: 'write' as const, prefault: false, lockMemory: false })
 
-/** Options, checked, with what the facade itself does after opening. @internal */
-export interface Checked<T> {
-  native: T
+/** How an object is mapped, checked, as the native side takes it; 0 where nothing was given. @internal */
+export interface CheckedMap {
+  /** `WISH_…` bits. */
+  wishes: number
+  offset: number
+  length: number
   access: Access
   prefault: boolean
   lockMemory: boolean
 }
 
-/** What a segment's constructor gets. @internal */
-export type Opening = Checked<Binding.NativeMapOptions | Binding.NativeCreateOptions>
+/** How an object is created, checked, as the native side takes it; 0 where nothing was given. @internal */
+export interface CheckedCreate extends CheckedMap {
+  size: number
+  mode: number
+  hugePageSize: number
+}
 
 /** Checks the options of opening. @internal */
-export function mapOptions(value: unknown, extra: readonly string[] = []): Checked<Binding.NativeMapOptions> {
-  const options = check.options<MapOptions>('options', value, [...MAP_WORDS, ...extra])
-  return { native: nativeMap(options), ...afterOpening(options) }
+export function mapOptions(value: MapOptions | undefined): CheckedMap {
+  return value === undefined ? ALL_DEFAULTS : checkMap(check.options<MapOptions>('options', value, MAP_WORDS))
 }
 
 /** Checks the options of creating. @internal */
-export function createOptions(value: unknown, extra: readonly string[] = []): Checked<Binding.NativeCreateOptions> {
-  const options = check.options<CreateOptions>('options', value, [...CREATE_WORDS, ...extra])
-  const map = nativeMap(options)
+export function createOptions(value: CreateOptions): CheckedCreate {
+  const options = check.options<CreateOptions>('options', value, CREATE_WORDS)
+  const map = checkMap(options)
   const size = check.bytes('options.size', options.size, 1)
-  if ((map.offset ?? 0) + (map.length ?? 1) > size) {
+  if (map.offset + (map.length || 1) > size) {
     throw outOfRange('options.length', `inside the ${size} bytes of options.size`, options.length ?? options.offset)
   }
-  refuseTooLarge(map.length ?? size - (map.offset ?? 0))
-  const checked: Binding.NativeCreateOptions = { size, mode: check.mode('options.mode', options.mode, 0o600), map }
-  if (options.reserve !== undefined) checked.reserve = check.flag('options.reserve', options.reserve, true)
-  if (options.hugePages !== undefined && options.hugePages !== false) {
-    checked.hugePages = check.oneOf('options.hugePages', options.hugePages, ['require', 'prefer'])
+  refuseTooLarge(map.length || size - map.offset)
+  return {
+    wishes: map.wishes | reserveWish(options.reserve) | hugeWish(options.hugePages),
+    offset: map.offset,
+    length: map.length,
+    access: map.access,
+    prefault: map.prefault,
+    lockMemory: map.lockMemory,
+    size,
+    mode: check.mode('options.mode', options.mode, 0o600),
+    hugePageSize: hugePageSize(options.hugePageSize)
   }
-  if (options.hugePageSize !== undefined) {
-    checked.hugePageSize = check.bytes('options.hugePageSize', check.oneOf('options.hugePageSize', options.hugePageSize, ['2MiB', '1GiB']), 1)
-  }
-  return { native: checked, ...afterOpening(options) }
 }
 
-/** Checks a part of a segment of `size` bytes. @internal */
-export function range(name: string, value: unknown): Binding.NativeExtent | undefined {
-  if (value === undefined) return undefined
+/** The arguments of a native function that maps. @internal */
+export function mapping(map: CheckedMap): [wishes: number, offset: number, length: number] {
+  return [map.wishes, map.offset, map.length]
+}
+
+/** The arguments of a native function that creates. @internal */
+export function creation(
+  made: CheckedCreate
+): [wishes: number, offset: number, length: number, size: number, mode: number, hugePageSize: number] {
+  return [made.wishes, made.offset, made.length, made.size, made.mode, made.hugePageSize]
+}
+
+/** A part of a segment, checked: offset, and a length of which 0 means to the end. @internal */
+export function range(name: string, value: unknown): [offset: number, length: number] {
   const { offset, length } = check.options<Range>(name, value, ['offset', 'length'])
-  const extent: Binding.NativeExtent = { offset: offset === undefined ? 0 : check.bytes(`${name}.offset`, offset, 0) }
-  if (length !== undefined) extent.length = check.bytes(`${name}.length`, length, 1)
-  return extent
+  return [
+    offset === undefined ? 0 : check.bytes(`${name}.offset`, offset, 0),
+    length === undefined ? 0 : check.bytes(`${name}.length`, length, 1)
+  ]
 }
 
 /** One buffer covers one mapping, and runtimes limit buffers: 4 GiB on Node 20. @internal */
@@ -122,30 +145,40 @@ export function refuseTooLarge(mappedBytes: number): void {
   })
 }
 
-function nativeMap(options: MapOptions): Binding.NativeMapOptions {
-  const map: Binding.NativeMapOptions = {
-    access: options.access === undefined ? 'write' : check.oneOf('options.access', options.access, ['read', 'write', 'copy-on-write']),
-    guard: check.flag('options.guard', options.guard, true),
-    keepFd: check.flag('options.keepFd', options.keepFd, false)
+function checkMap(options: MapOptions): CheckedMap {
+  const access = options.access === undefined ? 'write' : check.oneOf('options.access', options.access, ACCESS_WORDS)
+  const length = options.length === undefined ? 0 : check.bytes('options.length', options.length, 1)
+  refuseTooLarge(length)
+  return {
+    wishes:
+      ACCESS_WISHES[access] |
+      (check.flag('options.guard', options.guard, true) ? 0 : native.WISH_NO_GUARD) |
+      (check.flag('options.keepFd', options.keepFd, false) ? native.WISH_KEEP_FD : 0),
+    offset: options.offset === undefined ? 0 : pageMultiple('options.offset', options.offset),
+    length,
+    access,
+    prefault: check.flag('options.prefault', options.prefault, false),
+    lockMemory: check.flag('options.lockMemory', options.lockMemory, false)
   }
-  if (options.offset !== undefined) map.offset = pageMultiple('options.offset', options.offset)
-  if (options.length !== undefined) {
-    map.length = check.bytes('options.length', options.length, 1)
-    refuseTooLarge(map.length)
-  }
-  return map
+}
+
+function reserveWish(reserve: unknown): number {
+  if (reserve === undefined) return 0
+  return check.flag('options.reserve', reserve, true) ? native.WISH_RESERVE : native.WISH_NO_RESERVE
+}
+
+function hugeWish(hugePages: unknown): number {
+  if (hugePages === undefined || hugePages === false) return 0
+  const word = check.oneOf('options.hugePages', hugePages, ['require', 'prefer'])
+  return word === 'require' ? native.WISH_REQUIRE_HUGE : native.WISH_PREFER_HUGE
+}
+
+function hugePageSize(size: unknown): number {
+  return size === undefined ? 0 : check.bytes('options.hugePageSize', check.oneOf('options.hugePageSize', size, ['2MiB', '1GiB']), 1)
 }
 
 function pageMultiple(name: string, value: Size): number {
   const offset = check.bytes(name, value, 0)
   if (offset % native.pageSize() !== 0) throw outOfRange(name, `a multiple of the page size, ${native.pageSize()}`, value)
   return offset
-}
-
-function afterOpening(options: MapOptions): { access: Access; prefault: boolean; lockMemory: boolean } {
-  return {
-    access: options.access ?? 'write',
-    prefault: check.flag('options.prefault', options.prefault, false),
-    lockMemory: check.flag('options.lockMemory', options.lockMemory, false)
-  }
 }

@@ -7,7 +7,7 @@
 import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
-import { createOptions, mapOptions, type CreateOptions, type MapOptions, type Opening } from './options.js'
+import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment } from './segment.js'
 import type { PosixDescriptor } from './descriptor.js'
 
@@ -24,7 +24,7 @@ export class PosixSegment extends Segment {
   readonly name: string
   readonly #opened: Binding.NativeSegment
 
-  private constructor(name: string, opened: Binding.NativeSegment, options: Opening) {
+  private constructor(name: string, opened: Binding.NativeSegment, options: CheckedMap) {
     super(opened, options)
     this.name = name
     this.#opened = opened
@@ -43,7 +43,7 @@ export class PosixSegment extends Segment {
   static open(name: string, options?: MapOptions): PosixSegment {
     const checked = mapOptions(options)
     const plain = check.objectName('name', name)
-    return new PosixSegment(plain, native.posixOpen(plain, checked.native), checked).settle(checked)
+    return new PosixSegment(plain, native.posixOpen(plain, ...mapping(checked)), checked).settle(checked)
   }
 
   /** Opens an object or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
@@ -59,8 +59,8 @@ export class PosixSegment extends Segment {
   static #make(name: string, options: PosixCreateOptions, open: typeof native.posixCreate): PosixSegment {
     const checked = createOptions(options)
     const plain = check.objectName('name', name)
-    refuseHugePages(checked.native, plain)
-    return new PosixSegment(plain, open(plain, checked.native), checked).settle(checked)
+    refuseHugePages(checked, plain)
+    return new PosixSegment(plain, open(plain, ...creation(checked)), checked).settle(checked)
   }
 
   /** The kept descriptor (`keepFd`), until `close()`. */

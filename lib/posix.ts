@@ -141,42 +141,42 @@ export function mmap(address: bigint | null, length: Size, prot: number, flags: 
 export function munmap(mapping: RawMapping, offset?: Size, length?: Size): void {
   const handle = rawMapping('mapping', mapping)
   if (offset === undefined && length === undefined) handle.unmap('munmap')
-  else handle.open('munmap').unmapPart(rawExtent(offset, length))
+  else handle.open('munmap').unmapPart(...rawExtent(offset, length))
 }
 
 /** mprotect(2) of whole pages. EACCES EINVAL ENOMEM. */
 export function mprotect(mapping: RawMapping, offset: Size, length: Size, prot: number): void {
-  rawMapping('mapping', mapping).open('mprotect').protect(rawExtent(offset, length), check.flags('prot', prot))
+  rawMapping('mapping', mapping).open('mprotect').protect(...rawExtent(offset, length), check.flags('prot', prot))
 }
 
 /** msync(2) of the pages touched. EBUSY EINVAL EIO ENOMEM. */
 export function msync(mapping: RawMapping, offset: Size, length: Size, flags: number): void {
-  rawMapping('mapping', mapping).open('msync').flush(rawExtent(offset, length), check.flags('flags', flags))
+  rawMapping('mapping', mapping).open('msync').flush(...rawExtent(offset, length), check.flags('flags', flags))
 }
 
 /** mlock(2) of the pages touched. EAGAIN EINVAL ENOMEM EPERM. */
 export function mlock(mapping: RawMapping, offset: Size, length: Size): void {
-  rawMapping('mapping', mapping).open('mlock').lock(rawExtent(offset, length), 0)
+  rawMapping('mapping', mapping).open('mlock').lock(...rawExtent(offset, length), 0)
 }
 
 /** mlock2(2), Linux 4.4, with MLOCK_ONFAULT. EAGAIN EINVAL ENOMEM EPERM. */
 export function mlock2(mapping: RawMapping, offset: Size, length: Size, flags: number): void {
-  rawMapping('mapping', mapping).open('mlock2').lock(rawExtent(offset, length), check.flags('flags', flags))
+  rawMapping('mapping', mapping).open('mlock2').lock(...rawExtent(offset, length), check.flags('flags', flags))
 }
 
 /** munlock(2) of the pages touched. EINVAL ENOMEM. */
 export function munlock(mapping: RawMapping, offset: Size, length: Size): void {
-  rawMapping('mapping', mapping).open('munlock').unlock(rawExtent(offset, length))
+  rawMapping('mapping', mapping).open('munlock').unlock(...rawExtent(offset, length))
 }
 
 /** madvise(2) of the pages touched; advice that breaks hardware pages is refused. EACCES EAGAIN EBADF EINVAL EIO ENOMEM EPERM. */
 export function madvise(mapping: RawMapping, offset: Size, length: Size, advice: number): void {
-  rawMapping('mapping', mapping).open('madvise').advise(rawExtent(offset, length), check.int32('advice', advice))
+  rawMapping('mapping', mapping).open('madvise').advise(...rawExtent(offset, length), check.int32('advice', advice))
 }
 
 /** mincore(2): one byte a page, whose lowest bit says whether it is in RAM. EAGAIN ENOMEM. */
 export function mincore(mapping: RawMapping, offset: Size, length: Size): Uint8Array {
-  return rawMapping('mapping', mapping).open('mincore').residency(rawExtent(offset, length))
+  return rawMapping('mapping', mapping).open('mincore').residency(...rawExtent(offset, length))
 }
 
 /** A semaphore that `sem_open` or `sem_init` answered. */

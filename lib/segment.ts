@@ -8,7 +8,7 @@ import * as check from './arguments.js'
 import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
 import { FaultWatch, type FaultCounts } from './faults.js'
 import { native, type Binding } from './native.js'
-import { range, refuseTooLarge, type Access, type Checked, type Opening, type Range } from './options.js'
+import { range, refuseTooLarge, type Access, type CheckedMap, type Range } from './options.js'
 import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
 import type { Descriptor } from './descriptor.js'
 import type { Size } from './arguments.js'
@@ -68,7 +68,7 @@ export abstract class Segment {
   readonly #watch = new FaultWatch()
 
   /** @internal */
-  protected constructor(opened: Binding.NativeSegment, options: Opening) {
+  protected constructor(opened: Binding.NativeSegment, options: CheckedMap) {
     if (!(opened instanceof native.NativeSegment)) {
       throw wrongType('segment', 'made by create(), open() or openOrCreate(), not by new', opened)
     }
@@ -76,11 +76,11 @@ export abstract class Segment {
     this.#size = opened.size
     this.access = options.access
     this.created = opened.created
-    this.#offset = ('map' in options.native ? options.native.map.offset : options.native.offset) ?? 0
+    this.#offset = options.offset
   }
 
   /** What opening itself leaves to do; a failure closes, and removes what this opening made. @internal */
-  protected settle(options: Checked<unknown>): this {
+  protected settle(options: CheckedMap): this {
     try {
       refuseTooLarge(this.#size)
       if (options.prefault) this.prefault()
@@ -184,12 +184,12 @@ export abstract class Segment {
 
   /** Locks the pages in RAM (mlock(2); `SHM_LOCK` for System V). Charged to RLIMIT_MEMLOCK: ENOMEM, EPERM, EAGAIN. */
   lockMemory(): void {
-    this.live().lock(undefined, 0)
+    this.live().lock(0, 0, 0)
   }
 
   /** Undoes {@link Segment.lockMemory} (munlock(2); `SHM_UNLOCK` for System V). */
   unlockMemory(): void {
-    this.live().unlock(undefined)
+    this.live().unlock(0, 0)
   }
 
   /**
@@ -199,7 +199,7 @@ export abstract class Segment {
   prefault(): { milliseconds: number; pageFaults: number } {
     const segment = this.live()
     const start = performance.now()
-    const pageFaults = segment.populate(undefined)
+    const pageFaults = segment.populate(0, 0)
     return { milliseconds: performance.now() - start, pageFaults }
   }
 
@@ -209,12 +209,12 @@ export abstract class Segment {
    */
   protect(pages: Range, protection: 'none' | 'read' | 'write'): void {
     const word = PROTECTIONS[check.oneOf('protection', protection, ['none', 'read', 'write'])]
-    this.live().protect(range('range', pages), word)
+    this.live().protect(...range('range', pages), word)
   }
 
   /** Tells the kernel how pages will be used (madvise(2)); the whole mapping without a range. EINVAL where it does not apply. */
   advise(pages: Range | undefined, word: Advice): void {
-    this.live().advise(range('range', pages), advice(word))
+    this.live().advise(...range('range', pages), advice(word))
   }
 
   /**
@@ -223,12 +223,12 @@ export abstract class Segment {
    */
   flush(options?: Range & { async?: boolean }): void {
     const { async, ...pages } = check.options<Range & { async?: boolean }>('options', options, ['offset', 'length', 'async'])
-    this.live().flush(range('options', pages), flushFlags(check.flag('options.async', async, false)))
+    this.live().flush(...range('options', pages), flushFlags(check.flag('options.async', async, false)))
   }
 
   /** How much of it is in RAM now (mincore(2)). */
   residency(pages?: Range): Residency {
-    const resident = this.live().residency(range('range', pages))
+    const resident = this.live().residency(...range('range', pages))
     const residentPages = resident.reduce((count, page) => count + (page & 1), 0)
     const pageSizeBytes = native.pageSize()
     return { pages: resident.length, residentPages, residentBytes: residentPages * pageSizeBytes, pageSizeBytes }
@@ -236,9 +236,8 @@ export abstract class Segment {
 
   /** Unmaps whole pages (munmap(2) of a part): a hole stays, in which touches read zeroes and the next call throws `ERR_SHM_HOLE`. */
   unmap(pages: Range): void {
-    const extent = range('range', pages)
-    if (extent === undefined) throw wrongType('range', 'an object', pages)
-    this.live().unmapPart(extent)
+    if (pages === undefined) throw wrongType('range', 'an object', pages)
+    this.live().unmapPart(...range('range', pages))
   }
 
   /**

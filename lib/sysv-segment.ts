@@ -7,7 +7,7 @@
 import * as check from './arguments.js'
 import { wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
-import { createOptions, mapOptions, type Access, type CreateOptions, type MapOptions, type Opening } from './options.js'
+import { createOptions, creation, mapOptions, mapping, type Access, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, type SegmentStat } from './segment.js'
 import type { SysvDescriptor } from './descriptor.js'
 
@@ -67,7 +67,7 @@ export class SysvSegment extends Segment {
   /** The kernel's identifier. */
   readonly id: number
 
-  private constructor(key: number, opened: Binding.NativeSegment, options: Opening) {
+  private constructor(key: number, opened: Binding.NativeSegment, options: CheckedMap) {
     super(opened, options)
     this.key = key
     this.id = opened.id ?? -1
@@ -85,7 +85,7 @@ export class SysvSegment extends Segment {
     if (check.flag('options.removeOnLastDetach', removeOnLastDetach, false) && number !== IPC_PRIVATE) {
       throw wrongValue('options.removeOnLastDetach', 'used with IPC_PRIVATE: after removal a key finds nothing', removeOnLastDetach)
     }
-    const segment = new SysvSegment(number, native.sysvCreate(number, checked.native), checked)
+    const segment = new SysvSegment(number, native.sysvCreate(number, ...creation(checked)), checked)
     if (removeOnLastDetach) segment.remove()
     return segment.settle(checked)
   }
@@ -95,20 +95,20 @@ export class SysvSegment extends Segment {
     const checked = mapOptions(suitable(options))
     const number = check.int32('key', key)
     if (number === IPC_PRIVATE) throw wrongValue('key', 'not IPC_PRIVATE, which names no segment: attach by id', key)
-    return new SysvSegment(number, native.sysvOpen(number, checked.native), checked).settle(checked)
+    return new SysvSegment(number, native.sysvOpen(number, ...mapping(checked)), checked).settle(checked)
   }
 
   /** Opens the segment of a key or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
   static openOrCreate(key: number, options: Omit<SysvCreateOptions, 'removeOnLastDetach'>): SysvSegment {
     const checked = createOptions(suitable(options))
     const number = check.int32('key', key)
-    return new SysvSegment(number, native.sysvOpenOrCreate(number, checked.native), checked).settle(checked)
+    return new SysvSegment(number, native.sysvOpenOrCreate(number, ...creation(checked)), checked).settle(checked)
   }
 
   /** Attaches by identifier (shmat(2)). @throws {@link ShmError} EINVAL (no such identifier), EACCES, EIDRM, ENOMEM. */
   static attach(id: number, options?: SysvMapOptions): SysvSegment {
     const checked = mapOptions(suitable(options))
-    const opened = native.sysvAttach(check.integer('id', id, 0, 2 ** 31 - 1), checked.native)
+    const opened = native.sysvAttach(check.integer('id', id, 0, 2 ** 31 - 1), ...mapping(checked))
     return new SysvSegment(IPC_PRIVATE, opened, checked).settle(checked)
   }
 

@@ -269,7 +269,7 @@ function creation(value: unknown): { initial: number[]; mode: number } {
   const wanted = count ?? (Array.isArray(initial) ? initial.length : undefined)
   if (wanted === undefined) throw wrongType('options.count', 'a number of semaphores', count)
   const many = check.integer('options.count', wanted, 1, 32_000)
-  const values = Array.isArray(initial) ? initial : new Array<number>(many).fill(initial)
+  const values = Array.isArray(initial) ? initial : Array.from({ length: many }, () => initial)
   if (values.length !== many) throw outOfRange('options.initial.length', `options.count, ${many}`, values.length)
   return {
     initial: values.map(first => check.integer('options.initial', first, 0, MAX_VALUE)),

@@ -1,7 +1,7 @@
 //! Opening segments that a name leads to: POSIX objects and files.
 
 use crate::error::OrThrow;
-use crate::options::{NativeCreateOptions, NativeMapOptions};
+use crate::options::{create_options, map_options};
 use crate::segment::NativeSegment;
 use napi::Result;
 use napi::bindgen_prelude::Env;
@@ -10,20 +10,50 @@ use shmem_core::memory::{OpenMode, file, posix};
 
 /// Makes a POSIX object; `EEXIST` where the name is taken.
 #[napi(catch_unwind)]
-pub fn posix_create(env: Env, name: String, options: NativeCreateOptions) -> Result<NativeSegment> {
-    posix::create(&name, &options.to_core()?, OpenMode::Create).or_throw(&env).map(Into::into)
+pub fn posix_create(
+    env: Env,
+    name: String,
+    wishes: u32,
+    offset: f64,
+    length: f64,
+    size: f64,
+    mode: u32,
+    huge_page_size: f64,
+) -> Result<NativeSegment> {
+    posix::create(
+        &name,
+        &create_options(wishes, offset, length, size, mode, huge_page_size)?,
+        OpenMode::Create,
+    )
+    .or_throw(&env)
+    .map(Into::into)
 }
 
 /// Opens a POSIX object.
 #[napi(catch_unwind)]
-pub fn posix_open(env: Env, name: String, options: NativeMapOptions) -> Result<NativeSegment> {
-    posix::open(&name, &options.to_core()?).or_throw(&env).map(Into::into)
+pub fn posix_open(env: Env, name: String, wishes: u32, offset: f64, length: f64) -> Result<NativeSegment> {
+    posix::open(&name, &map_options(wishes, offset, length)?).or_throw(&env).map(Into::into)
 }
 
 /// Opens a POSIX object, or makes it.
 #[napi(catch_unwind)]
-pub fn posix_open_or_create(env: Env, name: String, options: NativeCreateOptions) -> Result<NativeSegment> {
-    posix::create(&name, &options.to_core()?, OpenMode::OpenOrCreate).or_throw(&env).map(Into::into)
+pub fn posix_open_or_create(
+    env: Env,
+    name: String,
+    wishes: u32,
+    offset: f64,
+    length: f64,
+    size: f64,
+    mode: u32,
+    huge_page_size: f64,
+) -> Result<NativeSegment> {
+    posix::create(
+        &name,
+        &create_options(wishes, offset, length, size, mode, huge_page_size)?,
+        OpenMode::OpenOrCreate,
+    )
+    .or_throw(&env)
+    .map(Into::into)
 }
 
 /// `shm_unlink(3)`.
@@ -34,20 +64,50 @@ pub fn posix_remove(env: Env, name: String) -> Result<()> {
 
 /// Makes a file; `EEXIST` where the path is taken.
 #[napi(catch_unwind)]
-pub fn file_create(env: Env, path: String, options: NativeCreateOptions) -> Result<NativeSegment> {
-    file::create(&path, &options.to_core()?, OpenMode::Create).or_throw(&env).map(Into::into)
+pub fn file_create(
+    env: Env,
+    path: String,
+    wishes: u32,
+    offset: f64,
+    length: f64,
+    size: f64,
+    mode: u32,
+    huge_page_size: f64,
+) -> Result<NativeSegment> {
+    file::create(
+        &path,
+        &create_options(wishes, offset, length, size, mode, huge_page_size)?,
+        OpenMode::Create,
+    )
+    .or_throw(&env)
+    .map(Into::into)
 }
 
 /// Opens a file.
 #[napi(catch_unwind)]
-pub fn file_open(env: Env, path: String, options: NativeMapOptions) -> Result<NativeSegment> {
-    file::open(&path, &options.to_core()?).or_throw(&env).map(Into::into)
+pub fn file_open(env: Env, path: String, wishes: u32, offset: f64, length: f64) -> Result<NativeSegment> {
+    file::open(&path, &map_options(wishes, offset, length)?).or_throw(&env).map(Into::into)
 }
 
 /// Opens a file, or makes it.
 #[napi(catch_unwind)]
-pub fn file_open_or_create(env: Env, path: String, options: NativeCreateOptions) -> Result<NativeSegment> {
-    file::create(&path, &options.to_core()?, OpenMode::OpenOrCreate).or_throw(&env).map(Into::into)
+pub fn file_open_or_create(
+    env: Env,
+    path: String,
+    wishes: u32,
+    offset: f64,
+    length: f64,
+    size: f64,
+    mode: u32,
+    huge_page_size: f64,
+) -> Result<NativeSegment> {
+    file::create(
+        &path,
+        &create_options(wishes, offset, length, size, mode, huge_page_size)?,
+        OpenMode::OpenOrCreate,
+    )
+    .or_throw(&env)
+    .map(Into::into)
 }
 
 /// `unlink(2)`.

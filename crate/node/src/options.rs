@@ -1,108 +1,88 @@
-//! The facade's options as the core has them. Words were checked by the facade; an unknown one is refused again.
+//! The facade's options as the core has them. They cross as plain numbers, since each property of an object would cost
+//! a look-up by name: what may be asked yes or no is one word of `WISH_…` bits, and a number of 0 means "not given".
 
 use crate::convert::whole;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
 use shmem_core::memory::{Access, CreateOptions, Extent, HugeWish, MapOptions};
 
-/// How an object is mapped.
-#[napi(object, object_to_js = false)]
-#[derive(Debug)]
-pub struct NativeMapOptions {
-    /// `read`, `write`, `copy-on-write`.
-    pub access: String,
-    /// Bytes.
-    pub offset: Option<f64>,
-    /// Bytes.
-    pub length: Option<f64>,
-    /// Whether faults are caught.
-    pub guard: bool,
-    /// Whether the descriptor stays open.
-    pub keep_fd: bool,
+/// Reads only. Without this and [`WISH_COPY_ON_WRITE`]: reads and writes.
+#[napi]
+pub const WISH_READ_ONLY: u32 = 1;
+/// Writes stay private.
+#[napi]
+pub const WISH_COPY_ON_WRITE: u32 = 1 << 1;
+/// Faults kill, as without us.
+#[napi]
+pub const WISH_NO_GUARD: u32 = 1 << 2;
+/// The descriptor stays open.
+#[napi]
+pub const WISH_KEEP_FD: u32 = 1 << 3;
+/// Reserved at once. Without this and [`WISH_NO_RESERVE`]: as the kind does by default.
+#[napi]
+pub const WISH_RESERVE: u32 = 1 << 4;
+/// Not reserved.
+#[napi]
+pub const WISH_NO_RESERVE: u32 = 1 << 5;
+/// Huge pages if there are.
+#[napi]
+pub const WISH_PREFER_HUGE: u32 = 1 << 6;
+/// Huge pages or an error.
+#[napi]
+pub const WISH_REQUIRE_HUGE: u32 = 1 << 7;
+
+/// How an object is mapped: `offset` and `length` in bytes, a length of 0 for all.
+pub(crate) fn map_options(wishes: u32, offset: f64, length: f64) -> Result<MapOptions> {
+    let has = |wish| wishes & wish != 0;
+    Ok(MapOptions {
+        access: match (has(WISH_READ_ONLY), has(WISH_COPY_ON_WRITE)) {
+            (true, _) => Access::Read,
+            (_, true) => Access::CopyOnWrite,
+            _ => Access::Write,
+        },
+        offset: whole(offset)?,
+        length_bytes: Some(whole(length)?).filter(|length| *length > 0),
+        guard: !has(WISH_NO_GUARD),
+        keep_fd: has(WISH_KEEP_FD),
+    })
 }
 
-impl NativeMapOptions {
-    pub(crate) fn to_core(&self) -> Result<MapOptions> {
-        Ok(MapOptions {
-            access: access(&self.access)?,
-            offset: self.offset.map_or(Ok(0), whole)?,
-            length_bytes: self.length.map(whole).transpose()?,
-            guard: self.guard,
-            keep_fd: self.keep_fd,
-        })
+/// How an object is created: `size` in bytes, a huge page size of 0 for the machine's default.
+pub(crate) fn create_options(
+    wishes: u32,
+    offset: f64,
+    length: f64,
+    size: f64,
+    mode: u32,
+    huge_page_size: f64,
+) -> Result<CreateOptions> {
+    let has = |wish| wishes & wish != 0;
+    Ok(CreateOptions {
+        size_bytes: whole(size)?,
+        mode,
+        reserve: match (has(WISH_RESERVE), has(WISH_NO_RESERVE)) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        },
+        huge: match (has(WISH_REQUIRE_HUGE), has(WISH_PREFER_HUGE)) {
+            (true, _) => HugeWish::Require { page_size_bytes: page_size(huge_page_size)? },
+            (_, true) => HugeWish::Prefer { page_size_bytes: page_size(huge_page_size)? },
+            _ => HugeWish::No,
+        },
+        map: map_options(wishes, offset, length)?,
+    })
+}
+
+fn page_size(bytes: f64) -> Result<usize> {
+    match usize::try_from(whole(bytes)?) {
+        Ok(0) => Ok(shmem_core::sys::machine::huge_page_size_bytes()),
+        Ok(bytes) if bytes.is_power_of_two() => Ok(bytes),
+        _ => Err(Error::new(Status::InvalidArg, format!("a huge page of {bytes} bytes"))),
     }
 }
 
-/// How an object is created.
-#[napi(object, object_to_js = false)]
-#[derive(Debug)]
-pub struct NativeCreateOptions {
-    /// Bytes.
-    pub size: f64,
-    /// Permission bits.
-    pub mode: u32,
-    /// Absent: as the kind does by default.
-    pub reserve: Option<bool>,
-    /// `require`, `prefer`, or absent.
-    pub huge_pages: Option<String>,
-    /// Bytes; absent: the machine's default.
-    pub huge_page_size: Option<f64>,
-    /// See there.
-    pub map: NativeMapOptions,
-}
-
-impl NativeCreateOptions {
-    pub(crate) fn to_core(&self) -> Result<CreateOptions> {
-        Ok(CreateOptions {
-            size_bytes: whole(self.size)?,
-            mode: self.mode,
-            reserve: self.reserve,
-            huge: self.huge()?,
-            map: self.map.to_core()?,
-        })
-    }
-
-    fn huge(&self) -> Result<HugeWish> {
-        let page_size_bytes = match self.huge_page_size {
-            Some(bytes) => usize::try_from(whole(bytes)?).ok().filter(|bytes| bytes.is_power_of_two()),
-            None => Some(shmem_core::sys::machine::huge_page_size_bytes()),
-        }
-        .ok_or_else(|| unknown("huge page size", "a number that is no power of two"))?;
-        match self.huge_pages.as_deref() {
-            None => Ok(HugeWish::No),
-            Some("prefer") => Ok(HugeWish::Prefer { page_size_bytes }),
-            Some("require") => Ok(HugeWish::Require { page_size_bytes }),
-            Some(other) => Err(unknown("hugePages", other)),
-        }
-    }
-}
-
-/// A part of a segment.
-#[napi(object, object_to_js = false)]
-#[derive(Debug)]
-pub struct NativeExtent {
-    /// Bytes from the segment's start.
-    pub offset: f64,
-    /// Bytes; absent: to the end.
-    pub length: Option<f64>,
-}
-
-impl NativeExtent {
-    pub(crate) fn to_core(extent: Option<&Self>) -> Result<Extent> {
-        let Some(extent) = extent else { return Ok(Extent::default()) };
-        Ok(Extent { offset: whole(extent.offset)?, length_bytes: extent.length.map(whole).transpose()? })
-    }
-}
-
-fn access(word: &str) -> Result<Access> {
-    match word {
-        "read" => Ok(Access::Read),
-        "write" => Ok(Access::Write),
-        "copy-on-write" => Ok(Access::CopyOnWrite),
-        other => Err(unknown("access", other)),
-    }
-}
-
-fn unknown(what: &str, got: &str) -> Error {
-    Error::new(Status::InvalidArg, format!("unknown {what}: {got}"))
+/// A part of a segment: a length of 0 means to the end.
+pub(crate) fn extent(offset: f64, length: f64) -> Result<Extent> {
+    Ok(Extent { offset: whole(offset)?, length_bytes: Some(whole(length)?).filter(|length| *length > 0) })
 }

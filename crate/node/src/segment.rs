@@ -2,7 +2,7 @@
 
 use crate::convert::{seconds, size, whole};
 use crate::error::OrThrow;
-use crate::options::NativeExtent;
+use crate::options::extent;
 use crate::{convert, shared_view, view};
 use napi::Result;
 use napi::bindgen_prelude::{Env, Object, Uint8Array, Unknown};
@@ -242,61 +242,61 @@ impl NativeSegment {
 
     /// `mprotect(2)`, with the `PROT_…` word.
     #[napi(catch_unwind)]
-    pub fn protect(&self, env: Env, extent: Option<NativeExtent>, protection: i32) -> Result<()> {
+    pub fn protect(&self, env: Env, offset: f64, length: f64, protection: i32) -> Result<()> {
         self.segment
             .mapping
-            .protect(NativeExtent::to_core(extent.as_ref())?, protection)
+            .protect(extent(offset, length)?, protection)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)
     }
 
     /// `madvise(2)`, with the `MADV_…` word.
     #[napi(catch_unwind)]
-    pub fn advise(&self, env: Env, extent: Option<NativeExtent>, advice: i32) -> Result<()> {
+    pub fn advise(&self, env: Env, offset: f64, length: f64, advice: i32) -> Result<()> {
         self.segment
             .mapping
-            .advise(NativeExtent::to_core(extent.as_ref())?, advice)
+            .advise(extent(offset, length)?, advice)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)
     }
 
     /// `msync(2)`, with the `MS_…` word.
     #[napi(catch_unwind)]
-    pub fn flush(&self, env: Env, extent: Option<NativeExtent>, flags: i32) -> Result<()> {
+    pub fn flush(&self, env: Env, offset: f64, length: f64, flags: i32) -> Result<()> {
         self.segment
             .mapping
-            .flush(NativeExtent::to_core(extent.as_ref())?, flags)
+            .flush(extent(offset, length)?, flags)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)
     }
 
     /// `mlock2(2)`.
     #[napi(catch_unwind)]
-    pub fn lock(&self, env: Env, extent: Option<NativeExtent>, flags: i32) -> Result<()> {
+    pub fn lock(&self, env: Env, offset: f64, length: f64, flags: i32) -> Result<()> {
         self.segment
             .mapping
-            .lock(NativeExtent::to_core(extent.as_ref())?, flags)
+            .lock(extent(offset, length)?, flags)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)
     }
 
     /// `munlock(2)`.
     #[napi(catch_unwind)]
-    pub fn unlock(&self, env: Env, extent: Option<NativeExtent>) -> Result<()> {
+    pub fn unlock(&self, env: Env, offset: f64, length: f64) -> Result<()> {
         self.segment
             .mapping
-            .unlock(NativeExtent::to_core(extent.as_ref())?)
+            .unlock(extent(offset, length)?)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)
     }
 
     /// `mincore(2)`.
     #[napi(catch_unwind)]
-    pub fn residency(&self, env: Env, extent: Option<NativeExtent>) -> Result<Uint8Array> {
+    pub fn residency(&self, env: Env, offset: f64, length: f64) -> Result<Uint8Array> {
         let pages = self
             .segment
             .mapping
-            .residency(NativeExtent::to_core(extent.as_ref())?)
+            .residency(extent(offset, length)?)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)?;
         Ok(Uint8Array::new(pages))
@@ -304,12 +304,12 @@ impl NativeSegment {
 
     /// Brings every page in. Answers the page faults it took.
     #[napi(catch_unwind)]
-    pub fn populate(&self, env: Env, extent: Option<NativeExtent>) -> Result<f64> {
+    pub fn populate(&self, env: Env, offset: f64, length: f64) -> Result<f64> {
         let before = machine::page_faults();
         let for_writing = self.segment.access != Access::Read;
         self.segment
             .mapping
-            .populate(NativeExtent::to_core(extent.as_ref())?, for_writing)
+            .populate(extent(offset, length)?, for_writing)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)?;
         Ok(convert::number(machine::page_faults() - before))
@@ -317,10 +317,10 @@ impl NativeSegment {
 
     /// Unmaps whole pages; a hole stays.
     #[napi(catch_unwind)]
-    pub fn unmap_part(&self, env: Env, extent: NativeExtent) -> Result<()> {
+    pub fn unmap_part(&self, env: Env, offset: f64, length: f64) -> Result<()> {
         self.segment
             .mapping
-            .unmap_part(NativeExtent::to_core(Some(&extent))?)
+            .unmap_part(extent(offset, length)?)
             .map_err(|error| self.blamed(error))
             .or_throw(&env)
     }

@@ -1,7 +1,7 @@
 //! Opening System V segments.
 
 use crate::error::OrThrow;
-use crate::options::{NativeCreateOptions, NativeMapOptions};
+use crate::options::{create_options, map_options};
 use crate::segment::{NativeSegment, NativeShmidDs};
 use napi::Result;
 use napi::bindgen_prelude::Env;
@@ -12,26 +12,48 @@ use shmem_core::sys::sysv_shm;
 
 /// Makes a segment; `EEXIST` where the key has one.
 #[napi(catch_unwind)]
-pub fn sysv_create(env: Env, key: i32, options: NativeCreateOptions) -> Result<NativeSegment> {
-    sysv::create(key, &options.to_core()?).or_throw(&env).map(Into::into)
+pub fn sysv_create(
+    env: Env,
+    key: i32,
+    wishes: u32,
+    offset: f64,
+    length: f64,
+    size: f64,
+    mode: u32,
+    huge_page_size: f64,
+) -> Result<NativeSegment> {
+    sysv::create(key, &create_options(wishes, offset, length, size, mode, huge_page_size)?)
+        .or_throw(&env)
+        .map(Into::into)
 }
 
 /// Opens the segment of a key.
 #[napi(catch_unwind)]
-pub fn sysv_open(env: Env, key: i32, options: NativeMapOptions) -> Result<NativeSegment> {
-    sysv::open(key, &options.to_core()?).or_throw(&env).map(Into::into)
+pub fn sysv_open(env: Env, key: i32, wishes: u32, offset: f64, length: f64) -> Result<NativeSegment> {
+    sysv::open(key, &map_options(wishes, offset, length)?).or_throw(&env).map(Into::into)
 }
 
 /// Opens the segment of a key, or makes it.
 #[napi(catch_unwind)]
-pub fn sysv_open_or_create(env: Env, key: i32, options: NativeCreateOptions) -> Result<NativeSegment> {
-    sysv::open_or_create(key, &options.to_core()?).or_throw(&env).map(Into::into)
+pub fn sysv_open_or_create(
+    env: Env,
+    key: i32,
+    wishes: u32,
+    offset: f64,
+    length: f64,
+    size: f64,
+    mode: u32,
+    huge_page_size: f64,
+) -> Result<NativeSegment> {
+    sysv::open_or_create(key, &create_options(wishes, offset, length, size, mode, huge_page_size)?)
+        .or_throw(&env)
+        .map(Into::into)
 }
 
 /// Attaches by identifier.
 #[napi(catch_unwind)]
-pub fn sysv_attach(env: Env, id: i32, options: NativeMapOptions) -> Result<NativeSegment> {
-    sysv::attach(id, &options.to_core()?).or_throw(&env).map(Into::into)
+pub fn sysv_attach(env: Env, id: i32, wishes: u32, offset: f64, length: f64) -> Result<NativeSegment> {
+    sysv::attach(id, &map_options(wishes, offset, length)?).or_throw(&env).map(Into::into)
 }
 
 /// `shmctl(2)` with `IPC_RMID`.

@@ -70,13 +70,8 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
         offset: options.offset,
         guard: options.guard,
     })?;
-    // Somebody may have shrunk the object between the look and the mapping: a view never ends beyond the object.
-    let after = file::stat(object.fd.as_fd()).called("fstat")?;
-    if after.size_bytes < options.offset.saturating_add(size_bytes) {
-        return Err(Error::own(
-            "ERR_SHM_TRUNCATED",
-            format!("the object shrank to {} bytes while it was opened", after.size_bytes),
-        ));
+    if !object.created {
+        refuse_shrunk(&object.fd, options.offset.saturating_add(size_bytes))?;
     }
     Ok(Segment {
         mapping,
@@ -93,6 +88,16 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
             liveness,
         },
     })
+}
+
+/// Somebody may have shrunk the object between the look and the mapping: a view never ends beyond the object. One that was
+/// just made has no name yet.
+fn refuse_shrunk(fd: &OwnedFd, end: u64) -> Result<()> {
+    let now = file::stat(fd.as_fd()).called("fstat")?.size_bytes;
+    if now >= end {
+        return Ok(());
+    }
+    Err(Error::own("ERR_SHM_TRUNCATED", format!("the object shrank to {now} bytes while it was opened")))
 }
 
 fn checked_size(stat: &Stat, options: &MapOptions, at_least_bytes: u64) -> Result<u64> {

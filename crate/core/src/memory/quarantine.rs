@@ -7,13 +7,15 @@
 
 #![expect(unsafe_code, reason = "replaces and unmaps our own ranges")]
 
-use super::ranges::Slot;
+use super::ranges::{self, Slot};
 use crate::sys::mman::{self, flags};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 /// At most this many closed ranges are kept. Each may cost one of the process's `vm.max_map_count` mappings.
 pub(super) const RANGES_MAX: usize = 256;
+/// So many are given back at once when there are more: neighbours cost one system call together.
+const BATCH: usize = 64;
 /// At most this many bytes of address space are kept (16 TiB of 128); the newest range is kept however large.
 const BYTES_MAX: usize = 16 << 40;
 
@@ -44,12 +46,24 @@ pub(super) unsafe fn retire(start: usize, length_bytes: usize, slot: Slot) {
     let mut quarantine = QUARANTINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     quarantine.ranges.push_back(Retired { start, length_bytes, slot });
     quarantine.bytes = quarantine.bytes.saturating_add(length_bytes);
-    while quarantine.ranges.len() > RANGES_MAX
-        || (quarantine.bytes > BYTES_MAX && quarantine.ranges.len() > 1)
-    {
-        let Some(oldest) = quarantine.ranges.pop_front() else { break };
-        quarantine.bytes = quarantine.bytes.saturating_sub(oldest.length_bytes);
-        give_back(&oldest);
+    if quarantine.ranges.len() > RANGES_MAX {
+        quarantine.give_back_oldest(BATCH);
+    }
+    while quarantine.bytes > BYTES_MAX && quarantine.ranges.len() > 1 {
+        quarantine.give_back_oldest(1);
+    }
+}
+
+impl Quarantine {
+    /// Gives back the `count` oldest, neighbours in one munmap(2).
+    fn give_back_oldest(&mut self, count: usize) {
+        let mut oldest: Vec<Retired> = self.ranges.drain(..count.min(self.ranges.len())).collect();
+        oldest.sort_unstable_by_key(|retired| retired.start);
+        self.bytes =
+            oldest.iter().fold(self.bytes, |bytes, retired| bytes.saturating_sub(retired.length_bytes));
+        for neighbours in oldest.chunk_by(|left, right| left.start + left.length_bytes == right.start) {
+            give_back(neighbours);
+        }
     }
 }
 
@@ -62,7 +76,7 @@ pub(super) fn make_room(start: usize, length_bytes: usize) {
     for retired in kept {
         if retired.start < end && start < retired.start + retired.length_bytes {
             quarantine.bytes = quarantine.bytes.saturating_sub(retired.length_bytes);
-            give_back(&retired);
+            give_back(std::slice::from_ref(&retired));
         } else {
             quarantine.ranges.push_back(retired);
         }
@@ -72,10 +86,9 @@ pub(super) fn make_room(start: usize, length_bytes: usize) {
 /// Gives back every closed range. Answers whether there was one.
 pub(super) fn give_all_back() -> bool {
     let mut quarantine = QUARANTINE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let ranges = std::mem::take(&mut quarantine.ranges);
-    quarantine.bytes = 0;
-    ranges.iter().for_each(give_back);
-    !ranges.is_empty()
+    let count = quarantine.ranges.len();
+    quarantine.give_back_oldest(count);
+    count > 0
 }
 
 /// Makes a range inaccessible in one step: what was mapped there is unmapped, its addresses stay ours.
@@ -88,8 +101,12 @@ pub(super) unsafe fn blank(start: usize, length_bytes: usize) -> crate::sys::Sys
     unsafe { mman::mmap(start, length_bytes, flags::PROT_NONE, how, None, 0) }.map(drop)
 }
 
-fn give_back(retired: &Retired) {
-    retired.slot.leave(|| unmap(retired.start, retired.length_bytes));
+/// Gives back ranges that follow one another without a gap.
+fn give_back(neighbours: &[Retired]) {
+    let Some((first, last)) = neighbours.first().zip(neighbours.last()) else { return };
+    let (start, end) = (first.start, last.start + last.length_bytes);
+    // Every entry must have left before the first byte is unmapped, and none may be free before the last is.
+    ranges::leave_together(neighbours.iter().map(|retired| retired.slot), || unmap(start, end - start));
 }
 
 /// Runs inside [`Slot::leave`] only.

@@ -132,16 +132,25 @@ impl Slot {
 
     /// Waits until no handler acts on the range, runs `unmap`, and frees the entry.
     pub(super) fn leave(self, unmap: impl FnOnce()) {
-        let entry = self.entry();
+        leave_together(std::iter::once(self), unmap);
+    }
+}
+
+/// As [`Slot::leave`], for ranges that are unmapped together.
+pub(super) fn leave_together(slots: impl Iterator<Item = Slot> + Clone, unmap: impl FnOnce()) {
+    for slot in slots.clone() {
         // SYNC: handshake with `find`: state first, then handlers.
-        entry.state.store(LEAVING, Ordering::SeqCst);
-        while entry.handlers.load(Ordering::SeqCst) != 0 {
+        slot.entry().state.store(LEAVING, Ordering::SeqCst);
+        while slot.entry().handlers.load(Ordering::SeqCst) != 0 {
             // A handler is a few system calls long and never waits for us.
             std::thread::yield_now();
         }
-        unmap();
-        entry.state.store(FREE, Ordering::SeqCst);
-        RETURNED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(self.0);
+    }
+    unmap();
+    let mut returned = RETURNED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for slot in slots {
+        slot.entry().state.store(FREE, Ordering::SeqCst);
+        returned.push(slot.0);
     }
 }
 

@@ -68,9 +68,21 @@ pub fn attach_at(id: i32, options: &MapOptions, place: Place, extra_flags: i32) 
     if options.access == Access::CopyOnWrite {
         return Err(Error::own("ERR_SHM_UNSUPPORTED", "System V segments cannot be mapped copy-on-write"));
     }
-    let how = if options.access == Access::Read { flags::SHM_RDONLY } else { 0 };
     // IPC_STAT needs read permission, as attaching does.
     let size_bytes = sysv_shm::stat(id).called("shmctl").map_err(by_id)?.size_bytes;
+    attach_sized(id, size_bytes, options, place, extra_flags)
+}
+
+/// As [`attach_at`], where the size is known: the caller just made the segment.
+fn attach_sized(
+    id: i32,
+    size_bytes: u64,
+    options: &MapOptions,
+    place: Place,
+    extra_flags: i32,
+) -> Result<Segment> {
+    let by_id = |error: Error| error.on(Subject::Id(id));
+    let how = if options.access == Access::Read { flags::SHM_RDONLY } else { 0 };
     let mapping = Mapping::attach(id, place, how | extra_flags, size_bytes, options.guard).map_err(by_id)?;
     Ok(Segment {
         mapping,
@@ -118,15 +130,16 @@ fn huge_flags(page_size_bytes: usize) -> i32 {
 
 /// Attaches what was just made; on failure nothing is left behind.
 fn attach_new(id: i32, options: &CreateOptions) -> Result<Segment> {
-    let made = attach(id, &options.map).and_then(|mut segment| {
-        segment.created = true;
-        if options.reserve == Some(true) {
-            super::reserve::refuse_more_than_memory(options.size_bytes)?;
-            segment.mapping.populate(Extent::default(), options.map.access == Access::Write)?;
-            segment.reservation = Reservation::Done;
-        }
-        Ok(segment)
-    });
+    let made =
+        attach_sized(id, options.size_bytes, &options.map, Place::Anywhere, 0).and_then(|mut segment| {
+            segment.created = true;
+            if options.reserve == Some(true) {
+                super::reserve::refuse_more_than_memory(options.size_bytes)?;
+                segment.mapping.populate(Extent::default(), options.map.access == Access::Write)?;
+                segment.reservation = Reservation::Done;
+            }
+            Ok(segment)
+        });
     if made.is_err() {
         let _ = remove(id);
     }
