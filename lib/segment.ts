@@ -45,6 +45,7 @@ export interface Residency {
 }
 
 const EMPTY = new ArrayBuffer(0)
+const NO_BYTES = Buffer.alloc(0)
 
 /**
  * Shared memory, open in this process until {@link Segment.close}. Made by the static methods of its kinds.
@@ -125,6 +126,8 @@ export abstract class Segment {
   /** The memory as a `Buffer`, over {@link Segment.buffer}. */
   get bytes(): Buffer {
     const buffer = this.buffer
+    // Closed, or stolen by transfer(): no view can be made over a detached buffer.
+    if (buffer.byteLength === 0) return NO_BYTES
     return (this.#bytes ??= Buffer.from(buffer, 0, buffer.byteLength))
   }
 

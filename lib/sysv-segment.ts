@@ -82,12 +82,13 @@ export class SysvSegment extends Segment {
     const { removeOnLastDetach = false, ...rest } = suitable(options, ['removeOnLastDetach'])
     const checked = createOptions(rest)
     const number = check.int32('key', key)
-    if (check.flag('options.removeOnLastDetach', removeOnLastDetach, false) && number !== IPC_PRIVATE) {
-      throw wrongValue('options.removeOnLastDetach', 'used with IPC_PRIVATE: after removal a key finds nothing', removeOnLastDetach)
+    if (check.flag('options.removeOnLastDetach', removeOnLastDetach, false)) {
+      if (number !== IPC_PRIVATE) {
+        throw wrongValue('options.removeOnLastDetach', 'used with IPC_PRIVATE: after removal a key finds nothing', removeOnLastDetach)
+      }
+      checked.wishes |= native.WISH_REMOVE_ON_LAST_DETACH
     }
-    const segment = new SysvSegment(number, native.sysvCreate(number, ...creation(checked)), checked)
-    if (removeOnLastDetach) segment.remove()
-    return segment.settle(checked)
+    return new SysvSegment(number, native.sysvCreate(number, ...creation(checked)), checked).settle(checked)
   }
 
   /** Opens the segment of a key, whatever its size. @throws {@link ShmError} ENOENT, EACCES, EIDRM, ENOMEM. */

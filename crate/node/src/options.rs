@@ -31,6 +31,10 @@ pub const WISH_PREFER_HUGE: u32 = 1 << 6;
 #[napi]
 pub const WISH_REQUIRE_HUGE: u32 = 1 << 7;
 
+/// Removed once attached.
+#[napi]
+pub const WISH_REMOVE_ON_LAST_DETACH: u32 = 1 << 8;
+
 /// How an object is mapped: `offset` and `length` in bytes, a length of 0 for all.
 pub(crate) fn map_options(wishes: u32, offset: f64, length: f64) -> Result<MapOptions> {
     let has = |wish| wishes & wish != 0;
@@ -70,6 +74,7 @@ pub(crate) fn create_options(
             (_, true) => HugeWish::Prefer { page_size_bytes: page_size(huge_page_size)? },
             _ => HugeWish::No,
         },
+        remove_on_last_detach: has(WISH_REMOVE_ON_LAST_DETACH),
         map: map_options(wishes, offset, length)?,
     })
 }

@@ -77,6 +77,8 @@ pub struct CreateOptions {
     pub reserve: Option<bool>,
     /// Huge pages, for System V and memfd.
     pub huge: HugeWish,
+    /// System V with `IPC_PRIVATE` only: removed as soon as it is attached, so that the kernel frees it with the last detach.
+    pub remove_on_last_detach: bool,
     /// How it is mapped.
     pub map: MapOptions,
 }
@@ -85,7 +87,14 @@ impl CreateOptions {
     /// The defaults of the public API for an object of that size.
     #[must_use]
     pub fn new(size_bytes: u64) -> Self {
-        Self { size_bytes, mode: 0o600, reserve: None, huge: HugeWish::No, map: MapOptions::default() }
+        Self {
+            size_bytes,
+            mode: 0o600,
+            reserve: None,
+            huge: HugeWish::No,
+            remove_on_last_detach: false,
+            map: MapOptions::default(),
+        }
     }
 }
 

@@ -133,6 +133,10 @@ fn attach_new(id: i32, options: &CreateOptions) -> Result<Segment> {
     let made =
         attach_sized(id, options.size_bytes, &options.map, Place::Anywhere, 0).and_then(|mut segment| {
             segment.created = true;
+            // The earlier the better: what a process killed before this line leaves behind, somebody must remove.
+            if options.remove_on_last_detach {
+                remove(id)?;
+            }
             if options.reserve == Some(true) {
                 super::reserve::refuse_more_than_memory(options.size_bytes)?;
                 segment.mapping.populate(Extent::default(), options.map.access == Access::Write)?;
