@@ -87,7 +87,11 @@ export abstract class Segment {
       if (options.prefault) this.prefault()
       if (options.lockMemory) this.lockMemory()
     } catch (error) {
-      if (this.created) this.remove()
+      try {
+        if (this.created) this.remove()
+      } catch {
+        // Removed already: the first error is the one that counts.
+      }
       this.close()
       throw error
     }
