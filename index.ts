@@ -18,14 +18,8 @@ export type { Advice } from './lib/page-words.js'
 export type { Size } from './lib/arguments.js'
 export type { FaultCounts } from './lib/faults.js'
 
-export {
-  openDescriptor,
-  type Descriptor,
-  type FileDescriptor,
-  type MemfdDescriptor,
-  type PosixDescriptor,
-  type SysvDescriptor
-} from './lib/descriptor.js'
+export { openDescriptor } from './lib/open-descriptor.js'
+export type { Descriptor, FileDescriptor, MemfdDescriptor, PosixDescriptor, SysvDescriptor } from './lib/descriptor.js'
 export { sendFd, receiveFd, type PassOptions } from './lib/pass-fd.js'
 export { ftok } from './lib/ftok.js'
 

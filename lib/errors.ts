@@ -7,19 +7,7 @@
 
 import { inspect } from 'node:util'
 import { hintFor } from './hints.js'
-
-/** The facts of a failure, as the native side or the facade knows them. @internal */
-export interface ErrorFacts {
-  code: string
-  message: string
-  errno?: number | undefined
-  syscall?: string | undefined
-  key?: number | undefined
-  id?: number | undefined
-  objectName?: string | undefined
-  path?: string | undefined
-  hint?: string | undefined
-}
+import type { ErrorFacts } from './error-facts.js'
 
 /**
  * A failed operation, in the shape of Node's own system errors.

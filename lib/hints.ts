@@ -5,7 +5,7 @@
  * @internal
  */
 
-import type { ErrorFacts } from './errors.js'
+import type { ErrorFacts } from './error-facts.js'
 
 interface Row {
   code: string

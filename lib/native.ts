@@ -9,7 +9,8 @@
 import { createRequire } from 'node:module'
 import { existsSync } from 'node:fs'
 import type * as Binding from '#native'
-import { ShmError, type ErrorFacts } from './errors.js'
+import { ShmError } from './errors.js'
+import type { ErrorFacts } from './error-facts.js'
 
 export type { Binding }
 

@@ -2,7 +2,8 @@
 
 use crate::convert::{number, whole};
 use crate::error::OrThrow;
-use crate::segment::{NativeSegment, NativeShmidDs};
+use crate::segment::NativeSegment;
+use crate::sysv_segment::NativeShmidDs;
 use napi::bindgen_prelude::Env;
 use napi::{Error, Result, Status};
 use napi_derive::napi;

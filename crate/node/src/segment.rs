@@ -1,6 +1,6 @@
 //! The segment as JavaScript holds it: a mapping, its object, and its views.
 
-use crate::convert::{seconds, size, whole};
+use crate::convert::{size, whole};
 use crate::error::OrThrow;
 use crate::options::extent;
 use crate::{convert, shared_view, view};
@@ -8,7 +8,7 @@ use napi::Result;
 use napi::bindgen_prelude::{Env, Object, Uint8Array, Unknown};
 use napi_derive::napi;
 use shmem_core::memory::{Access, Backing, Reservation, Segment};
-use shmem_core::sys::{file, machine, memfd, sysv_shm};
+use shmem_core::sys::{file, machine, memfd};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// A segment, until it is closed.
@@ -55,50 +55,6 @@ impl From<file::Stat> for NativeObjectStat {
             gid: stat.gid,
             links: convert::number(stat.links),
             allocated_bytes: convert::number(stat.allocated_bytes),
-        }
-    }
-}
-
-/// `struct shmid_ds`.
-#[napi(object)]
-#[derive(Debug)]
-#[expect(missing_docs, reason = "the names are shmctl(2)'s own")]
-pub struct NativeShmidDs {
-    pub id: i32,
-    pub key: i32,
-    pub uid: u32,
-    pub gid: u32,
-    pub creator_uid: u32,
-    pub creator_gid: u32,
-    pub mode: u32,
-    pub sequence: u32,
-    pub size: f64,
-    pub attach_time: f64,
-    pub detach_time: f64,
-    pub change_time: f64,
-    pub creator_pid: i32,
-    pub last_pid: i32,
-    pub attach_count: f64,
-}
-
-impl NativeShmidDs {
-    pub(crate) fn new(id: i32, ds: &sysv_shm::ShmidDs) -> Self {
-        Self {
-            id,
-            key: ds.key,
-            uid: ds.uid,
-            gid: ds.gid,
-            creator_uid: ds.creator_uid,
-            creator_gid: ds.creator_gid,
-            mode: ds.mode,
-            sequence: ds.sequence,
-            size: convert::number(ds.size_bytes),
-            attach_time: seconds(ds.attach_time),
-            detach_time: seconds(ds.detach_time),
-            change_time: seconds(ds.change_time),
-            creator_pid: ds.creator_pid,
-            last_pid: ds.last_pid,
-            attach_count: convert::number(ds.attach_count),
         }
     }
 }

@@ -1,14 +1,59 @@
 //! Opening System V segments.
 
+use crate::convert::{number, seconds};
 use crate::error::OrThrow;
 use crate::options::{create_options, map_options};
-use crate::segment::{NativeSegment, NativeShmidDs};
+use crate::segment::NativeSegment;
 use napi::Result;
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 use shmem_core::error::{Named, Subject};
 use shmem_core::memory::sysv;
 use shmem_core::sys::sysv_shm;
+
+/// `struct shmid_ds`.
+#[napi(object)]
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the names are shmctl(2)'s own")]
+pub struct NativeShmidDs {
+    pub id: i32,
+    pub key: i32,
+    pub uid: u32,
+    pub gid: u32,
+    pub creator_uid: u32,
+    pub creator_gid: u32,
+    pub mode: u32,
+    pub sequence: u32,
+    pub size: f64,
+    pub attach_time: f64,
+    pub detach_time: f64,
+    pub change_time: f64,
+    pub creator_pid: i32,
+    pub last_pid: i32,
+    pub attach_count: f64,
+}
+
+impl NativeShmidDs {
+    pub(crate) fn new(id: i32, ds: &sysv_shm::ShmidDs) -> Self {
+        Self {
+            id,
+            key: ds.key,
+            uid: ds.uid,
+            gid: ds.gid,
+            creator_uid: ds.creator_uid,
+            creator_gid: ds.creator_gid,
+            mode: ds.mode,
+            sequence: ds.sequence,
+            size: number(ds.size_bytes),
+            attach_time: seconds(ds.attach_time),
+            detach_time: seconds(ds.detach_time),
+            change_time: seconds(ds.change_time),
+            creator_pid: ds.creator_pid,
+            last_pid: ds.last_pid,
+            attach_count: number(ds.attach_count),
+        }
+    }
+}
 
 /// Makes a segment; `EEXIST` where the key has one.
 #[napi(catch_unwind)]

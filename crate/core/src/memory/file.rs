@@ -2,7 +2,8 @@
 //!
 //! A new file is made without a name, sized, mapped, then published; see [`super::posix`], which does the same on /dev/shm.
 
-use super::object::{Object, Origin, exact_mode, map_object, open_flags};
+use super::backing::{Origin, open_flags};
+use super::object::{Object, exact_mode, map_object};
 use super::options::{CreateOptions, MapOptions, OpenMode};
 use super::reserve::{self, Reservation};
 use super::segment::Segment;
@@ -99,7 +100,7 @@ fn finish(fd: OwnedFd, path: &str, temporary: Option<&str>, options: &CreateOpti
         at_least_bytes: 0,
     };
     let mut segment = map_object(object, &kept)?;
-    let super::segment::Backing::Object { fd: held, .. } = &mut segment.backing else {
+    let super::backing::Backing::Object { fd: held, .. } = &mut segment.backing else {
         return Ok(segment);
     };
     if let Some(fd) = &*held {

@@ -12,7 +12,7 @@ use crate::error::{Errno, Error, Named, Result};
 use crate::sys::{machine, mman, sysv_shm};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Where a mapping goes.
@@ -50,15 +50,6 @@ pub struct MapRequest<'fd> {
     pub guard: bool,
 }
 
-/// A part of a mapping, in bytes from its start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Extent {
-    /// First byte.
-    pub offset: u64,
-    /// Bytes; `None` means to the end.
-    pub length_bytes: Option<u64>,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Mapping {
@@ -73,7 +64,7 @@ pub struct Mapping {
 }
 
 #[derive(Debug, Default)]
-struct Life {
+pub(super) struct Life {
     /// Someone asked for release; it may wait for children.
     closed: bool,
     /// The range is no longer this mapping's.
@@ -287,120 +278,6 @@ impl Mapping {
         self.slot.or_else(|| self.parent.as_ref().and_then(|parent| parent.guard_slot()))
     }
 
-    /// `mprotect(2)` of whole pages.
-    ///
-    /// # Errors
-    /// EACCES EINVAL ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn protect(&self, extent: Extent, protection: i32) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.exact_pages(extent)?;
-        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
-        unsafe { mman::mprotect(start, length, protection) }.called("mprotect")
-    }
-
-    /// `madvise(2)` of the pages the extent touches.
-    ///
-    /// # Errors
-    /// Those of madvise(2); `ERR_INVALID_ARG_VALUE` for advice that breaks hardware pages; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn advise(&self, extent: Extent, advice: i32) -> Result<()> {
-        // MADV_HWPOISON and MADV_SOFT_OFFLINE act on the machine's memory, not on ours.
-        if advice == 100 || advice == 101 {
-            return Err(Error::own(
-                "ERR_INVALID_ARG_VALUE",
-                "MADV_HWPOISON and MADV_SOFT_OFFLINE are not for segments",
-            ));
-        }
-        let _alive = self.living()?;
-        let (start, length) = self.touched_pages(extent)?;
-        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
-        unsafe { mman::madvise(start, length, advice) }.called("madvise")
-    }
-
-    /// `msync(2)` of the pages the extent touches.
-    ///
-    /// # Errors
-    /// EBUSY EINVAL EIO ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn flush(&self, extent: Extent, flags: i32) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.touched_pages(extent)?;
-        mman::msync(start, length, flags).called("msync")
-    }
-
-    /// `mlock2(2)` of the pages the extent touches.
-    ///
-    /// # Errors
-    /// EAGAIN EINVAL ENOMEM EPERM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn lock(&self, extent: Extent, flags: i32) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.touched_pages(extent)?;
-        mman::mlock2(start, length, flags).called(if flags == 0 { "mlock" } else { "mlock2" })
-    }
-
-    /// `munlock(2)` of the pages the extent touches.
-    ///
-    /// # Errors
-    /// EINVAL ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn unlock(&self, extent: Extent) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.touched_pages(extent)?;
-        mman::munlock(start, length).called("munlock")
-    }
-
-    /// `mincore(2)`: one byte a base page.
-    ///
-    /// # Errors
-    /// EAGAIN ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn residency(&self, extent: Extent) -> Result<Vec<u8>> {
-        let _alive = self.living()?;
-        let (start, length) = self.touched_pages(extent)?;
-        let pages = length.div_ceil(machine::page_size_bytes());
-        let mut residency = Vec::new();
-        residency.try_reserve_exact(pages).map_err(|_| Error::system("mincore", Errno::ENOMEM))?;
-        residency.resize(pages, 0);
-        mman::mincore(start, length, &mut residency).called("mincore")?;
-        Ok(residency)
-    }
-
-    /// Brings every page in now, by `MADV_POPULATE_WRITE` or `MADV_POPULATE_READ` (Linux 5.14), or by touching each.
-    ///
-    /// # Errors
-    /// EFAULT (beyond the object's end) ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn populate(&self, extent: Extent, for_writing: bool) -> Result<()> {
-        let advice =
-            if for_writing { mman::flags::MADV_POPULATE_WRITE } else { mman::flags::MADV_POPULATE_READ };
-        match self.advise(extent, advice) {
-            Err(error) if error.errno() == Some(Errno::EINVAL) => self.touch(extent, for_writing),
-            other => other,
-        }
-    }
-
-    /// For kernels before 5.14. The guard catches what a touch may cause.
-    fn touch(&self, extent: Extent, for_writing: bool) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.touched_pages(extent)?;
-        for page in (start..start + length).step_by(machine::page_size_bytes()) {
-            // SAFETY: inside our mapped range; a byte is always aligned; other processes access it too, so atomically.
-            let byte = unsafe { AtomicU8::from_ptr(page as *mut u8) };
-            if for_writing {
-                byte.fetch_or(0, Ordering::Relaxed); // Relaxed: the value does not matter.
-            } else {
-                byte.load(Ordering::Relaxed); // Relaxed: as above.
-            }
-        }
-        Ok(())
-    }
-
-    /// Unmaps whole pages: a hole stays, in which the guard reads zeroes.
-    ///
-    /// # Errors
-    /// ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn unmap_part(&self, extent: Extent) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.exact_pages(extent)?;
-        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
-        unsafe { quarantine::blank(start, length) }.called("munmap")
-    }
-
     /// A second mapping of the same shared bytes, with a life of its own.
     ///
     /// # Errors
@@ -508,7 +385,7 @@ impl Mapping {
     }
 
     /// The range cannot go while the answer is held.
-    fn living(&self) -> Result<MutexGuard<'_, Life>> {
+    pub(super) fn living(&self) -> Result<MutexGuard<'_, Life>> {
         let life = self.life();
         if life.closed { Err(Error::own("ERR_SHM_CLOSED", "the segment is closed")) } else { Ok(life) }
     }
@@ -521,39 +398,7 @@ impl Mapping {
         }
     }
 
-    /// The whole pages an extent touches.
-    fn touched_pages(&self, extent: Extent) -> Result<(usize, usize)> {
-        let (offset, length) = self.bounded(extent)?;
-        let first = offset - offset % self.page_size_bytes;
-        let end = round_up(offset + length, self.page_size_bytes)?.min(self.length_bytes);
-        Ok((self.start + first, end - first))
-    }
-
-    /// As [`Self::touched_pages`], but the extent must begin on a page.
-    fn exact_pages(&self, extent: Extent) -> Result<(usize, usize)> {
-        let (offset, _) = self.bounded(extent)?;
-        if !offset.is_multiple_of(self.page_size_bytes) {
-            return Err(Error::own(
-                "ERR_OUT_OF_RANGE",
-                format!("the offset {offset} is not a multiple of the page size {}", self.page_size_bytes),
-            ));
-        }
-        self.touched_pages(extent)
-    }
-
-    fn bounded(&self, extent: Extent) -> Result<(usize, usize)> {
-        let offset = to_usize(extent.offset)?;
-        let length = match extent.length_bytes {
-            Some(length) => to_usize(length)?,
-            None => self.length_bytes.saturating_sub(offset),
-        };
-        match offset.checked_add(length) {
-            Some(end) if end <= self.length_bytes && length > 0 => Ok((offset, length)),
-            _ => Err(self.out_of_range(offset, length)),
-        }
-    }
-
-    fn out_of_range(&self, offset: usize, length_bytes: usize) -> Error {
+    pub(super) fn out_of_range(&self, offset: usize, length_bytes: usize) -> Error {
         Error::own(
             "ERR_OUT_OF_RANGE",
             format!(

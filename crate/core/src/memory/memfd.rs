@@ -1,6 +1,7 @@
 //! Anonymous segments with seals (memfd_create(2)): no name anywhere, gone with the last user.
 
-use super::object::{Object, Origin, exact_mode, map_object};
+use super::backing::{Origin, open_flags};
+use super::object::{Object, exact_mode, map_object};
 use super::options::{CreateOptions, HugeWish, MapOptions, round_up, to_usize};
 use super::reserve::{self, Reservation};
 use super::segment::Segment;
@@ -49,7 +50,7 @@ pub fn from_fd(fd: i32, options: &MapOptions) -> Result<Segment> {
 /// EACCES ENOENT EPERM ESRCH EBADF.
 pub fn from_process(pid: i32, fd: i32, options: &MapOptions) -> Result<Segment> {
     let path = format!("/proc/{pid}/fd/{fd}");
-    let opened = match file::open(&path, super::object::open_flags(options.access), 0) {
+    let opened = match file::open(&path, open_flags(options.access), 0) {
         Ok(opened) => opened,
         Err(first) => {
             memfd::fd_of_process(pid, fd).map_err(|_| Error::system("open", first).on(Subject::Path(path)))?

@@ -5,6 +5,7 @@
 //! - [`guard`] keeps a bad touch of a mapping from killing the process; [`ranges`] tells it which
 //!   addresses are ours, [`quarantine`] keeps closed ranges ours for a while.
 
+mod backing;
 pub mod file;
 pub mod guard;
 mod huge;
@@ -12,6 +13,7 @@ mod mapping;
 pub mod memfd;
 mod object;
 mod options;
+mod pages;
 pub mod posix;
 mod quarantine;
 mod ranges;
@@ -19,9 +21,10 @@ mod reserve;
 mod segment;
 pub mod sysv;
 
+pub use backing::{Backing, LIVENESS_BYTE, Origin};
 pub use guard::FaultCounts;
-pub use mapping::{Extent, MapRequest, Mapping, Place};
-pub use object::{LIVENESS_BYTE, Origin};
+pub use mapping::{MapRequest, Mapping, Place};
 pub use options::{Access, CreateOptions, HugeWish, MapOptions, OpenMode};
+pub use pages::Extent;
 pub use reserve::Reservation;
-pub use segment::{Backing, Segment};
+pub use segment::Segment;

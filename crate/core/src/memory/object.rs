@@ -1,26 +1,14 @@
 //! What POSIX objects, memfds and files have in common: a descriptor that is sized, checked, mapped, and kept alive by a lock.
 
+use super::backing::{Backing, LIVENESS_BYTE, Origin};
 use super::mapping::{MapRequest, Mapping, Place};
 use super::options::{Access, MapOptions};
 use super::reserve::Reservation;
-use super::segment::{Backing, Segment};
+use super::segment::Segment;
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::file::{self, Stat};
 use crate::sys::{machine, mman};
 use std::os::fd::{AsFd, OwnedFd};
-
-/// The byte whose open-file-description lock says that somebody uses the object. Far beyond any content; the kernel
-/// drops the lock when the last descriptor and mapping of the description are gone, however their process died.
-pub const LIVENESS_BYTE: i64 = 1 << 42;
-
-/// How an object can be found again after its descriptor was closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// By this path.
-    Path(String),
-    /// Not at all.
-    Anonymous,
-}
 
 /// What [`map_object`] maps.
 pub(super) struct Object {
@@ -32,12 +20,6 @@ pub(super) struct Object {
     pub(super) huge_page_bytes: Option<usize>,
     /// An existing object smaller than this is `EINVAL`.
     pub(super) at_least_bytes: u64,
-}
-
-/// The flags that open an existing object for `access`. Never blocking: a FIFO of that name must not hang us.
-pub(super) fn open_flags(access: Access) -> i32 {
-    let how = if access == Access::Write { file::flags::O_RDWR } else { file::flags::O_RDONLY };
-    how | file::flags::O_CLOEXEC | file::flags::O_NONBLOCK
 }
 
 /// Maps an opened object, whatever its origin.

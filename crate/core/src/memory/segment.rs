@@ -1,39 +1,14 @@
 //! A mapping with the object behind it.
 
+use super::backing::{Backing, LIVENESS_BYTE, Origin, open_flags};
 use super::mapping::{MapRequest, Mapping, Place};
-use super::object::{Origin, open_flags};
 use super::options::Access;
 use super::reserve::{self, Reservation};
 use crate::error::{Error, Named, Result, Subject};
 use crate::sys::file::{self, Stat};
 use crate::sys::{mman, shm};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-
-/// What a mapping is a mapping of.
-#[derive(Debug)]
-pub enum Backing {
-    /// A System V segment.
-    Sysv {
-        /// Its identifier.
-        id: i32,
-    },
-    /// A POSIX object, memfd or file.
-    Object {
-        /// Kept open on request, always for a memfd.
-        fd: Option<OwnedFd>,
-        /// How to find it again.
-        origin: Origin,
-        /// With `inode`, its identity.
-        device: u64,
-        /// See `device`.
-        inode: u64,
-        /// Whether the sign of life could be taken.
-        liveness: bool,
-    },
-    /// Nothing that outlives the mapping, or nothing we know of: the raw mmap(2).
-    None,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -135,7 +110,7 @@ impl Segment {
 
     fn map_anew(&self, fd: BorrowedFd<'_>, size_bytes: u64) -> Result<Arc<Mapping>> {
         // The new description carries the sign of life on, as the old one's ends with the old mapping.
-        let _ = file::lock_byte_shared(fd, super::object::LIVENESS_BYTE);
+        let _ = file::lock_byte_shared(fd, LIVENESS_BYTE);
         let sharing = if self.access == Access::CopyOnWrite {
             mman::flags::MAP_PRIVATE
         } else {

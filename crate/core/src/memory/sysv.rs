@@ -1,9 +1,10 @@
 //! System V segments: created or found by key, attached, removed by id (sysvipc(7)).
 
-use super::mapping::{Extent, Mapping, Place};
+use super::backing::Backing;
+use super::mapping::{Mapping, Place};
 use super::options::{Access, CreateOptions, HugeWish, MapOptions, to_usize};
 use super::reserve::Reservation;
-use super::segment::{Backing, Segment};
+use super::segment::Segment;
 use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::sys::sysv_shm::{self, BareCommand, flags};
 
@@ -139,7 +140,9 @@ fn attach_new(id: i32, options: &CreateOptions) -> Result<Segment> {
             }
             if options.reserve == Some(true) {
                 super::reserve::refuse_more_than_memory(options.size_bytes)?;
-                segment.mapping.populate(Extent::default(), options.map.access == Access::Write)?;
+                segment
+                    .mapping
+                    .populate(super::pages::Extent::default(), options.map.access == Access::Write)?;
                 segment.reservation = Reservation::Done;
             }
             Ok(segment)

@@ -1,0 +1,19 @@
+/**
+ * What is known of a failure before it becomes an error.
+ *
+ * @module
+ * @internal
+ */
+
+/** The facts of a failure, as the native side or the facade knows them. */
+export interface ErrorFacts {
+  code: string
+  message: string
+  errno?: number | undefined
+  syscall?: string | undefined
+  key?: number | undefined
+  id?: number | undefined
+  objectName?: string | undefined
+  path?: string | undefined
+  hint?: string | undefined
+}
