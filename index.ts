@@ -34,4 +34,3 @@ export {
 export { PosixSemaphore, type PosixSemaphoreCreateOptions } from './lib/posix-semaphore.js'
 
 export { ShmError } from './lib/errors.js'
-export { isSupported } from './lib/native.js'

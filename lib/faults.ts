@@ -20,8 +20,6 @@ export interface FaultCounts {
   truncated: number
   /** Touches of pages that were unmapped or protected against any access. */
   hole: number
-  /** Touches after `close()`, by a thread of the runtime that still held a pointer. */
-  afterClose: number
 }
 
 const faultChannel = channel('shmem:fault')
@@ -30,7 +28,7 @@ const repaired = counter()
 /** Watches one segment's marks. */
 export class FaultWatch {
   #seenTotal = repaired[0] ?? 0
-  #reported: FaultCounts = { readOnly: 0, truncated: 0, hole: 0, afterClose: 0 }
+  #reported: FaultCounts = { readOnly: 0, truncated: 0, hole: 0 }
 
   /** The error to throw if the segment was touched badly since the last look. */
   news(segment: Binding.NativeSegment, name: string): ShmError | undefined {
@@ -40,6 +38,7 @@ export class FaultWatch {
 
   #look(segment: Binding.NativeSegment, name: string, total: number): ShmError | undefined {
     this.#seenTotal = total
+    warnOfClosedTouches()
     const counts = segment.faults()
     const before = this.#reported
     this.#reported = counts
@@ -47,6 +46,19 @@ export class FaultWatch {
     if (error !== undefined && faultChannel.hasSubscribers) faultChannel.publish({ segment: name, code: error.code, counts })
     return error
   }
+}
+
+let closedTouches = 0
+
+/** Nobody is left to throw at: a warning tells that a thread of the runtime still used a closed segment's memory. */
+function warnOfClosedTouches(): void {
+  const touches = native.touchesAfterClose()
+  if (touches === closedTouches) return
+  closedTouches = touches
+  process.emitWarning(
+    'a segment was closed while the runtime still used its memory (zlib, crypto, fs, a socket): it read zeroes there, and what it wrote is lost',
+    { type: 'ShmWarning', code: 'ERR_SHM_CLOSED' }
+  )
 }
 
 function explain(before: FaultCounts, now: FaultCounts, name: string): ShmError | undefined {

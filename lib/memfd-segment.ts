@@ -107,7 +107,7 @@ export class MemfdSegment extends Segment {
 
   /** @internal */
   protected override describe(): string {
-    return `memfd '${this.label}'`
+    return this.label === '' ? 'the memfd segment' : `memfd '${this.label}'`
   }
 
   /** Nothing to do: it has no name. The kernel frees it with the last user. */

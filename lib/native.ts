@@ -16,8 +16,8 @@ export type { Binding }
 
 const require = createRequire(import.meta.url)
 
-/** Whether shmem works on this platform: Linux, x64 or arm64. Never throws. */
-export function isSupported(): boolean {
+/** Linux, x64 or arm64. */
+function isSupported(): boolean {
   return process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64')
 }
 
@@ -38,10 +38,18 @@ function load(): typeof Binding {
 }
 
 /** The stack begins where the user's call left JavaScript, not here. */
-function makeError(facts: ErrorFacts): ShmError {
-  const error = new ShmError(facts)
+function makeError(facts: ErrorFacts): Error {
+  const error = errorOf(facts)
   Error.captureStackTrace?.(error, makeError)
   return error
+}
+
+/** An argument that only the native side could judge is an argument error like any other. */
+function errorOf(facts: ErrorFacts): Error {
+  const { code } = facts
+  if (code === 'ERR_OUT_OF_RANGE') return Object.assign(new RangeError(facts.message), { code })
+  if (code === 'ERR_INVALID_ARG_VALUE') return Object.assign(new TypeError(facts.message), { code })
+  return new ShmError(facts)
 }
 
 /** The image beside us (built here), else the platform package (installed). */

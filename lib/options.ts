@@ -136,12 +136,12 @@ export function range(name: string, value: unknown): [offset: number, length: nu
 }
 
 /** One buffer covers one mapping, and runtimes limit buffers: 4 GiB on Node 20. @internal */
-export function refuseTooLarge(mappedBytes: number): void {
+export function refuseTooLarge(mappedBytes: number, parts = true): void {
   if (mappedBytes <= constants.MAX_LENGTH) return
   throw new ShmError({
     code: 'ERR_SHM_BUFFER_TOO_LARGE',
     message: `${mappedBytes} bytes are more than one buffer of this runtime can cover (${constants.MAX_LENGTH})`,
-    hint: 'Map a part: { offset, length }'
+    hint: parts ? 'Map a part: { offset, length }' : 'System V segments are attached whole: use another kind, or a newer runtime'
   })
 }
 

@@ -15,6 +15,8 @@ import { RawMapping, rawExtent, rawMapping } from './raw-mapping.js'
 import { waitInSlices } from './waiting.js'
 import type { Size } from './arguments.js'
 
+export type { RawMapping } from './raw-mapping.js'
+
 const constants = native.posixConstants()
 
 export const {

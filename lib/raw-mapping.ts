@@ -27,7 +27,7 @@ export class RawMapping {
   /** @internal */
   constructor(opened: Binding.NativeSegment, syscall: string) {
     try {
-      refuseTooLarge(opened.size)
+      refuseTooLarge(opened.size, syscall === 'mmap')
     } catch (error) {
       opened.close(undefined)
       throw error

@@ -66,7 +66,7 @@ export abstract class Segment {
   #bytes: Buffer | undefined
   #size: number
   #offset: number
-  readonly #watch = new FaultWatch()
+  #watch = new FaultWatch()
 
   /** @internal */
   protected constructor(opened: Binding.NativeSegment, options: CheckedMap) {
@@ -83,7 +83,7 @@ export abstract class Segment {
   /** What opening itself leaves to do; a failure closes, and removes what this opening made. @internal */
   protected settle(options: CheckedMap): this {
     try {
-      refuseTooLarge(this.#size)
+      refuseTooLarge(this.#size, this.kind !== 'sysv')
       if (options.prefault) this.prefault()
       if (options.lockMemory) this.lockMemory()
     } catch (error) {
@@ -258,17 +258,20 @@ export abstract class Segment {
     const wanted = check.bytes('size', size, 1)
     refuseTooLarge(wanted)
     segment.resize(wanted, this.#buffer)
-    this.#forgetBuffer()
-    this.#size = segment.size
+    this.#remapped(segment)
   }
 
-  /** Maps the object anew if somebody resized it. Answers whether `buffer` is another one now. Errors as {@link Segment.resize}. */
+  /**
+   * Maps the object anew if somebody resized it: what was mapped to its end goes to its new end, a part with a length is as long
+   * as it was where the object still is. Answers whether `buffer` is another one now. It takes the place of the report of
+   * `ERR_SHM_TRUNCATED`. Errors as {@link Segment.resize}, and `ERR_SHM_EMPTY` where nothing is left at this offset.
+   */
   refresh(): boolean {
     const segment = this.#open()
-    this.#watch.news(segment, this.describe())
+    const error = this.#watch.news(segment, this.describe())
+    if (error !== undefined && error.code !== 'ERR_SHM_TRUNCATED') throw error
     const changed = segment.refresh(this.#buffer)
-    if (changed) this.#forgetBuffer()
-    this.#size = segment.size
+    if (changed) this.#remapped(segment)
     return changed
   }
 
@@ -345,10 +348,12 @@ export abstract class Segment {
     return length
   }
 
-  /** The next look makes another one. Only for a buffer that was detached, or whose mapping went with it. */
-  #forgetBuffer(): void {
+  /** The mapping is another one: its buffer is made at the next look, and its faults count from 0. */
+  #remapped(segment: Binding.NativeSegment): void {
     this.#buffer = undefined
     this.#bytes = undefined
+    this.#size = segment.size
+    this.#watch = new FaultWatch()
   }
 
   /** What error messages call it. @internal */

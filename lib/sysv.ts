@@ -14,6 +14,8 @@ import { native } from './native.js'
 import { RawMapping, rawMapping } from './raw-mapping.js'
 import { SLICE_MS, waitInSlices } from './waiting.js'
 
+export type { RawMapping } from './raw-mapping.js'
+
 const constants = native.sysvConstants()
 const EAGAIN = 11
 

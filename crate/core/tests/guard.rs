@@ -3,7 +3,8 @@
 mod support;
 
 use shmem_core::memory::{
-    Access, CreateOptions, Extent, FaultCounts, MapOptions, MapRequest, Mapping, OpenMode, Place, posix,
+    Access, CreateOptions, Extent, FaultCounts, MapOptions, MapRequest, Mapping, OpenMode, Place, guard,
+    posix,
 };
 use shmem_core::sys::mman::flags;
 use std::sync::Arc;
@@ -74,7 +75,9 @@ fn a_closed_range_reads_zeroes_while_it_is_in_quarantine() {
     let mapping = anonymous(1);
     set(&mapping, 0, 9);
     mapping.release();
+    let before = guard::TOUCHED_AFTER_CLOSE.load(Ordering::Relaxed);
     assert_eq!(get(&mapping, 0), 0);
+    assert!(guard::TOUCHED_AFTER_CLOSE.load(Ordering::Relaxed) > before);
 }
 
 #[test]
@@ -86,7 +89,9 @@ fn many_exchanged_pages_merge_into_few_mappings() {
         set(&mapping, page * PAGE, 1);
     }
     assert_eq!(u64::from(mapping.faults().read_only), pages);
-    assert_eq!(kernel_mappings_within(&mapping), 1, "exchanged pages must not use up vm.max_map_count");
+    // One, or none where it merged with a neighbour that begins below.
+    let begin_within = kernel_mappings_within(&mapping);
+    assert!(begin_within <= 1, "{begin_within} mappings: exchanged pages must not use up vm.max_map_count");
 }
 
 #[test]

@@ -36,6 +36,12 @@ pub fn repaired_faults(env: &Env) -> Result<Unknown<'_>> {
     view::counter(env, &shmem_core::memory::guard::REPAIRED)
 }
 
+/// Touches of closed segments that the guard answered with zeroes.
+#[napi(catch_unwind)]
+pub fn touches_after_close() -> u32 {
+    shmem_core::memory::guard::TOUCHED_AFTER_CLOSE.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "C constants are ints")]
 fn table<'env>(env: &'env Env, parts: &[&[constants::Constant]]) -> Result<Object<'env>> {
     let mut object = Object::new(env)?;

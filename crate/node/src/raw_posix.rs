@@ -138,6 +138,7 @@ pub fn mmap(
         mapping,
         access,
         offset,
+        length_bytes: None,
         created: false,
         reservation: Reservation::None,
         guard: true,

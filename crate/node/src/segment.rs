@@ -26,7 +26,6 @@ pub struct NativeFaults {
     pub read_only: u32,
     pub truncated: u32,
     pub hole: u32,
-    pub after_close: u32,
 }
 
 /// `fstat(2)`, as far as memory cares.
@@ -141,12 +140,7 @@ impl NativeSegment {
     #[napi(catch_unwind)]
     pub fn faults(&self) -> NativeFaults {
         let counts = self.segment.mapping.faults();
-        NativeFaults {
-            read_only: counts.read_only,
-            truncated: counts.truncated,
-            hole: counts.hole,
-            after_close: counts.after_close,
-        }
+        NativeFaults { read_only: counts.read_only, truncated: counts.truncated, hole: counts.hole }
     }
 
     /// A new `ArrayBuffer` over the memory; the facade keeps one.

@@ -30,13 +30,15 @@ pub struct FaultCounts {
     pub truncated: u32,
     /// Touches of pages that were unmapped or protected against any access.
     pub hole: u32,
-    /// Touches after the mapping was closed.
-    pub after_close: u32,
 }
 
 /// Faults repaired in this process so far, of all mappings, modulo 2^32. A binding may show the word itself to its
 /// language: whoever sees it unchanged since the last look has nothing to ask.
 pub static REPAIRED: AtomicU32 = AtomicU32::new(0);
+
+/// Touches of closed ranges that the guard answered with zeroes, modulo 2^32. Nobody holds such a mapping any more, so
+/// they are counted for the process.
+pub static TOUCHED_AFTER_CLOSE: AtomicU32 = AtomicU32::new(0);
 
 /// Installs the handler, once a process.
 ///
@@ -58,7 +60,7 @@ fn repair(fault: Fault, hit: &Hit) -> bool {
         return false;
     };
     let count = if hit.quarantined {
-        &hit.entry.after_close
+        &TOUCHED_AFTER_CLOSE
     } else if fault.signal == signal::SIGBUS {
         &hit.entry.truncated
     } else if readable {

@@ -270,7 +270,6 @@ impl Mapping {
             read_only: entry.read_only.load(Ordering::Relaxed), // Relaxed: counters.
             truncated: entry.truncated.load(Ordering::Relaxed),
             hole: entry.hole.load(Ordering::Relaxed),
-            after_close: entry.after_close.load(Ordering::Relaxed),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What POSIX objects, memfds and files have in common: a descriptor that is sized, checked, mapped, and kept alive by a lock.
 
-use super::backing::{Backing, LIVENESS_BYTE, Origin};
+use super::backing::{Backing, LIVENESS_BYTE, Origin, open_flags};
 use super::mapping::{MapRequest, Mapping, Place};
 use super::options::{Access, MapOptions};
 use super::reserve::Reservation;
@@ -8,7 +8,7 @@ use super::segment::Segment;
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::file::{self, Stat};
 use crate::sys::{machine, mman};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// What [`map_object`] maps.
 pub(super) struct Object {
@@ -30,8 +30,6 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
     let stat = file::stat(object.fd.as_fd()).called("fstat")?;
     let size_bytes = checked_size(&stat, options, object.at_least_bytes)?;
     let page_size_bytes = object.huge_page_bytes.unwrap_or_else(machine::page_size_bytes);
-    // A sign of life; where the file system has no such locks there is none, and orphans cannot be told.
-    let liveness = file::lock_byte_shared(object.fd.as_fd(), LIVENESS_BYTE).is_ok();
     let sharing = if options.access == Access::CopyOnWrite {
         mman::flags::MAP_PRIVATE
     } else {
@@ -42,13 +40,17 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
     } else {
         0
     };
+    let read_only = if options.access == Access::Read { reopen_for_reading(&object.fd)? } else { None };
+    let mapped_fd = read_only.as_ref().unwrap_or(&object.fd).as_fd();
+    // A sign of life; where the file system has no such locks there is none, and orphans cannot be told.
+    let liveness = file::lock_byte_shared(mapped_fd, LIVENESS_BYTE).is_ok();
     let mapping = Mapping::map(&MapRequest {
         place: Place::Anywhere,
         size_bytes,
         page_size_bytes,
         protection: options.access.protection(),
         flags: sharing | unreserved,
-        fd: Some(object.fd.as_fd()),
+        fd: Some(mapped_fd),
         offset: options.offset,
         guard: options.guard,
     })?;
@@ -59,6 +61,7 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
         mapping,
         access: options.access,
         offset: options.offset,
+        length_bytes: options.length_bytes,
         created: object.created,
         reservation: object.reservation,
         guard: options.guard,
@@ -70,6 +73,19 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
             liveness,
         },
     })
+}
+
+/// A shared mapping of a writable description counts as a writer, even when it is only for reading, and forbids the seal
+/// against writing; so a mapping for reading goes through a description of its own, where there is a writable one.
+fn reopen_for_reading(fd: &OwnedFd) -> Result<Option<OwnedFd>> {
+    if !file::is_writable(fd.as_fd()).called("fcntl")? {
+        return Ok(None);
+    }
+    match file::open(&format!("/proc/self/fd/{}", fd.as_raw_fd()), open_flags(Access::Read), 0) {
+        Ok(read_only) => Ok(Some(read_only)),
+        // No /proc, or a mode that forbids reading anew: mapped as it is.
+        Err(_) => Ok(None),
+    }
 }
 
 /// Somebody may have shrunk the object between the look and the mapping: a view never ends beyond the object. One that was

@@ -45,7 +45,6 @@ pub(super) struct Entry {
     pub(super) read_only: AtomicU32,
     pub(super) truncated: AtomicU32,
     pub(super) hole: AtomicU32,
-    pub(super) after_close: AtomicU32,
 }
 
 impl Entry {
@@ -59,7 +58,6 @@ impl Entry {
             read_only: AtomicU32::new(0),
             truncated: AtomicU32::new(0),
             hole: AtomicU32::new(0),
-            after_close: AtomicU32::new(0),
         }
     }
 }
@@ -94,7 +92,7 @@ pub(super) fn enter(start: usize, length_bytes: usize, page_size_bytes: usize) -
     entry.start.store(start, Ordering::Relaxed); // Relaxed, with those below: published by LIVE.
     entry.length_bytes.store(length_bytes, Ordering::Relaxed);
     entry.page_size_bytes.store(page_size_bytes, Ordering::Relaxed);
-    for count in [&entry.read_only, &entry.truncated, &entry.hole, &entry.after_close] {
+    for count in [&entry.read_only, &entry.truncated, &entry.hole] {
         count.store(0, Ordering::Relaxed);
     }
     // SYNC: range visible in `find`.

@@ -19,6 +19,8 @@ pub struct Segment {
     pub access: Access,
     /// First byte of the object in the mapping.
     pub offset: u64,
+    /// Bytes that were asked for; `None` means to the object's end, wherever that is.
+    pub length_bytes: Option<u64>,
     /// Whether this opening made the object.
     pub created: bool,
     /// Whether its memory is there for sure.
@@ -87,6 +89,7 @@ impl Segment {
             }
             self.map_anew(fd, size_bytes)
         })?;
+        self.length_bytes = None;
         Ok(std::mem::replace(&mut self.mapping, mapping))
     }
 
@@ -96,7 +99,8 @@ impl Segment {
     /// ENOMEM; `ERR_SHM_EMPTY`; as [`Segment::object_stat`].
     pub fn refresh(&mut self) -> Result<Option<Arc<Mapping>>> {
         let mapping = self.with_fd(self.access, |fd| {
-            let size_bytes = file::stat(fd).called("fstat")?.size_bytes.saturating_sub(self.offset);
+            let left = file::stat(fd).called("fstat")?.size_bytes.saturating_sub(self.offset);
+            let size_bytes = self.length_bytes.map_or(left, |asked| asked.min(left));
             if size_bytes == 0 {
                 return Err(Error::own("ERR_SHM_EMPTY", "the object has no bytes left at this offset"));
             }

@@ -89,6 +89,7 @@ fn attach_sized(
         mapping,
         access: options.access,
         offset: 0,
+        length_bytes: None,
         created: false,
         reservation: Reservation::None,
         guard: options.guard,

@@ -28,7 +28,7 @@ fn byte(mapping: &Mapping, offset: usize) -> &AtomicU8 {
     unsafe { AtomicU8::from_ptr((mapping.address() + offset) as *mut u8) }
 }
 
-/// How many of the kernel's mappings a range of ours is made of.
+/// How many of the kernel's mappings begin inside a range of ours.
 pub(crate) fn kernel_mappings_within(mapping: &Mapping) -> usize {
     let range = mapping.address()..mapping.address() + mapping.length_bytes();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
