@@ -9,7 +9,7 @@ import { outOfRange, wrongType, wrongValue } from './errors.js'
 
 const UNITS: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 }
 
-/** A number of bytes: a number, a bigint, or text with a unit, such as `'64MiB'`. */
+/** A number of bytes: a number, a bigint, or text with a unit (`B`, `KiB`, `MiB`, `GiB`, `TiB`), such as `'64MiB'` or `'1.5KiB'`. */
 export type Size = number | bigint | string
 
 /** Bytes from `minimum` to 2^53 - 1. */

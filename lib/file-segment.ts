@@ -28,19 +28,29 @@ export class FileSegment extends Segment {
     this.#opened = opened
   }
 
-  /** Makes a file. @throws {@link ShmError} EEXIST, ENOENT (its folder), ENOSPC, EACCES, EROFS, EMFILE. */
+  /** Makes a file (open(2) with O_TMPFILE, fallocate(2), linkat(2)). @throws {@link ShmError} EEXIST, ENOENT (its folder), ENOSPC, EACCES, EROFS, EMFILE. */
   static create(path: string, options: FileCreateOptions): FileSegment {
     return FileSegment.#make(path, options, native.fileCreate)
   }
 
-  /** Opens a file. @throws {@link ShmError} ENOENT, EACCES, EISDIR, `ERR_SHM_EMPTY` (0 bytes), EINVAL (no regular file). */
+  /**
+   * Opens a file (open(2), mmap(2)).
+   *
+   * @throws {@link ShmError} ENOENT, EACCES, EISDIR, ENOTDIR, EMFILE, `ERR_SHM_EMPTY` (0 bytes), EINVAL (no regular file); RangeError
+   * where `offset` and `length` are not inside it.
+   */
   static open(path: string, options?: MapOptions): FileSegment {
     const checked = mapOptions(options)
     const absolute = resolve(check.path('path', path))
     return new FileSegment(absolute, native.fileOpen(absolute, ...mapping(checked)), checked).settle(checked)
   }
 
-  /** Opens a file or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
+  /**
+   * Opens a file or makes it; of many who do so at once, one makes it and none sees it half-made. A larger one keeps its size.
+   *
+   * @throws {@link ShmError} EINVAL (an existing one is smaller), and as {@link FileSegment.create} and {@link FileSegment.open}, but
+   * for EEXIST. open(2).
+   */
   static openOrCreate(path: string, options: FileCreateOptions): FileSegment {
     return FileSegment.#make(path, options, native.fileOpenOrCreate)
   }

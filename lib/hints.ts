@@ -42,7 +42,7 @@ const ROWS: Row[] = [
   { code: 'EACCES', syscalls: ['shm_open', 'open', 'mmap', 'shmget', 'shmat', 'sem_open', 'semget'], hint: 'Look at the object’s owner and mode: { access: "read" } may be allowed where writing is not' },
   { code: 'EMFILE', hint: 'Too many open descriptors in this process: see ulimit -n' },
   { code: 'EBUSY', syscalls: ['fcntl'], hint: 'Sealing against writing needs that nobody has it mapped for writing: create with access "read", or seal "future-write"' },
-  { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate'], hint: 'A seal forbids it' },
+  { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },
   { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
   { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: refresh() maps what is left' },
   { code: 'ERR_SHM_REMOVED', hint: 'Open it with { keepFd: true } to go on after the name is gone' }

@@ -39,14 +39,24 @@ export class PosixSegment extends Segment {
     return PosixSegment.#make(name, options, native.posixCreate)
   }
 
-  /** Opens an existing object. @throws {@link ShmError} ENOENT, EACCES, `ERR_SHM_EMPTY` (0 bytes), EINVAL (no regular file). */
+  /**
+   * Opens an existing object (shm_open(3), mmap(2)).
+   *
+   * @throws {@link ShmError} ENOENT, EACCES, EMFILE, `ERR_SHM_EMPTY` (0 bytes), EINVAL (no regular file), ELOOP (a symbolic link);
+   * RangeError where `offset` and `length` are not inside it.
+   */
   static open(name: string, options?: MapOptions): PosixSegment {
     const checked = mapOptions(options)
     const plain = check.objectName('name', name)
     return new PosixSegment(plain, native.posixOpen(plain, ...mapping(checked)), checked).settle(checked)
   }
 
-  /** Opens an object or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
+  /**
+   * Opens an object or makes it; of many who do so at once, one makes it and none sees it half-made. A larger one keeps its size.
+   *
+   * @throws {@link ShmError} EINVAL (an existing one is smaller), and as {@link PosixSegment.create} and {@link PosixSegment.open},
+   * but for EEXIST and ENOENT. shm_open(3).
+   */
   static openOrCreate(name: string, options: PosixCreateOptions): PosixSegment {
     return PosixSegment.#make(name, options, native.posixOpenOrCreate)
   }

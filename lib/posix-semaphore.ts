@@ -27,6 +27,10 @@ export interface PosixSemaphoreCreateOptions {
 /**
  * A POSIX semaphore. Not robust: what a process took stays taken when it dies.
  *
+ * Every call after `close()` throws {@link ShmError} `ERR_SHM_CLOSED`; so does every call on one inside a segment after that segment's
+ * `close()`, `resize()`, or a `refresh()` that mapped it anew: get it again by {@link PosixSemaphore.at}. A truncated segment is
+ * `ERR_SHM_TRUNCATED`.
+ *
  * One inside a segment is a `sem_t` of the C library of the process that made it: use the same library (glibc or musl) on all sides.
  */
 export class PosixSemaphore {
@@ -64,7 +68,7 @@ export class PosixSemaphore {
     return new PosixSemaphore(native.posixSemaphoreOpen(plain), plain)
   }
 
-  /** Opens a named one or makes it; the value of an existing one stays as it is. */
+  /** Opens a named one or makes it (sem_open(3)); the value of an existing one stays as it is. @throws {@link ShmError} EACCES, EMFILE, ENOSPC. */
   static openOrCreate(name: string, options?: PosixSemaphoreCreateOptions): PosixSemaphore {
     const { value, mode } = creation(options)
     const plain = check.objectName('name', name, LONGEST_NAME)
@@ -81,7 +85,7 @@ export class PosixSemaphore {
     return new PosixSemaphore(native.posixSemaphoreAt(...place(segment, offset)), segment)
   }
 
-  /** Makes one at `offset` of a segment (sem_init(3), shared between processes). Nobody may be using those bytes. */
+  /** Makes one at `offset` of a segment (sem_init(3), shared between processes). Nobody may be using those bytes. Errors as {@link PosixSemaphore.at}. */
   static init(segment: Segment, offset: number, options?: Pick<PosixSemaphoreCreateOptions, 'value'>): PosixSemaphore {
     const { value = 0 } = check.options<PosixSemaphoreCreateOptions>('options', options, ['value'])
     return new PosixSemaphore(
@@ -95,7 +99,7 @@ export class PosixSemaphore {
     native.posixSemaphoreRemove(check.objectName('name', name, LONGEST_NAME))
   }
 
-  /** The value; stale the moment it returns. */
+  /** The value (sem_getvalue(3)); stale the moment it returns. */
   get value(): number {
     return this.#live().value()
   }

@@ -166,7 +166,7 @@ export function mlock2(mapping: RawMapping, offset: Size, length: Size, flags: n
   rawMapping('mapping', mapping).open('mlock2').lock(...rawExtent(offset, length), check.flags('flags', flags))
 }
 
-/** munlock(2) of the pages touched. EINVAL ENOMEM. */
+/** munlock(2) of the pages touched. EINVAL (unmapped already) ENOMEM. */
 export function munlock(mapping: RawMapping, offset: Size, length: Size): void {
   rawMapping('mapping', mapping).open('munlock').unlock(...rawExtent(offset, length))
 }
@@ -176,7 +176,7 @@ export function madvise(mapping: RawMapping, offset: Size, length: Size, advice:
   rawMapping('mapping', mapping).open('madvise').advise(...rawExtent(offset, length), check.int32('advice', advice))
 }
 
-/** mincore(2): one byte a page, whose lowest bit says whether it is in RAM. EAGAIN ENOMEM. */
+/** mincore(2): one byte a page, whose lowest bit says whether it is in RAM. EAGAIN EINVAL (unmapped already) ENOMEM. */
 export function mincore(mapping: RawMapping, offset: Size, length: Size): Uint8Array {
   return rawMapping('mapping', mapping).open('mincore').residency(...rawExtent(offset, length))
 }
@@ -204,7 +204,7 @@ export function sem_init(mapping: RawMapping, offset: number, value: number): Se
   )
 }
 
-/** sem_wait(3). Blocks the thread, as long as it takes. EINTR does not come: the wait goes on. */
+/** sem_wait(3). Blocks the thread, as long as it takes. EINTR does not come: the wait goes on. `ERR_SHM_CLOSED` after sem_close. */
 export function sem_wait(semaphore: Semaphore): void {
   const { opened } = semaphoreHandle(semaphore)
   waitInSlices(Infinity, sliceMs => opened.wait(sliceMs) === 1)
@@ -228,12 +228,12 @@ export function sem_post(semaphore: Semaphore): void {
   semaphoreHandle(semaphore).opened.post()
 }
 
-/** sem_getvalue(3); stale the moment it returns. */
+/** sem_getvalue(3); stale the moment it returns. `ERR_SHM_CLOSED` after sem_close. */
 export function sem_getvalue(semaphore: Semaphore): number {
   return semaphoreHandle(semaphore).opened.value()
 }
 
-/** sem_close(3). */
+/** sem_close(3). A second call does nothing. */
 export function sem_close(semaphore: Semaphore): void {
   semaphoreHandle(semaphore).opened.close()
 }

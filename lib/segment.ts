@@ -52,6 +52,9 @@ const NO_BYTES = Buffer.alloc(0)
  *
  * The bytes are reached through {@link Segment.buffer}: plain typed arrays over it are the memory itself. Other processes
  * write to it at any moment; order between them is yours to make (semaphores, `Atomics`).
+ *
+ * Every call after `close()` but `close()`, `remove()` and the plain properties throws {@link ShmError} `ERR_SHM_CLOSED`. The first call
+ * after a bad touch throws what the fault guard saw: `ERR_SHM_READ_ONLY`, `ERR_SHM_TRUNCATED`, `ERR_SHM_HOLE`.
  */
 export abstract class Segment {
   /** Which kind of object is behind it. */
@@ -194,7 +197,7 @@ export abstract class Segment {
     this.live().lock(0, 0, 0)
   }
 
-  /** Undoes {@link Segment.lockMemory} (munlock(2); `SHM_UNLOCK` for System V). */
+  /** Undoes {@link Segment.lockMemory} (munlock(2); `SHM_UNLOCK` for System V). ENOMEM where a part is unmapped; EPERM for System V. */
   unlockMemory(): void {
     this.live().unlock(0, 0)
   }
@@ -211,15 +214,19 @@ export abstract class Segment {
   }
 
   /**
-   * Changes what may be done with whole pages of this mapping (mprotect(2)): `'none'`, `'read'`, `'write'`. A touch against it
-   * is caught by the guard. EACCES where the object was opened for less.
+   * Changes what may be done with whole pages of this mapping (mprotect(2)): `'none'`, `'read'`, `'write'`. The offset is a multiple of
+   * `stat().pageSizeBytes`, the length is rounded up. A touch against it is caught by the guard. EACCES where the object was opened for
+   * less; ENOMEM.
    */
   protect(pages: Range, protection: 'none' | 'read' | 'write'): void {
     const word = PROTECTIONS[check.oneOf('protection', protection, ['none', 'read', 'write'])]
     this.live().protect(...range('range', pages), word)
   }
 
-  /** Tells the kernel how pages will be used (madvise(2)); the whole mapping without a range. EINVAL where it does not apply. */
+  /**
+   * Tells the kernel how pages will be used (madvise(2)); the whole mapping without a range. `'dontneed'` and `'free'` may discard what
+   * was written to private pages, `'remove'` discards it for everybody. EINVAL where it does not apply, EACCES, EBUSY, EIO, ENOMEM.
+   */
   advise(pages: Range | undefined, word: Advice): void {
     this.live().advise(...range('range', pages), advice(word))
   }
@@ -233,7 +240,7 @@ export abstract class Segment {
     this.live().flush(...range('options', pages), flushFlags(check.flag('options.async', async, false)))
   }
 
-  /** How much of it is in RAM now (mincore(2)). */
+  /** How much of it is in RAM now (mincore(2)). ENOMEM where a part is unmapped. */
   residency(pages?: Range): Residency {
     const resident = this.live().residency(...range('range', pages))
     const residentPages = resident.reduce((count, page) => count + (page & 1), 0)
@@ -241,7 +248,10 @@ export abstract class Segment {
     return { pages: resident.length, residentPages, residentBytes: residentPages * pageSizeBytes, pageSizeBytes }
   }
 
-  /** Unmaps whole pages (munmap(2) of a part): a hole stays, in which touches read zeroes and the next call throws `ERR_SHM_HOLE`. */
+  /**
+   * Unmaps whole pages (munmap(2) of a part): a hole stays, in which touches read zeroes and the next call throws `ERR_SHM_HOLE`. The
+   * offset is a multiple of `stat().pageSizeBytes`, the length is rounded up. ENOMEM.
+   */
   unmap(pages: Range): void {
     if (pages === undefined) throw wrongType('range', 'an object', pages)
     this.live().unmapPart(...range('range', pages))

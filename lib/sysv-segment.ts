@@ -91,7 +91,7 @@ export class SysvSegment extends Segment {
     return new SysvSegment(number, native.sysvCreate(number, ...creation(checked)), checked).settle(checked)
   }
 
-  /** Opens the segment of a key, whatever its size. @throws {@link ShmError} ENOENT, EACCES, EIDRM, ENOMEM. */
+  /** Opens the segment of a key, whatever its size (shmget(2), shmat(2)). @throws {@link ShmError} ENOENT, EACCES, EIDRM, ENOMEM. */
   static open(key: number, options?: SysvMapOptions): SysvSegment {
     const checked = mapOptions(suitable(options))
     const number = check.int32('key', key)
@@ -99,7 +99,11 @@ export class SysvSegment extends Segment {
     return new SysvSegment(number, native.sysvOpen(number, ...mapping(checked)), checked).settle(checked)
   }
 
-  /** Opens the segment of a key or makes it. An existing smaller one is EINVAL, a larger one keeps its size. */
+  /**
+   * Opens the segment of a key or makes it (shmget(2)). A larger one keeps its size.
+   *
+   * @throws {@link ShmError} EINVAL (an existing one is smaller; beyond SHMMIN to SHMMAX), EACCES, ENOSPC, ENOMEM, EPERM.
+   */
   static openOrCreate(key: number, options: Omit<SysvCreateOptions, 'removeOnLastDetach'>): SysvSegment {
     const checked = createOptions(suitable(options))
     const number = check.int32('key', key)

@@ -66,6 +66,9 @@ export interface SemaphoreSetStat {
 /**
  * A System V semaphore set. Outlives the processes that use it until it is removed; there is nothing to close.
  *
+ * Every call on a set that somebody removed throws {@link ShmError} EINVAL or EIDRM; on one that was removed through this object,
+ * `ERR_SHM_CLOSED`; EACCES where the mode forbids it. What else can happen stands at each call.
+ *
  * A new set's values rise from 0 to their initial values in one step, so whoever opens it early waits and takes nothing
  * from a half-made one.
  */
@@ -88,7 +91,7 @@ export class SysvSemaphoreSet {
   }
 
   /**
-   * Makes a set (semget(2)). Key 0 (IPC_PRIVATE) always makes a new one.
+   * Makes a set (semget(2)). Key 0 (IPC_PRIVATE) always makes a new one. The umask does not apply to `mode`.
    *
    * @throws {@link ShmError} EEXIST, EINVAL (beyond SEMMSL), ENOSPC (SEMMNI, SEMMNS), ENOMEM, ERANGE.
    */
@@ -105,7 +108,11 @@ export class SysvSemaphoreSet {
     return new SysvSemaphoreSet(native.semaphoreSetOpen(number, 0), number, false)
   }
 
-  /** Opens the set of a key or makes it. An existing smaller one is EINVAL; its values stay as they are. */
+  /**
+   * Opens the set of a key or makes it (semget(2)). An existing one keeps its values.
+   *
+   * @throws {@link ShmError} EINVAL (an existing one has fewer semaphores; beyond SEMMSL), EACCES, ENOSPC, ENOMEM, ERANGE.
+   */
   static openOrCreate(key: number, options: SemaphoreSetCreateOptions): SysvSemaphoreSet {
     const { initial, mode } = creation(options)
     const number = check.int32('key', key)
@@ -128,12 +135,12 @@ export class SysvSemaphoreSet {
     return this.#removed
   }
 
-  /** All values; stale the moment they return. */
+  /** All values (semctl(2), GETALL); stale the moment they return. EACCES. */
   values(): number[] {
     return native.semaphoreValues(this.#live())
   }
 
-  /** One value; stale the moment it returns. */
+  /** One value (GETVAL); stale the moment it returns. EACCES. */
   getValue(index: number): number {
     return native.semctlNumber(this.#live(), this.#index(index), 'GETVAL', 0)
   }
@@ -143,7 +150,7 @@ export class SysvSemaphoreSet {
     native.semctlNumber(this.#live(), this.#index(index), 'SETVAL', check.integer('value', value, 0, MAX_VALUE))
   }
 
-  /** Sets all values in one step (SETALL). */
+  /** Sets all values in one step (SETALL); clears undo values of all processes. EACCES. */
   setAll(values: number[]): void {
     if (!Array.isArray(values)) throw wrongType('values', 'an array of numbers', values)
     if (values.length !== this.count) throw outOfRange('values.length', `${this.count}, as many as the set has`, values.length)
@@ -161,13 +168,13 @@ export class SysvSemaphoreSet {
     return this.#wait(this.#operations(operations, 0), timeoutMs) ? 'done' : 'timedOut'
   }
 
-  /** Takes from one semaphore now, if it has enough. */
+  /** Takes from one semaphore now, if it has enough (semop(2)). Errors as {@link SysvSemaphoreSet.tryOperate}. */
   tryAcquire(index: number, options?: AcquireOptions): 'acquired' | 'busy' {
     const { count, undo } = acquisition(options)
     return this.tryOperate([{ index, delta: -count, undo }]) === 'done' ? 'acquired' : 'busy'
   }
 
-  /** Takes from one semaphore, waiting until it has enough. Blocks the thread. */
+  /** Takes from one semaphore, waiting until it has enough. Blocks the thread. Errors as {@link SysvSemaphoreSet.operateSync}. */
   acquireSync(index: number, options?: AcquireOptions & WaitOptions): 'acquired' | 'timedOut' {
     const { count, undo, timeoutMs } = acquisition(options)
     const wait = timeoutMs === undefined ? {} : { timeoutMs }
@@ -180,24 +187,24 @@ export class SysvSemaphoreSet {
     this.tryOperate([{ index, delta: count, undo }])
   }
 
-  /** Waits until one semaphore is 0. Blocks the thread. */
+  /** Waits until one semaphore is 0. Blocks the thread. Errors as {@link SysvSemaphoreSet.operateSync}. */
   waitForZeroSync(index: number, options?: WaitOptions): 'zero' | 'timedOut' {
     return this.operateSync([{ index, delta: 0 }], options) === 'done' ? 'zero' : 'timedOut'
   }
 
-  /** How many processes wait on one semaphore (GETNCNT, GETZCNT). */
+  /** How many processes wait on one semaphore (GETNCNT, GETZCNT). EACCES. */
   waiting(index: number): { forIncrease: number; forZero: number } {
     const id = this.#live()
     const which = this.#index(index)
     return { forIncrease: native.semctlNumber(id, which, 'GETNCNT', 0), forZero: native.semctlNumber(id, which, 'GETZCNT', 0) }
   }
 
-  /** Who changed one semaphore last (GETPID); 0 for nobody. */
+  /** Who changed one semaphore last (GETPID); 0 for nobody. EACCES. */
   lastPid(index: number): number {
     return native.semctlNumber(this.#live(), this.#index(index), 'GETPID', 0)
   }
 
-  /** What the kernel knows of the set (IPC_STAT). */
+  /** What the kernel knows of the set (IPC_STAT). EACCES. */
   stat(): SemaphoreSetStat {
     const ds = native.semaphoreSetStat(this.#live())
     return {

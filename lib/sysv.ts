@@ -60,7 +60,7 @@ export interface shmid_ds {
   shm_nattch: number
 }
 
-/** `struct shminfo`, with the highest used index of the kernel's array. */
+/** `struct shminfo`, with the highest used index of the kernel's array. Numbers beyond 2^53 (SHMMAX, SHMALL by default) are rounded. */
 export interface shminfo {
   shmmax: number
   shmmin: number

@@ -112,7 +112,7 @@ fn threads_that_fault_while_others_map_and_release_meet_no_foreign_memory() {
         }
         // Heap blocks of a size that the allocator maps: were a page of ours put over one, its bytes would change.
         scope.spawn(|| {
-            for round in 0..400_usize {
+            for round in 0..100_usize {
                 let block = vec![u8::try_from(round % 251).unwrap(); 1 << 20];
                 std::thread::yield_now();
                 assert!(
