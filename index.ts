@@ -16,7 +16,7 @@ export type { ObjectStat, OwnerChange } from './lib/backing-object.js'
 export type { Access, CreateOptions, MapOptions, Range } from './lib/options.js'
 export type { Advice } from './lib/page-words.js'
 export type { Size } from './lib/arguments.js'
-export type { FaultCounts } from './lib/faults.js'
+export type { FaultCounts, FaultMessage } from './lib/faults.js'
 
 export { openDescriptor } from './lib/open-descriptor.js'
 export type { Descriptor, FileDescriptor, MemfdDescriptor, PosixDescriptor, SysvDescriptor } from './lib/descriptor.js'

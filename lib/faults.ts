@@ -1,6 +1,6 @@
 /**
- * What the fault guard saw, brought to the user: the next call on a marked segment throws, and the channel `shmem:fault` of
- * `node:diagnostics_channel` tells.
+ * What the fault guard saw, brought to the user: the next call on a marked segment throws. The channel `shmem:fault` of
+ * `node:diagnostics_channel` tells at once of segments that were opened after somebody subscribed, and of others with their next call.
  *
  * A look costs one read of a word in memory; only when the process-wide counter moved is the segment asked.
  *
@@ -22,29 +22,71 @@ export interface FaultCounts {
   hole: number
 }
 
+const NO_FAULTS: FaultCounts = { readOnly: 0, truncated: 0, hole: 0 }
 const faultChannel = channel('shmem:fault')
 const repaired = counter()
 
-/** Watches one segment's marks. */
-export class FaultWatch {
-  #seenTotal = repaired[0] ?? 0
-  #reported: FaultCounts = { readOnly: 0, truncated: 0, hole: 0 }
+/** What a subscriber of the channel `shmem:fault` gets. */
+export interface FaultMessage {
+  /** What error messages call the segment. */
+  segment: string
+  /** `ERR_SHM_READ_ONLY`, `ERR_SHM_TRUNCATED` or `ERR_SHM_HOLE`. */
+  code: string
+  counts: FaultCounts
+}
 
-  /** The error to throw if the segment was touched badly since the last look. */
-  news(segment: Binding.NativeSegment, name: string): ShmError | undefined {
-    const total = repaired[0] ?? 0
-    return total === this.#seenTotal ? undefined : this.#look(segment, name, total)
+/** Watches one segment's marks, from its mapping to its next or its end. */
+export class FaultWatch {
+  readonly #segment: Binding.NativeSegment
+  readonly #describe: () => string
+  #seenTotal = repaired[0] ?? 0
+  #reported = NO_FAULTS
+  #published = NO_FAULTS
+
+  constructor(segment: Binding.NativeSegment, describe: () => string) {
+    this.#segment = segment
+    this.#describe = describe
+    if (faultChannel.hasSubscribers) tellAtOnce(this)
   }
 
-  #look(segment: Binding.NativeSegment, name: string, total: number): ShmError | undefined {
+  /** The error to throw if the segment was touched badly since the last look. */
+  news(): ShmError | undefined {
+    const total = repaired[0] ?? 0
+    if (total === this.#seenTotal) return undefined
     this.#seenTotal = total
     warnOfClosedTouches()
-    const counts = segment.faults()
-    const before = this.#reported
+    const counts = this.publish()
+    const error = explain(this.#reported, counts, this.#describe())
     this.#reported = counts
-    const error = explain(before, counts, name)
-    if (error !== undefined && faultChannel.hasSubscribers) faultChannel.publish({ segment: name, code: error.code, counts })
     return error
+  }
+
+  /** Tells the channel what it was not told yet. */
+  publish(): FaultCounts {
+    const counts = this.#segment.faults()
+    const error = faultChannel.hasSubscribers ? explain(this.#published, counts, this.#describe()) : undefined
+    this.#published = counts
+    if (error !== undefined) faultChannel.publish({ segment: this.#describe(), code: error.code, counts } satisfies FaultMessage)
+    return counts
+  }
+}
+
+/** Segments that were opened while somebody listened, and are not collected yet. */
+const told = new Set<WeakRef<FaultWatch>>()
+let listening = false
+
+/** From the first call on, a thread of the image wakes the event loop when a fault was repaired. */
+function tellAtOnce(watch: FaultWatch): void {
+  if (!listening) native.watchFaults(tellAll)
+  listening = true
+  told.add(new WeakRef(watch))
+}
+
+function tellAll(): void {
+  for (const reference of told) {
+    const watch = reference.deref()
+    if (watch === undefined) told.delete(reference)
+    else watch.publish()
   }
 }
 

@@ -22,7 +22,7 @@ export class RawMapping {
   readonly #syscall: string
   #native: Binding.NativeSegment | undefined
   #buffer: ArrayBuffer | undefined
-  readonly #watch = new FaultWatch()
+  readonly #watch: FaultWatch
 
   /** @internal */
   constructor(opened: Binding.NativeSegment, syscall: string) {
@@ -33,6 +33,7 @@ export class RawMapping {
       throw error
     }
     this.#native = opened
+    this.#watch = new FaultWatch(opened, () => `the raw mapping at 0x${this.address.toString(16)}`)
     this.#syscall = syscall
     this.address = BigInt(opened.address)
     this.size = opened.size
@@ -41,7 +42,7 @@ export class RawMapping {
   /** The memory itself; length 0 once it is unmapped. Throws what the fault guard saw, once. */
   get buffer(): ArrayBuffer {
     if (this.#native === undefined) return this.#buffer ?? EMPTY
-    const error = this.#watch.news(this.#native, 'the raw mapping')
+    const error = this.#watch.news()
     if (error !== undefined) throw error
     return (this.#buffer ??= this.#native.arrayBuffer())
   }

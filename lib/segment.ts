@@ -69,7 +69,7 @@ export abstract class Segment {
   #bytes: Buffer | undefined
   #size: number
   #offset: number
-  #watch = new FaultWatch()
+  #watch: FaultWatch
 
   /** @internal */
   protected constructor(opened: Binding.NativeSegment, options: CheckedMap) {
@@ -77,6 +77,7 @@ export abstract class Segment {
       throw wrongType('segment', 'made by create(), open() or openOrCreate(), not by new', opened)
     }
     this.#native = opened
+    this.#watch = this.#watchOver(opened)
     this.#size = opened.size
     this.access = options.access
     this.created = opened.created
@@ -126,7 +127,7 @@ export abstract class Segment {
    */
   get buffer(): ArrayBuffer {
     if (this.#native === undefined) return this.#buffer ?? EMPTY
-    this.#throwNews(this.#native)
+    this.#throwNews()
     return (this.#buffer ??= this.#native.arrayBuffer())
   }
 
@@ -278,7 +279,7 @@ export abstract class Segment {
    */
   refresh(): boolean {
     const segment = this.#open()
-    const error = this.#watch.news(segment, this.describe())
+    const error = this.#watch.news()
     if (error !== undefined && error.code !== 'ERR_SHM_TRUNCATED') throw error
     const changed = segment.refresh(this.#buffer)
     if (changed) this.#remapped(segment)
@@ -292,7 +293,7 @@ export abstract class Segment {
   close(): void {
     const segment = this.#native
     if (segment === undefined) return
-    const unreported = this.#watch.news(segment, this.describe())
+    const unreported = this.#watch.news()
     this.#native = undefined
     this.#bytes = undefined
     segment.close(this.#buffer)
@@ -310,7 +311,7 @@ export abstract class Segment {
   /** The native segment; throws what the guard saw. @internal */
   live(): Binding.NativeSegment {
     const segment = this.#open()
-    this.#throwNews(segment)
+    this.#throwNews()
     return segment
   }
 
@@ -334,8 +335,12 @@ export abstract class Segment {
     return this.#native
   }
 
-  #throwNews(segment: Binding.NativeSegment): void {
-    const error = this.#watch.news(segment, this.describe())
+  #watchOver(segment: Binding.NativeSegment): FaultWatch {
+    return new FaultWatch(segment, () => this.describe())
+  }
+
+  #throwNews(): void {
+    const error = this.#watch.news()
     if (error !== undefined) throw error
   }
 
@@ -363,7 +368,7 @@ export abstract class Segment {
     this.#buffer = undefined
     this.#bytes = undefined
     this.#size = segment.size
-    this.#watch = new FaultWatch()
+    this.#watch = this.#watchOver(segment)
   }
 
   /** What error messages call it. @internal */

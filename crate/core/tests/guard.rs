@@ -81,6 +81,18 @@ fn a_closed_range_reads_zeroes_while_it_is_in_quarantine() {
 }
 
 #[test]
+fn a_sleeper_learns_of_a_repaired_fault() {
+    let seen = guard::count();
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| guard::wait_beyond(seen));
+        let mapping = anonymous(1);
+        mapping.protect(Extent::default(), flags::PROT_READ).unwrap();
+        set(&mapping, 0, 1);
+        assert_ne!(sleeper.join().unwrap(), seen);
+    });
+}
+
+#[test]
 fn many_exchanged_pages_merge_into_few_mappings() {
     let pages = 2000;
     let mapping = anonymous(pages);

@@ -5,6 +5,7 @@
 
 mod convert;
 pub mod error;
+pub mod fault_watch;
 pub mod memfd_segment;
 pub mod named_segment;
 pub mod options;

@@ -16,6 +16,7 @@
 
 use super::ranges::{self, Hit};
 use crate::error::{Named, Result};
+use crate::sys::futex;
 use crate::sys::mman::{self, flags};
 use crate::sys::signal::{self, Fault};
 use std::sync::OnceLock;
@@ -35,6 +36,27 @@ pub struct FaultCounts {
 /// Faults repaired in this process so far, of all mappings, modulo 2^32. A binding may show the word itself to its
 /// language: whoever sees it unchanged since the last look has nothing to ask.
 pub static REPAIRED: AtomicU32 = AtomicU32::new(0);
+
+/// Who sleeps in [`wait_beyond`]; nobody is woken without a sleeper.
+static SLEEPERS: AtomicU32 = AtomicU32::new(0);
+
+/// What [`REPAIRED`] says now.
+#[must_use]
+pub fn count() -> u32 {
+    REPAIRED.load(Ordering::SeqCst)
+}
+
+/// Sleeps until [`REPAIRED`] is not `seen` any more, and answers what it is.
+#[must_use]
+pub fn wait_beyond(seen: u32) -> u32 {
+    // SYNC: sleepers first, then the counter; the handler does the reverse. The futex looks at the counter once more.
+    SLEEPERS.fetch_add(1, Ordering::SeqCst);
+    while count() == seen {
+        futex::wait_private(&REPAIRED, seen);
+    }
+    SLEEPERS.fetch_sub(1, Ordering::SeqCst);
+    count()
+}
 
 /// Touches of closed ranges that the guard answered with zeroes, modulo 2^32. Nobody holds such a mapping any more, so
 /// they are counted for the process.
@@ -68,9 +90,13 @@ fn repair(fault: Fault, hit: &Hit) -> bool {
     } else {
         &hit.entry.hole
     };
-    // Relaxed: counters; whoever reads them does so on a later call.
+    // Relaxed: whoever learns of it by REPAIRED sees it.
     count.fetch_add(1, Ordering::Relaxed);
-    REPAIRED.fetch_add(1, Ordering::Relaxed);
+    // SYNC: counter first, then sleepers; see `wait_beyond`.
+    REPAIRED.fetch_add(1, Ordering::SeqCst);
+    if SLEEPERS.load(Ordering::SeqCst) != 0 {
+        let _ = futex::wake_all_private(&REPAIRED);
+    }
     true
 }
 

@@ -6,6 +6,7 @@
 pub mod constants;
 mod conv;
 pub mod file;
+pub mod futex;
 pub mod machine;
 pub mod memfd;
 pub mod mman;
