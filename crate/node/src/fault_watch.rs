@@ -27,15 +27,16 @@ pub fn watch_faults(
     let mut outcome = Ok(());
     STARTED.call_once(|| {
         let thread = std::thread::Builder::new().name("shmem-faults".to_owned());
-        outcome = thread.spawn(|| guarded(watch)).map(drop);
+        // Looked at before the thread runs: a fault right after this call is not missed.
+        let seen = guard::count();
+        outcome = thread.spawn(move || guarded(|| watch(seen))).map(drop);
     });
     outcome
         .map_err(|error| Error::new(Status::GenericFailure, format!("cannot start the fault watch: {error}")))
 }
 
 /// Never ends: the thread goes with the process.
-fn watch() {
-    let mut seen = guard::count();
+fn watch(mut seen: u32) {
     loop {
         seen = guard::wait_beyond(seen);
         let mut callbacks = CALLBACKS.lock().unwrap_or_else(PoisonError::into_inner);
