@@ -9,7 +9,7 @@ import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
-import { Segment } from './segment.js'
+import { Segment, nativeOf } from './segment.js'
 import type { FileDescriptor } from './descriptor.js'
 
 /** {@link CreateOptions} for files, which have base pages. */
@@ -79,12 +79,12 @@ export class FileSegment extends Segment {
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
   override stat(): ObjectStat & { kind: 'file' } {
-    return objectStat('file', this.commonStat(), this.live().objectStat())
+    return objectStat('file', this.commonStat(), nativeOf(this).objectStat())
   }
 
   /** fchmod(2) and fchown(2) of the file; what is not given stays. @throws {@link ShmError} EPERM, EROFS. */
   set(change: OwnerChange): void {
-    setOwner(this.live(), change)
+    setOwner(nativeOf(this), change)
   }
 
   /** @internal */

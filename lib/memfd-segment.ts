@@ -9,7 +9,7 @@ import { objectStat, type ObjectStat } from './backing-object.js'
 import { closedError, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
-import { Segment } from './segment.js'
+import { Segment, nativeOf } from './segment.js'
 import type { MemfdDescriptor } from './descriptor.js'
 
 const SEAL_WORDS = ['seal', 'shrink', 'grow', 'write', 'future-write'] as const
@@ -87,13 +87,13 @@ export class MemfdSegment extends Segment {
 
   /** The seals set so far. */
   get seals(): Seal[] {
-    const bits = this.live().seals()
+    const bits = nativeOf(this).seals()
     return SEAL_WORDS.filter(word => (bits & SEALS[word]) !== 0)
   }
 
   /** Adds seals, which nobody can take back. @throws {@link ShmError} EPERM (sealed against seals), EBUSY (mapped for writing). */
   addSeals(seals: Seal[]): void {
-    this.live().addSeals(sealBits('seals', seals))
+    nativeOf(this).addSeals(sealBits('seals', seals))
   }
 
   override get descriptor(): MemfdDescriptor {
@@ -102,7 +102,7 @@ export class MemfdSegment extends Segment {
   }
 
   override stat(): ObjectStat & { kind: 'memfd' } {
-    return objectStat('memfd', this.commonStat(), this.live().objectStat())
+    return objectStat('memfd', this.commonStat(), nativeOf(this).objectStat())
   }
 
   /** @internal */

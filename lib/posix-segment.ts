@@ -8,7 +8,7 @@ import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
-import { Segment } from './segment.js'
+import { Segment, nativeOf } from './segment.js'
 import type { PosixDescriptor } from './descriptor.js'
 
 /** {@link CreateOptions} for POSIX objects, which have transparent huge pages at most. */
@@ -85,12 +85,12 @@ export class PosixSegment extends Segment {
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
   override stat(): ObjectStat & { kind: 'posix' } {
-    return objectStat('posix', this.commonStat(), this.live().objectStat())
+    return objectStat('posix', this.commonStat(), nativeOf(this).objectStat())
   }
 
   /** fchmod(2) and fchown(2) of the object; what is not given stays. @throws {@link ShmError} EPERM. */
   set(change: OwnerChange): void {
-    setOwner(this.live(), change)
+    setOwner(nativeOf(this), change)
   }
 
   /** @internal */

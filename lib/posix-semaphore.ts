@@ -7,7 +7,7 @@
 import * as check from './arguments.js'
 import { ShmError, outOfRange, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
-import { Segment } from './segment.js'
+import { Segment, nativeOf } from './segment.js'
 import { waitInSlices } from './waiting.js'
 import type { WaitOptions } from './sysv-semaphore-set.js'
 
@@ -144,7 +144,7 @@ export class PosixSemaphore {
 
   /** A semaphore in bytes that were truncated or taken away waits on a private page for ever: the segment tells. */
   #live(): Binding.NativePosixSemaphore {
-    if (!this.#closed) this.#segment?.live()
+    if (!this.#closed && this.#segment !== undefined) nativeOf(this.#segment)
     return this.#native
   }
 
@@ -161,7 +161,7 @@ function creation(value: unknown): { value: number; mode: number } {
 
 function place(segment: Segment, offset: number): [Binding.NativeSegment, number] {
   if (!(segment instanceof Segment)) throw wrongType('segment', 'a segment', segment)
-  const opened = segment.live()
+  const opened = nativeOf(segment)
   if (segment.access === 'read') {
     throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: 'a semaphore needs a segment that is open for writing' })
   }

@@ -11,7 +11,7 @@
 import * as check from './arguments.js'
 import { ShmError, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
-import { RawMapping, rawExtent, rawMapping } from './raw-mapping.js'
+import { RawMapping, openRaw, rawExtent, rawMapping, unmapRaw } from './raw-mapping.js'
 import { waitInSlices } from './waiting.js'
 import type { Size } from './arguments.js'
 
@@ -142,50 +142,59 @@ export function mmap(address: bigint | null, length: Size, prot: number, flags: 
 /** munmap(2): the whole mapping, or whole pages of it; then a hole stays, whose touch reads zeroes and never crashes. EINVAL. */
 export function munmap(mapping: RawMapping, offset?: Size, length?: Size): void {
   const handle = rawMapping('mapping', mapping)
-  if (offset === undefined && length === undefined) handle.unmap('munmap')
-  else handle.open('munmap').unmapPart(...rawExtent(offset, length))
+  if (offset === undefined && length === undefined) unmapRaw(handle, 'munmap')
+  else openRaw(handle, 'munmap').unmapPart(...rawExtent(offset, length))
 }
 
 /** mprotect(2) of whole pages. EACCES EINVAL ENOMEM. */
 export function mprotect(mapping: RawMapping, offset: Size, length: Size, prot: number): void {
-  rawMapping('mapping', mapping).open('mprotect').protect(...rawExtent(offset, length), check.flags('prot', prot))
+  openRaw(rawMapping('mapping', mapping), 'mprotect').protect(...rawExtent(offset, length), check.flags('prot', prot))
 }
 
 /** msync(2) of the pages touched. EBUSY EINVAL EIO ENOMEM. */
 export function msync(mapping: RawMapping, offset: Size, length: Size, flags: number): void {
-  rawMapping('mapping', mapping).open('msync').flush(...rawExtent(offset, length), check.flags('flags', flags))
+  openRaw(rawMapping('mapping', mapping), 'msync').flush(...rawExtent(offset, length), check.flags('flags', flags))
 }
 
 /** mlock(2) of the pages touched. EAGAIN EINVAL ENOMEM EPERM. */
 export function mlock(mapping: RawMapping, offset: Size, length: Size): void {
-  rawMapping('mapping', mapping).open('mlock').lock(...rawExtent(offset, length), 0)
+  openRaw(rawMapping('mapping', mapping), 'mlock').lock(...rawExtent(offset, length), 0)
 }
 
 /** mlock2(2), Linux 4.4, with MLOCK_ONFAULT. EAGAIN EINVAL ENOMEM EPERM. */
 export function mlock2(mapping: RawMapping, offset: Size, length: Size, flags: number): void {
-  rawMapping('mapping', mapping).open('mlock2').lock(...rawExtent(offset, length), check.flags('flags', flags))
+  openRaw(rawMapping('mapping', mapping), 'mlock2').lock(...rawExtent(offset, length), check.flags('flags', flags))
 }
 
 /** munlock(2) of the pages touched. EINVAL (unmapped already) ENOMEM. */
 export function munlock(mapping: RawMapping, offset: Size, length: Size): void {
-  rawMapping('mapping', mapping).open('munlock').unlock(...rawExtent(offset, length))
+  openRaw(rawMapping('mapping', mapping), 'munlock').unlock(...rawExtent(offset, length))
 }
 
 /** madvise(2) of the pages touched; advice that breaks hardware pages is refused. EACCES EAGAIN EBADF EINVAL EIO ENOMEM EPERM. */
 export function madvise(mapping: RawMapping, offset: Size, length: Size, advice: number): void {
-  rawMapping('mapping', mapping).open('madvise').advise(...rawExtent(offset, length), check.int32('advice', advice))
+  openRaw(rawMapping('mapping', mapping), 'madvise').advise(...rawExtent(offset, length), check.int32('advice', advice))
 }
 
 /** mincore(2): one byte a page, whose lowest bit says whether it is in RAM. EAGAIN EINVAL (unmapped already) ENOMEM. */
 export function mincore(mapping: RawMapping, offset: Size, length: Size): Uint8Array {
-  return rawMapping('mapping', mapping).open('mincore').residency(...rawExtent(offset, length))
+  return openRaw(rawMapping('mapping', mapping), 'mincore').residency(...rawExtent(offset, length))
 }
+
+let nativeSemaphore: (semaphore: Semaphore) => Binding.NativePosixSemaphore
 
 /** A semaphore that `sem_open` or `sem_init` answered. */
 export class Semaphore {
+  static {
+    nativeSemaphore = semaphore => semaphore.#opened
+  }
+
+  readonly #opened: Binding.NativePosixSemaphore
+
   /** @internal */
-  constructor(readonly opened: Binding.NativePosixSemaphore) {
+  constructor(opened: Binding.NativePosixSemaphore) {
     if (!(opened instanceof native.NativePosixSemaphore)) throw wrongType('semaphore', 'made by sem_open() or sem_init(), not by new', opened)
+    this.#opened = opened
   }
 }
 
@@ -200,24 +209,24 @@ export function sem_open(name: string, oflag: number, mode = 0, value = 0): Sema
 export function sem_init(mapping: RawMapping, offset: number, value: number): Semaphore {
   const home = rawMapping('mapping', mapping)
   return new Semaphore(
-    native.posixSemaphoreAt(home.open('sem_init'), check.bytes('offset', offset, 0), check.integer('value', value, 0, 2 ** 32 - 1))
+    native.posixSemaphoreAt(openRaw(home, 'sem_init'), check.bytes('offset', offset, 0), check.integer('value', value, 0, 2 ** 32 - 1))
   )
 }
 
 /** sem_wait(3). Blocks the thread, as long as it takes. EINTR does not come: the wait goes on. `ERR_SHM_CLOSED` after sem_close. */
 export function sem_wait(semaphore: Semaphore): void {
-  const { opened } = semaphoreHandle(semaphore)
+  const opened = semaphoreHandle(semaphore)
   waitInSlices(Infinity, sliceMs => opened.wait(sliceMs) === 1)
 }
 
 /** sem_trywait(3). EAGAIN. */
 export function sem_trywait(semaphore: Semaphore): void {
-  if (semaphoreHandle(semaphore).opened.tryWait() !== 1) throw notNow('EAGAIN', 11, 'sem_trywait', 'its value is 0')
+  if (semaphoreHandle(semaphore).tryWait() !== 1) throw notNow('EAGAIN', 11, 'sem_trywait', 'its value is 0')
 }
 
 /** sem_timedwait(3), with milliseconds from now. Blocks the thread. ETIMEDOUT. */
 export function sem_timedwait(semaphore: Semaphore, timeoutMs: number): void {
-  const { opened } = semaphoreHandle(semaphore)
+  const opened = semaphoreHandle(semaphore)
   if (!waitInSlices(check.timeout('timeoutMs', timeoutMs), sliceMs => opened.wait(sliceMs) === 1)) {
     throw notNow('ETIMEDOUT', 110, 'sem_timedwait', `its value stayed 0 for ${timeoutMs} ms`)
   }
@@ -225,22 +234,22 @@ export function sem_timedwait(semaphore: Semaphore, timeoutMs: number): void {
 
 /** sem_post(3). EOVERFLOW. */
 export function sem_post(semaphore: Semaphore): void {
-  semaphoreHandle(semaphore).opened.post()
+  semaphoreHandle(semaphore).post()
 }
 
 /** sem_getvalue(3); stale the moment it returns. `ERR_SHM_CLOSED` after sem_close. */
 export function sem_getvalue(semaphore: Semaphore): number {
-  return semaphoreHandle(semaphore).opened.value()
+  return semaphoreHandle(semaphore).value()
 }
 
 /** sem_close(3). A second call does nothing. */
 export function sem_close(semaphore: Semaphore): void {
-  semaphoreHandle(semaphore).opened.close()
+  semaphoreHandle(semaphore).close()
 }
 
 /** sem_destroy(3): forgets one made by {@link sem_init}; nobody may wait on it. */
 export function sem_destroy(semaphore: Semaphore): void {
-  semaphoreHandle(semaphore).opened.close()
+  semaphoreHandle(semaphore).close()
 }
 
 /** sem_unlink(3). EACCES ENAMETOOLONG ENOENT. */
@@ -248,9 +257,9 @@ export function sem_unlink(name: string): void {
   native.posixSemaphoreRemove(check.text('name', name))
 }
 
-function semaphoreHandle(value: unknown): Semaphore {
+function semaphoreHandle(value: unknown): Binding.NativePosixSemaphore {
   if (!(value instanceof Semaphore)) throw wrongType('semaphore', 'a handle that sem_open() or sem_init() answered', value)
-  return value
+  return nativeSemaphore(value)
 }
 
 function ownerId(name: string, value: number): number | undefined {

@@ -13,12 +13,27 @@ import type { Binding } from './native.js'
 
 const EMPTY = new ArrayBuffer(0)
 
+/**
+ * The native mapping behind a handle, and unmapping it whole, in the words of a call. For this library's own modules: with the native
+ * mapping, memory could be unmapped under a view, so these are no methods that anybody can call.
+ *
+ * @internal
+ */
+export let openRaw: (mapping: RawMapping, syscall: string) => Binding.NativeSegment
+/** @internal */
+export let unmapRaw: (mapping: RawMapping, syscall: string) => void
+
 /** A raw mapping of this library's own. */
 export class RawMapping {
   /** First address, where the kernel put it. */
   readonly address: bigint
   /** Bytes of {@link RawMapping.buffer}. */
   readonly size: number
+  static {
+    openRaw = (mapping, syscall) => mapping.#open(syscall)
+    unmapRaw = (mapping, syscall) => mapping.#unmap(syscall)
+  }
+
   readonly #syscall: string
   #native: Binding.NativeSegment | undefined
   #buffer: ArrayBuffer | undefined
@@ -52,8 +67,13 @@ export class RawMapping {
     return this.#native === undefined
   }
 
-  /** The native mapping; EINVAL of `syscall` once it is unmapped, as C has it. @internal */
-  open(syscall: string): Binding.NativeSegment {
+  /** `using` unmaps. */
+  [Symbol.dispose](): void {
+    if (this.#native !== undefined) this.#unmap('munmap')
+  }
+
+  /** EINVAL of `syscall` once it is unmapped, as C has it. */
+  #open(syscall: string): Binding.NativeSegment {
     if (this.#native !== undefined) return this.#native
     throw new ShmError({
       code: 'EINVAL',
@@ -63,16 +83,11 @@ export class RawMapping {
     })
   }
 
-  /** Detaches the buffer and unmaps. @internal */
-  unmap(syscall: string): void {
-    const opened = this.open(syscall)
+  /** Detaches the buffer and unmaps. */
+  #unmap(syscall: string): void {
+    const opened = this.#open(syscall)
     this.#native = undefined
     opened.close(this.#buffer)
-  }
-
-  /** `using` unmaps. */
-  [Symbol.dispose](): void {
-    if (this.#native !== undefined) this.unmap('munmap')
   }
 }
 

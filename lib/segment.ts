@@ -48,6 +48,14 @@ const EMPTY = new ArrayBuffer(0)
 const NO_BYTES = Buffer.alloc(0)
 
 /**
+ * The native segment behind one, after a look at what the guard saw. For this library's own modules: with it, memory could be
+ * unmapped under a view, so it is no method that anybody can call.
+ *
+ * @internal
+ */
+export let nativeOf: (segment: Segment) => Binding.NativeSegment
+
+/**
  * Shared memory, open in this process until {@link Segment.close}. Made by the static methods of its kinds.
  *
  * The bytes are reached through {@link Segment.buffer}: plain typed arrays over it are the memory itself. Other processes
@@ -63,6 +71,10 @@ export abstract class Segment {
   readonly access: Access
   /** Whether this opening made the object. */
   readonly created: boolean
+
+  static {
+    nativeOf = segment => segment.#live()
+  }
 
   #native: Binding.NativeSegment | undefined
   #buffer: ArrayBuffer | undefined
@@ -146,7 +158,7 @@ export abstract class Segment {
    * @throws {@link ShmError} `ERR_SHM_NO_SHARED_ARRAY_BUFFER` before Node 22.23, 24.16 and 26.1; EINVAL for copy-on-write.
    */
   toSharedArrayBuffer(): SharedArrayBuffer {
-    return this.live().sharedArrayBuffer()
+    return this.#live().sharedArrayBuffer()
   }
 
   /** JSON that `openDescriptor()` accepts in a worker thread, a child process or a cluster process. */
@@ -160,7 +172,7 @@ export abstract class Segment {
   read(offset: number, length: number): Buffer
   read(offset: number, target: NodeJS.ArrayBufferView): number
   read(offset: number, lengthOrTarget: number | NodeJS.ArrayBufferView): Buffer | number {
-    const segment = this.live()
+    const segment = this.#live()
     const wantsNew = typeof lengthOrTarget === 'number'
     const target = wantsNew
       ? Buffer.allocUnsafeSlow(this.#span('length', offset, check.integer('length', lengthOrTarget, 0, this.#size)))
@@ -178,7 +190,7 @@ export abstract class Segment {
    * @throws RangeError `ERR_OUT_OF_RANGE` where they do not all fit. {@link ShmError} `ERR_SHM_READ_ONLY` with access `'read'`.
    */
   write(offset: number, source: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string): number {
-    const segment = this.live()
+    const segment = this.#live()
     if (this.access === 'read') {
       throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: `${this.describe()} is open for reading only` })
     }
@@ -195,12 +207,12 @@ export abstract class Segment {
 
   /** Locks the pages in RAM (mlock(2); `SHM_LOCK` for System V). Charged to RLIMIT_MEMLOCK: ENOMEM, EPERM, EAGAIN. */
   lockMemory(): void {
-    this.live().lock(0, 0, 0)
+    this.#live().lock(0, 0, 0)
   }
 
   /** Undoes {@link Segment.lockMemory} (munlock(2); `SHM_UNLOCK` for System V). ENOMEM where a part is unmapped; EPERM for System V. */
   unlockMemory(): void {
-    this.live().unlock(0, 0)
+    this.#live().unlock(0, 0)
   }
 
   /**
@@ -208,7 +220,7 @@ export abstract class Segment {
    * ENOMEM, EFAULT (beyond the object's end).
    */
   prefault(): { milliseconds: number; pageFaults: number } {
-    const segment = this.live()
+    const segment = this.#live()
     const start = performance.now()
     const pageFaults = segment.populate(0, 0)
     return { milliseconds: performance.now() - start, pageFaults }
@@ -221,7 +233,7 @@ export abstract class Segment {
    */
   protect(pages: Range, protection: 'none' | 'read' | 'write'): void {
     const word = PROTECTIONS[check.oneOf('protection', protection, ['none', 'read', 'write'])]
-    this.live().protect(...range('range', pages), word)
+    this.#live().protect(...range('range', pages), word)
   }
 
   /**
@@ -229,7 +241,7 @@ export abstract class Segment {
    * was written to private pages, `'remove'` discards it for everybody. EINVAL where it does not apply, EACCES, EBUSY, EIO, ENOMEM.
    */
   advise(pages: Range | undefined, word: Advice): void {
-    this.live().advise(...range('range', pages), advice(word))
+    this.#live().advise(...range('range', pages), advice(word))
   }
 
   /**
@@ -238,12 +250,12 @@ export abstract class Segment {
    */
   flush(options?: Range & { async?: boolean }): void {
     const { async, ...pages } = check.options<Range & { async?: boolean }>('options', options, ['offset', 'length', 'async'])
-    this.live().flush(...range('options', pages), flushFlags(check.flag('options.async', async, false)))
+    this.#live().flush(...range('options', pages), flushFlags(check.flag('options.async', async, false)))
   }
 
   /** How much of it is in RAM now (mincore(2)). ENOMEM where a part is unmapped. */
   residency(pages?: Range): Residency {
-    const resident = this.live().residency(...range('range', pages))
+    const resident = this.#live().residency(...range('range', pages))
     const residentPages = resident.reduce((count, page) => count + (page & 1), 0)
     const pageSizeBytes = native.pageSize()
     return { pages: resident.length, residentPages, residentBytes: residentPages * pageSizeBytes, pageSizeBytes }
@@ -255,7 +267,7 @@ export abstract class Segment {
    */
   unmap(pages: Range): void {
     if (pages === undefined) throw wrongType('range', 'an object', pages)
-    this.live().unmapPart(...range('range', pages))
+    this.#live().unmapPart(...range('range', pages))
   }
 
   /**
@@ -265,7 +277,7 @@ export abstract class Segment {
    * a name and without `keepFd`.
    */
   resize(size: Size): void {
-    const segment = this.live()
+    const segment = this.#live()
     const wanted = check.bytes('size', size, 1)
     refuseTooLarge(wanted)
     segment.resize(wanted, this.#buffer)
@@ -308,16 +320,9 @@ export abstract class Segment {
     this.close()
   }
 
-  /** The native segment; throws what the guard saw. @internal */
-  live(): Binding.NativeSegment {
-    const segment = this.#open()
-    this.#throwNews()
-    return segment
-  }
-
   /** The part of {@link SegmentStat} that is known without the object. @internal */
   protected commonStat(): Omit<SegmentStat, 'kind' | 'mode' | 'uid' | 'gid' | 'removed'> {
-    const segment = this.#open()
+    const segment = this.#live()
     const huge = segment.pageSize > native.pageSize()
     return {
       size: this.#size,
@@ -328,6 +333,13 @@ export abstract class Segment {
       hugePages: { kind: huge ? 'hugetlb' : 'none', pageSizeBytes: segment.pageSize, bytes: huge ? segment.mappedBytes : 0 },
       faults: segment.faults()
     }
+  }
+
+  /** Throws what the guard saw. */
+  #live(): Binding.NativeSegment {
+    const segment = this.#open()
+    this.#throwNews()
+    return segment
   }
 
   #open(): Binding.NativeSegment {

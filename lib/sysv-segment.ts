@@ -8,7 +8,7 @@ import * as check from './arguments.js'
 import { wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
 import { createOptions, creation, mapOptions, mapping, type Access, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
-import { Segment, type SegmentStat } from './segment.js'
+import { Segment, nativeOf, type SegmentStat } from './segment.js'
 import type { SysvDescriptor } from './descriptor.js'
 
 /** The key that names nothing: a segment made with it is reached by its identifier only. */
@@ -154,7 +154,7 @@ export class SysvSegment extends Segment {
   /** Changes owner and mode (IPC_SET); what is not given stays. @throws {@link ShmError} EPERM unless owner, creator or root. */
   set(change: { uid?: number; gid?: number; mode?: number }): void {
     const { uid, gid, mode } = check.options<typeof change>('change', change, ['uid', 'gid', 'mode'])
-    this.live()
+    nativeOf(this)
     const now = native.sysvStat(this.id)
     native.sysvSet(
       this.id,
@@ -166,13 +166,13 @@ export class SysvSegment extends Segment {
 
   /** `SHM_LOCK`: pages stay in RAM once they were touched; `stat().lockedInMemory` shows it. ENOMEM, EPERM (RLIMIT_MEMLOCK). */
   override lockMemory(): void {
-    this.live()
+    nativeOf(this)
     native.sysvLock(this.id, true)
   }
 
   /** `SHM_UNLOCK`. */
   override unlockMemory(): void {
-    this.live()
+    nativeOf(this)
     native.sysvLock(this.id, false)
   }
 

@@ -11,7 +11,7 @@
 import * as check from './arguments.js'
 import { ShmError, wrongType, wrongValue } from './errors.js'
 import { native } from './native.js'
-import { RawMapping, rawMapping } from './raw-mapping.js'
+import { RawMapping, rawMapping, unmapRaw } from './raw-mapping.js'
 import { SLICE_MS, waitInSlices } from './waiting.js'
 
 export type { RawMapping } from './raw-mapping.js'
@@ -131,7 +131,7 @@ export function shmat(id: number, address: bigint | null = null, flags = 0): Raw
 
 /** shmdt(2): every view over it has length 0 from now on. A second call is EINVAL. */
 export function shmdt(mapping: RawMapping): void {
-  rawMapping('mapping', mapping).unmap('shmdt')
+  unmapRaw(rawMapping('mapping', mapping), 'shmdt')
 }
 
 export function shmctl(id: number, command: typeof IPC_STAT): shmid_ds

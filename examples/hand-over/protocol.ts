@@ -15,10 +15,10 @@ export const blocksPerRound = 8
 export const roundBytes = blockBytes * blocksPerRound
 
 /**
- * The ways a block can take, in the order in which each round tries them. The first copies it from private memory; the
- * second finds it in the shared memory already, as a program does that reads or computes straight into it.
+ * The ways a block can take, in the order in which each round tries them. In the first it lies in the
+ * shared memory already, as in a program that reads or computes straight into it; in the second it is copied there.
  */
-export const ways = ['shared memory', 'shared memory in place', 'Unix socket', 'process.send'] as const
+export const ways = ['shared memory in place', 'shared memory by copy', 'Unix socket', 'process.send'] as const
 export type Way = (typeof ways)[number]
 
 /** The descriptors that the receiver inherits from the sender. */

@@ -2,12 +2,12 @@
  * Reads the input in rounds of bounded memory, so that a file of any size can be handed over.
  * Every round comes in the same private buffer: the caller must be done with one before it asks for the next.
  */
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { roundBytes } from './protocol.js'
 
 export interface Input {
   label: string
-  /** Unknown for standard input and other streams. */
+  /** Unknown for standard input. */
   sizeBytes: number | undefined
   rounds: AsyncGenerator<Buffer, void>
 }
@@ -15,11 +15,9 @@ export interface Input {
 /** `-` is standard input, anything else a path. */
 export async function openInput(input: string): Promise<Input> {
   if (input === '-') return { label: 'standard input', sizeBytes: undefined, rounds: roundsOfStream(process.stdin) }
-  const file = await open(input)
-  const stats = await file.stat()
-  if (stats.isDirectory()) throw new Error(`${input} is a directory; a file is needed.`)
-  if (!stats.isFile()) return { label: input, sizeBytes: undefined, rounds: roundsOfStream(file.createReadStream()) }
-  return { label: input, sizeBytes: stats.size, rounds: roundsOfFile(file) }
+  const stats = await stat(input)
+  if (!stats.isFile()) throw new Error(`${input} is not a regular file; pipe its bytes in and say - instead.`)
+  return { label: input, sizeBytes: stats.size, rounds: roundsOfFile(await open(input)) }
 }
 
 /** Reads only when asked, so that no read-ahead runs beside the clock. */

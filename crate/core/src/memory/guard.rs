@@ -129,8 +129,12 @@ fn exchange_all(hit: &Hit) -> Option<bool> {
 }
 
 fn map_private(address: usize, length_bytes: usize, extra: i32) -> crate::sys::SysResult<usize> {
-    let how = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS | flags::MAP_NORESERVE | extra;
-    // SAFETY: MAP_FIXED is used only with pages of the range a `Hit` describes, which is ours and cannot leave while
-    // the handler is inside; no Rust object lives there.
-    unsafe { mman::mmap(address, length_bytes, flags::PROT_READ | flags::PROT_WRITE, how, None, 0) }
+    let map = |sharing| {
+        let how = sharing | flags::MAP_ANONYMOUS | flags::MAP_NORESERVE | extra;
+        // SAFETY: MAP_FIXED is used only with pages of the range a `Hit` describes, which is ours and cannot leave while
+        // the handler is inside; no Rust object lives there.
+        unsafe { mman::mmap(address, length_bytes, flags::PROT_READ | flags::PROT_WRITE, how, None, 0) }
+    };
+    // RLIMIT_DATA counts private writable mappings; a shared one that nobody shares does the same and is not counted.
+    map(flags::MAP_PRIVATE).or_else(|_| map(flags::MAP_SHARED))
 }

@@ -112,11 +112,17 @@ impl Mapping {
     ///
     /// # Errors
     /// Those of shmat(2); `ERR_SHM_NOT_OURS`; `ERR_SHM_TOO_MANY_MAPPINGS`.
-    pub fn attach(id: i32, place: Place, flags: i32, size_bytes: u64, guard: bool) -> Result<Arc<Self>> {
-        let size_bytes = to_usize(size_bytes)?;
+    pub fn attach(id: i32, place: Place, flags: i32, request_bytes: u64, guard: bool) -> Result<Arc<Self>> {
+        let size_bytes = to_usize(request_bytes)?;
         // SHM_RND rounds the address down to SHMLBA, a page on x86-64 and four on arm64's ABI; the kernel answers the result.
         let base_page = machine::page_size_bytes();
-        let length_bytes = round_up(size_bytes, base_page)?;
+        let length_bytes = match place {
+            // The kernel attaches whole huge pages, and only at a multiple of them: then it must be known how much it replaces.
+            Place::Replacing(address) if address.is_multiple_of(2 << 20) => {
+                Self::attach(id, Place::Anywhere, flags, request_bytes, guard)?.length_bytes
+            }
+            _ => round_up(size_bytes, base_page)?,
+        };
         let attach = |address, how: How| {
             let flags = if how == How::Replace { flags | sysv_shm::flags::SHM_REMAP } else { flags };
             // SAFETY: SHM_REMAP only with `How::Replace`, for a range that `place` found to be ours.

@@ -12,10 +12,11 @@ use crate::sys::mman::{self, flags};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-/// At most this many closed ranges are kept. Each may cost one of the process's `vm.max_map_count` mappings.
-pub(super) const RANGES_MAX: usize = 256;
+/// At most this many closed ranges are kept, and given back when the process runs out of mappings or addresses. Neighbours
+/// merge; at worst each costs one of the 65,530 mappings that `vm.max_map_count` allows by default.
+pub(super) const RANGES_MAX: usize = 8192;
 /// So many are given back at once when there are more: neighbours cost one system call together.
-const BATCH: usize = 64;
+const BATCH: usize = 512;
 /// At most this many bytes of address space are kept (16 TiB of 128); the newest range is kept however large.
 const BYTES_MAX: usize = 16 << 40;
 

@@ -5,6 +5,7 @@
 use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::sys::{file, posix_sem, shm};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// What a wait came to.
@@ -29,10 +30,28 @@ impl PosixSemaphore {
     ///
     /// # Safety
     /// `address` must be aligned to [`posix_sem::ALIGN_BYTES`], and [`posix_sem::SIZE_BYTES`] there must stay mapped and
-    /// writable while the answer is used. Any content is allowed: libc's semaphores hold numbers only.
+    /// writable while the answer is used.
     #[must_use]
     pub const unsafe fn at(address: usize) -> Self {
         Self { address }
+    }
+
+    /// Refuses bytes that are no semaphore, as far as a look can tell: glibc and musl keep 0 or 128 (shared or not) in the third
+    /// word, and glibc hands that word to futex(2) and aborts the process when the kernel refuses it. A peer that scribbles between
+    /// this look and libc's own can still cause that: semaphores trust their bytes, as pthread objects do.
+    fn plausible(self) -> Result<Self> {
+        let word = (self.address + 8) as *mut u32;
+        // SAFETY: inside the semaphore, aligned, mapped (as `at` demands); other processes access it too, so atomically.
+        let word = unsafe { AtomicU32::from_ptr(word) };
+        match word.load(Ordering::Relaxed) {
+            0 | 128 => Ok(self), // Relaxed: a plausibility check, no order hangs on it.
+            other => Err(Error::own(
+                "ERR_SHM_POSSIBLY_CORRUPT",
+                format!(
+                    "the bytes there are no semaphore of this C library: its third word is {other}, not 0 or 128"
+                ),
+            )),
+        }
     }
 
     /// `sem_init(3)`, shared between processes.
@@ -47,8 +66,9 @@ impl PosixSemaphore {
     /// `sem_trywait(3)`.
     ///
     /// # Errors
-    /// EINVAL.
+    /// EINVAL; `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn try_wait(self) -> Result<Outcome> {
+        self.plausible()?;
         // SAFETY: mapped, as `at` demands.
         outcome(unsafe { posix_sem::sem_trywait(self.address) }, "sem_trywait")
     }
@@ -56,8 +76,9 @@ impl PosixSemaphore {
     /// `sem_timedwait(3)`.
     ///
     /// # Errors
-    /// EINVAL.
+    /// EINVAL; `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn wait(self, timeout: Duration) -> Result<Outcome> {
+        self.plausible()?;
         // SAFETY: mapped, as `at` demands.
         outcome(unsafe { posix_sem::sem_timedwait(self.address, timeout) }, "sem_timedwait")
     }
@@ -65,8 +86,9 @@ impl PosixSemaphore {
     /// `sem_post(3)`.
     ///
     /// # Errors
-    /// EINVAL EOVERFLOW.
+    /// EINVAL EOVERFLOW; `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn post(self) -> Result<()> {
+        self.plausible()?;
         // SAFETY: mapped, as `at` demands.
         unsafe { posix_sem::sem_post(self.address) }.called("sem_post")
     }
@@ -74,8 +96,9 @@ impl PosixSemaphore {
     /// `sem_getvalue(3)`; may be stale the moment it returns.
     ///
     /// # Errors
-    /// EINVAL.
+    /// EINVAL; `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn value(self) -> Result<i32> {
+        self.plausible()?;
         // SAFETY: mapped, as `at` demands.
         unsafe { posix_sem::sem_getvalue(self.address) }.called("sem_getvalue")
     }
