@@ -14,7 +14,7 @@ export { FileSegment, type FileCreateOptions } from './lib/file-segment.js'
 export { Segment, type Residency, type SegmentStat } from './lib/segment.js'
 export type { ObjectStat, OwnerChange } from './lib/backing-object.js'
 export type { Access, CreateOptions, MapOptions, Range } from './lib/options.js'
-export type { Advice } from './lib/page-words.js'
+export { pageSizeBytes, type Advice } from './lib/page-words.js'
 export type { Size } from './lib/arguments.js'
 export type { FaultCounts, FaultMessage } from './lib/faults.js'
 

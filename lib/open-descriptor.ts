@@ -25,7 +25,15 @@ export function openDescriptor(descriptor: Descriptor, options?: Pick<MapOptions
   if (typeof descriptor !== 'object' || descriptor === null) throw wrongType('descriptor', 'what segment.descriptor answers', descriptor)
   const { access = descriptor.access, guard } = check.options<Pick<MapOptions, 'access' | 'guard'>>('options', options, ['access', 'guard'])
   const common: MapOptions = { access, ...(guard === undefined ? {} : { guard }) }
-  return verified(descriptor, open(descriptor, common))
+  let segment: Segment
+  try {
+    segment = open(descriptor, common)
+  } catch (error) {
+    // Too small for the part, or empty: another object, or this one, shrunk.
+    if (['ERR_OUT_OF_RANGE', 'ERR_SHM_EMPTY'].includes((error as ShmError).code)) throw stale(descriptor)
+    throw error
+  }
+  return verified(descriptor, segment)
 }
 
 function open(descriptor: Descriptor, options: MapOptions): Segment {
@@ -55,8 +63,12 @@ function verified(wanted: Descriptor, segment: Segment): Segment {
       : wanted.kind === found.kind && wanted.size === found.size
   if (same) return segment
   segment.close()
-  throw new ShmError({
+  throw stale(wanted)
+}
+
+function stale(wanted: Descriptor): ShmError {
+  return new ShmError({
     code: 'ERR_SHM_STALE_DESCRIPTOR',
-    message: `the descriptor of a ${wanted.kind} segment leads to another object by now`
+    message: `the descriptor of a ${wanted.kind} segment leads to another object, or to a smaller one, by now`
   })
 }

@@ -7,6 +7,9 @@
 import * as check from './arguments.js'
 import { native } from './native.js'
 
+/** Bytes of a base page of this machine (sysconf(3), _SC_PAGESIZE): 4096 on x64; 4096, 16384 or 65536 on arm64. */
+export const pageSizeBytes = native.pageSize()
+
 const constants = native.posixConstants()
 
 /** @internal */

@@ -18,6 +18,8 @@ import type { Size } from './arguments.js'
 export type { RawMapping } from './raw-mapping.js'
 
 const constants = native.posixConstants()
+/** As the native side takes a length that was not given. */
+const TO_THE_END = 0
 
 export const {
   O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_CLOEXEC, O_NOFOLLOW,
@@ -143,7 +145,7 @@ export function mmap(address: bigint | null, length: Size, prot: number, flags: 
 export function munmap(mapping: RawMapping, offset?: Size, length?: Size): void {
   const handle = rawMapping('mapping', mapping)
   if (offset === undefined && length === undefined) unmapRaw(handle, 'munmap')
-  else openRaw(handle, 'munmap').unmapPart(...rawExtent(offset, length))
+  else openRaw(handle, 'munmap').unmapPart(check.bytes('offset', offset ?? 0, 0), length === undefined ? TO_THE_END : check.bytes('length', length, 1))
 }
 
 /** mprotect(2) of whole pages. EACCES EINVAL ENOMEM. */

@@ -97,10 +97,7 @@ export function rawMapping(name: string, value: unknown): RawMapping {
   return value
 }
 
-/** Checks a part of a mapping: offset, and a length of which 0 means to the end. @internal */
+/** Checks a part of a mapping. @internal */
 export function rawExtent(offset: unknown, length: unknown): [offset: number, length: number] {
-  return [
-    offset === undefined ? 0 : check.bytes('offset', offset, 0),
-    length === undefined ? 0 : check.bytes('length', length, 1)
-  ]
+  return [check.bytes('offset', offset, 0), check.bytes('length', length, 1)]
 }

@@ -181,6 +181,7 @@ export abstract class Segment {
     const bytes = this.#view()
     if (bytes === undefined) segment.read(offset, target)
     else target.set(bytes.subarray(offset, offset + target.byteLength))
+    this.#throwNews()
     return wantsNew ? (target as Buffer) : target.byteLength
   }
 
@@ -199,6 +200,7 @@ export abstract class Segment {
     const view = this.#view()
     if (view === undefined) segment.write(offset, bytes)
     else view.set(bytes, offset)
+    this.#throwNews()
     return bytes.byteLength
   }
 

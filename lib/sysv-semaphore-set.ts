@@ -171,25 +171,25 @@ export class SysvSemaphoreSet {
   /** Takes from one semaphore now, if it has enough (semop(2)). Errors as {@link SysvSemaphoreSet.tryOperate}. */
   tryAcquire(index: number, options?: AcquireOptions): 'acquired' | 'busy' {
     const { count, undo } = acquisition(options)
-    return this.tryOperate([{ index, delta: -count, undo }]) === 'done' ? 'acquired' : 'busy'
+    return this.tryOperate([{ index: this.#index(index), delta: -count, undo }]) === 'done' ? 'acquired' : 'busy'
   }
 
   /** Takes from one semaphore, waiting until it has enough. Blocks the thread. Errors as {@link SysvSemaphoreSet.operateSync}. */
   acquireSync(index: number, options?: AcquireOptions & WaitOptions): 'acquired' | 'timedOut' {
     const { count, undo, timeoutMs } = acquisition(options)
     const wait = timeoutMs === undefined ? {} : { timeoutMs }
-    return this.operateSync([{ index, delta: -count, undo }], wait) === 'done' ? 'acquired' : 'timedOut'
+    return this.operateSync([{ index: this.#index(index), delta: -count, undo }], wait) === 'done' ? 'acquired' : 'timedOut'
   }
 
   /** Gives to one semaphore. ERANGE beyond 32,767. */
   release(index: number, options?: AcquireOptions): void {
     const { count, undo } = acquisition(options)
-    this.tryOperate([{ index, delta: count, undo }])
+    this.tryOperate([{ index: this.#index(index), delta: count, undo }])
   }
 
   /** Waits until one semaphore is 0. Blocks the thread. Errors as {@link SysvSemaphoreSet.operateSync}. */
   waitForZeroSync(index: number, options?: WaitOptions): 'zero' | 'timedOut' {
-    return this.operateSync([{ index, delta: 0 }], options) === 'done' ? 'zero' : 'timedOut'
+    return this.operateSync([{ index: this.#index(index), delta: 0 }], options) === 'done' ? 'zero' : 'timedOut'
   }
 
   /** How many processes wait on one semaphore (GETNCNT, GETZCNT). EACCES. */
@@ -262,12 +262,13 @@ export class SysvSemaphoreSet {
     })
   }
 
-  #operate(operations: Binding.NativeSemaphoreOperation[], sliceMs: number | undefined): boolean {
-    return native.semtimedop(this.#live(), operations, sliceMs) === 0
+  #operate(operations: Binding.NativeSemaphoreOperation[], sliceMs: number | undefined, again = false): boolean {
+    return native.semtimedop(this.#live(), operations, sliceMs, again) === 0
   }
 
   #wait(operations: Binding.NativeSemaphoreOperation[], timeoutMs: unknown): boolean {
-    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#operate(operations, sliceMs))
+    const limit = check.timeout('options.timeoutMs', timeoutMs)
+    return waitInSlices(limit, (sliceMs, again) => this.#operate(operations, sliceMs, again))
   }
 }
 

@@ -12,7 +12,7 @@ import * as check from './arguments.js'
 import { ShmError, wrongType, wrongValue } from './errors.js'
 import { native } from './native.js'
 import { RawMapping, rawMapping, unmapRaw } from './raw-mapping.js'
-import { SLICE_MS, waitInSlices } from './waiting.js'
+import { waitInSlices } from './waiting.js'
 
 export type { RawMapping } from './raw-mapping.js'
 
@@ -134,15 +134,18 @@ export function shmdt(mapping: RawMapping): void {
   unmapRaw(rawMapping('mapping', mapping), 'shmdt')
 }
 
-export function shmctl(id: number, command: typeof IPC_STAT): shmid_ds
-export function shmctl(id: number, command: typeof IPC_SET, change: { uid: number; gid: number; mode: number }): void
 /**
  * shmctl(2): IPC_STAT, IPC_SET, IPC_RMID, SHM_LOCK, SHM_UNLOCK; IPC_INFO and SHM_INFO (the id is ignored); SHM_STAT and
  * SHM_STAT_ANY (Linux 4.17), whose id is an index of the kernel's array, and whose answer has the `id`.
  * EACCES EIDRM EINVAL ENOMEM EPERM.
+ *
+ * @typeParam Answer what the command answers: {@link shmid_ds}, {@link shminfo} for IPC_INFO, {@link shm_info} for SHM_INFO, nothing
  */
-export function shmctl(id: number, command: number, argument?: unknown): unknown
-export function shmctl(id: number, command: number, argument?: unknown): unknown {
+export function shmctl<Answer = shmid_ds>(id: number, command: number, argument?: unknown): Answer {
+  return control(id, command, argument) as Answer
+}
+
+function control(id: number, command: number, argument: unknown): unknown {
   const number = check.int32('id', id)
   switch (check.int32('command', command)) {
     case IPC_STAT:
@@ -193,8 +196,14 @@ export function semtimedop(id: number, operations: sembuf[], timeoutMs: number):
  * semctl(2): GETVAL, SETVAL, GETPID, GETNCNT, GETZCNT (of semaphore `index`); GETALL, SETALL, IPC_STAT, IPC_SET, IPC_RMID (`index` is
  * ignored); IPC_INFO, SEM_INFO (`id` too); SEM_STAT, SEM_STAT_ANY, whose id is an index of the kernel's array.
  * EACCES EIDRM EINVAL EPERM ERANGE.
+ *
+ * @typeParam Answer what the command answers: a number, numbers for GETALL, {@link semid_ds}, {@link seminfo}, or nothing
  */
-export function semctl(id: number, index: number, command: number, argument?: unknown): unknown {
+export function semctl<Answer = number>(id: number, index: number, command: number, argument?: unknown): Answer {
+  return controlSemaphore(id, index, command, argument) as Answer
+}
+
+function controlSemaphore(id: number, index: number, command: number, argument: unknown): unknown {
   const number = check.int32('id', id)
   const which = check.int32('index', index)
   switch (check.int32('command', command)) {
@@ -250,8 +259,8 @@ function operate(id: number, operations: sembuf[], timeoutMs: number): void {
   })
   const atOnce = raw.some(operation => (operation.flags & IPC_NOWAIT) !== 0)
   let errno = 0
-  const done = waitInSlices(timeoutMs, sliceMs => {
-    errno = native.semtimedop(number, raw, atOnce ? undefined : Math.min(sliceMs, SLICE_MS))
+  const done = waitInSlices(timeoutMs, (sliceMs, again) => {
+    errno = native.semtimedop(number, raw, atOnce ? undefined : sliceMs, again)
     return errno === 0 || (atOnce && errno === EAGAIN)
   })
   if (done && errno === 0) return

@@ -7,17 +7,19 @@
  */
 
 /** The longest sleep at a stretch, in milliseconds. */
-export const SLICE_MS = 100
+const SLICE_MS = 100
 
 /**
- * Calls `attempt` with slices until it answers `true` or the time is over. With `timeoutMs` 0 it is called once, with 0.
- * Answers whether it succeeded.
+ * Calls `attempt` with slices, and whether it was called before, until it answers `true` or the time is over. With `timeoutMs` 0 it is
+ * called once, with 0. Answers whether it succeeded.
  */
-export function waitInSlices(timeoutMs: number, attempt: (sliceMs: number) => boolean): boolean {
+export function waitInSlices(timeoutMs: number, attempt: (sliceMs: number, again: boolean) => boolean): boolean {
   const deadline = performance.now() + timeoutMs
   let left = timeoutMs
+  let again = false
   do {
-    if (attempt(Math.min(SLICE_MS, Math.ceil(left)))) return true
+    if (attempt(Math.min(SLICE_MS, Math.ceil(left)), again)) return true
+    again = true
     left = deadline - performance.now()
   } while (left > 0)
   return false

@@ -6,8 +6,8 @@ use crate::segment::NativeSegment;
 use napi::Result;
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
-use shmem_core::error::{Errno, Error};
-use shmem_core::memory::Mapping;
+use shmem_core::error::{Errno, Error, Subject};
+use shmem_core::memory::{Access, Mapping};
 use shmem_core::sync::posix_semaphore::{self, NamedSemaphore, Outcome, PosixSemaphore};
 use shmem_core::sys::{file, posix_sem};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct NativePosixSemaphore {
 
 #[derive(Debug)]
 enum Home {
-    Named(NamedSemaphore),
+    Named { semaphore: NamedSemaphore, name: String },
     InSegment { mapping: Arc<Mapping>, offset: u64 },
     Closed,
 }
@@ -70,7 +70,9 @@ impl NativePosixSemaphore {
 
     fn with<T>(&self, act: impl FnOnce(PosixSemaphore) -> shmem_core::Result<T>) -> shmem_core::Result<T> {
         match &self.home {
-            Home::Named(semaphore) => act(semaphore.borrow()),
+            Home::Named { semaphore, name } => {
+                semaphore.with(act).map_err(|error| error.or_on(|| Subject::Name(name.clone())))
+            }
             Home::InSegment { mapping, offset } => in_segment(mapping, *offset, act),
             Home::Closed => Err(Error::own("ERR_SHM_CLOSED", "the semaphore is closed")),
         }
@@ -80,13 +82,13 @@ impl NativePosixSemaphore {
 /// Makes a named semaphore.
 #[napi(catch_unwind)]
 pub fn posix_semaphore_create(env: Env, name: String, value: u32, mode: u32) -> Result<NativePosixSemaphore> {
-    NamedSemaphore::create(&name, value, mode).or_throw(&env).map(|semaphore| named(semaphore, true))
+    NamedSemaphore::create(&name, value, mode).or_throw(&env).map(|semaphore| named(semaphore, name, true))
 }
 
 /// Opens a named semaphore.
 #[napi(catch_unwind)]
 pub fn posix_semaphore_open(env: Env, name: String) -> Result<NativePosixSemaphore> {
-    NamedSemaphore::open(&name).or_throw(&env).map(|semaphore| named(semaphore, false))
+    NamedSemaphore::open(&name).or_throw(&env).map(|semaphore| named(semaphore, name, false))
 }
 
 /// Opens a named semaphore, or makes it.
@@ -99,7 +101,7 @@ pub fn posix_semaphore_open_or_create(
 ) -> Result<NativePosixSemaphore> {
     NamedSemaphore::open_or_create(&name, value, mode)
         .or_throw(&env)
-        .map(|(semaphore, created)| named(semaphore, created))
+        .map(|(semaphore, created)| named(semaphore, name, created))
 }
 
 /// `sem_open(3)` itself.
@@ -108,7 +110,7 @@ pub fn sem_open(env: Env, name: String, flags: i32, mode: u32, value: u32) -> Re
     let created = flags & file::flags::O_CREAT != 0;
     NamedSemaphore::call_open(&name, flags, mode, value)
         .or_throw(&env)
-        .map(|semaphore| named(semaphore, created))
+        .map(|semaphore| named(semaphore, name, created))
 }
 
 /// `sem_unlink(3)`.
@@ -126,6 +128,10 @@ pub fn posix_semaphore_at(
     value: Option<u32>,
 ) -> Result<NativePosixSemaphore> {
     let offset = whole(offset)?;
+    if segment.segment.access == Access::Read {
+        let error = Error::own("ERR_SHM_READ_ONLY", "a semaphore needs memory that is mapped for writing");
+        return Err(throw(&env, &error));
+    }
     let mapping = Arc::clone(&segment.segment.mapping);
     match value {
         Some(value) => in_segment(&mapping, offset, |semaphore| semaphore.initialise(value)),
@@ -164,8 +170,8 @@ fn in_segment<T>(
     })
 }
 
-fn named(semaphore: NamedSemaphore, created: bool) -> NativePosixSemaphore {
-    NativePosixSemaphore { home: Home::Named(semaphore), created }
+fn named(semaphore: NamedSemaphore, name: String, created: bool) -> NativePosixSemaphore {
+    NativePosixSemaphore { home: Home::Named { semaphore, name }, created }
 }
 
 fn word(outcome: Outcome) -> i32 {

@@ -97,13 +97,14 @@ pub fn semget(env: Env, key: i32, count: i32, flags: i32) -> Result<i32> {
 }
 
 /// `semtimedop(2)`, for `slice_ms` at most (absent: without limit). Answers the errno of `EAGAIN` and `EINTR`, which are
-/// no failures here, and 0 when done.
+/// no failures here, and 0 when done. When a wait is going on (`again`), a set that is not there any more was removed: `EIDRM`.
 #[napi(catch_unwind)]
 pub fn semtimedop(
     env: Env,
     id: i32,
     operations: Vec<NativeSemaphoreOperation>,
     slice_ms: Option<u32>,
+    again: bool,
 ) -> Result<i32> {
     let by_id = |errno| Error::system("semop", errno).on(Subject::Id(id));
     let mut raw = Vec::new();
@@ -117,6 +118,7 @@ pub fn semtimedop(
     match sysv_sem::semtimedop(id, &mut raw, slice) {
         Ok(()) => Ok(0),
         Err(errno @ (Errno::EAGAIN | Errno::EINTR)) => Ok(errno.raw()),
+        Err(Errno::EINVAL) if again => Err(throw(&env, &by_id(Errno::EIDRM))),
         Err(errno) => Err(throw(&env, &by_id(errno))),
     }
 }

@@ -11,26 +11,31 @@ use crate::error::{Errno, Error, Result, Subject};
 use crate::sys::file::{self, flags};
 use std::os::fd::{AsFd, OwnedFd};
 
+/// Racing with others who create and remove the same name, open-or-create gives up after so many rounds.
+const ATTEMPTS_MAX: u32 = 64;
+
 /// Makes a file, or with [`OpenMode::OpenOrCreate`] takes an existing one that is at least as large.
 ///
 /// # Errors
 /// EACCES EEXIST EINVAL EISDIR ENOENT (the folder) ENOSPC ENOTDIR EROFS; `ERR_SHM_NO_MEMORY`; those of [`open`].
 pub fn create(path: &str, options: &CreateOptions, mode: OpenMode) -> Result<Segment> {
-    loop {
-        match mode {
-            OpenMode::Create => {
-                // A large reservation is not worth beginning when the name is taken; the link below decides for good.
-                if file::stat_path(path).is_ok() {
-                    return Err(called_on("open", Errno::EEXIST, path));
-                }
-            }
-            OpenMode::OpenOrCreate => match open_at_least(path, &options.map, options.size_bytes) {
-                Err(error) if error.errno() == Some(Errno::ENOENT) => {}
-                other => return other,
-            },
+    if mode == OpenMode::Create {
+        // A large reservation is not worth beginning when the name is taken; the link at its end decides for good.
+        if file::stat_path(path).is_ok() {
+            return Err(called_on("open", Errno::EEXIST, path));
         }
+        return make(path, options);
+    }
+    let mut attempts = 0;
+    loop {
+        match open_at_least(path, &options.map, options.size_bytes) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => {}
+            other => return other,
+        }
+        attempts += 1;
         match make(path, options) {
-            Err(error) if error.errno() == Some(Errno::EEXIST) && mode == OpenMode::OpenOrCreate => {}
+            // Somebody was faster: open theirs. A name that stays taken and leads nowhere is a dangling link.
+            Err(error) if error.errno() == Some(Errno::EEXIST) && attempts < ATTEMPTS_MAX => {}
             other => return other,
         }
     }

@@ -16,9 +16,9 @@
 
 use super::ranges::{self, Hit};
 use crate::error::{Named, Result};
-use crate::sys::futex;
 use crate::sys::mman::{self, flags};
 use crate::sys::signal::{self, Fault};
+use crate::sys::{futex, machine};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -61,6 +61,42 @@ pub fn wait_beyond(seen: u32) -> u32 {
 /// Touches of closed ranges that the guard answered with zeroes, modulo 2^32. Nobody holds such a mapping any more, so
 /// they are counted for the process.
 pub static TOUCHED_AFTER_CLOSE: AtomicU32 = AtomicU32::new(0);
+
+/// A range that somebody else in this process mapped, watched as if it were ours, until it is dropped.
+#[derive(Debug)]
+pub struct WatchedRange(ranges::Slot);
+
+impl WatchedRange {
+    /// Watches the whole pages of a range.
+    ///
+    /// # Safety
+    /// The pages must hold shared memory only, no Rust object, and stay mapped until the answer is dropped: on a fault they are
+    /// exchanged.
+    ///
+    /// # Errors
+    /// Those of sigaction(2); `ERR_SHM_TOO_MANY_MAPPINGS`.
+    pub unsafe fn new(address: usize, length_bytes: usize) -> Result<Self> {
+        install()?;
+        let page = machine::page_size_bytes();
+        let start = address & !(page - 1);
+        let end = (address + length_bytes).next_multiple_of(page);
+        ranges::enter(start, end - start, page).map(Self)
+    }
+
+    /// Whether a page of it was exchanged.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        let entry = self.0.entry();
+        let counts = [&entry.read_only, &entry.truncated, &entry.hole];
+        counts.iter().any(|count| count.load(Ordering::Relaxed) != 0) // Relaxed: counters.
+    }
+}
+
+impl Drop for WatchedRange {
+    fn drop(&mut self) {
+        self.0.leave(|| {});
+    }
+}
 
 /// Installs the handler, once a process.
 ///

@@ -392,7 +392,11 @@ impl Mapping {
     /// The range cannot go while the answer is held.
     pub(super) fn living(&self) -> Result<MutexGuard<'_, Life>> {
         let life = self.life();
-        if life.closed { Err(Error::own("ERR_SHM_CLOSED", "the segment is closed")) } else { Ok(life) }
+        if life.closed {
+            Err(Error::own("ERR_SHM_CLOSED", "it is closed, or was mapped anew by resize() or refresh()"))
+        } else {
+            Ok(life)
+        }
     }
 
     fn bytes_at(&self, offset: u64, length_bytes: usize) -> Result<(usize, usize)> {

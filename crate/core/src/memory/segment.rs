@@ -158,12 +158,11 @@ impl Segment {
                 "ERR_SHM_REMOVED",
                 "the name no longer leads to this object, and its descriptor was not kept",
             )
-            .on(Subject::Path(path.clone()))
         };
         let fd = match file::open(path, open_flags(access), 0) {
             Ok(fd) => fd,
             Err(crate::error::Errno::ENOENT) => return Err(gone()),
-            Err(errno) => return Err(Error::system("open", errno).on(Subject::Path(path.clone()))),
+            Err(errno) => return Err(Error::system("open", errno)),
         };
         let stat = file::stat(fd.as_fd()).called("fstat")?;
         if (stat.device, stat.inode) != (*device, *inode) {

@@ -70,7 +70,8 @@ pub fn attach_at(id: i32, options: &MapOptions, place: Place, extra_flags: i32) 
         return Err(Error::own("ERR_SHM_UNSUPPORTED", "System V segments cannot be mapped copy-on-write"));
     }
     // IPC_STAT needs read permission, as attaching does.
-    let size_bytes = sysv_shm::stat(id).called("shmctl").map_err(by_id)?.size_bytes;
+    // What it refuses, it refuses as shmat(2) would.
+    let size_bytes = sysv_shm::stat(id).called("shmat").map_err(by_id)?.size_bytes;
     attach_sized(id, size_bytes, options, place, extra_flags)
 }
 

@@ -1,5 +1,9 @@
 //! Floor 3: waits and wakes, over objects of the kernel or bytes that someone else mapped.
 
+#[cfg(target_env = "gnu")]
+mod glibc_semaphore;
+#[cfg(not(target_env = "gnu"))]
+mod libc_semaphore;
 pub mod posix_semaphore;
 pub mod sysv_semaphore;
 

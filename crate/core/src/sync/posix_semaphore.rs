@@ -1,12 +1,20 @@
 //! POSIX semaphores (sem_overview(7)): named ones, and unnamed ones at an address of shared memory.
+//!
+//! Making, opening and naming are libc's; waiting and posting are our own on glibc's layout ([`super::glibc_semaphore`]), and
+//! libc's on musl, which does not abort on an unexpected answer of futex(2).
 
 #![expect(unsafe_code, reason = "semaphores are addresses")]
 
 use crate::error::{Errno, Error, Named, Result, Subject};
+use crate::memory::guard::WatchedRange;
 use crate::sys::{file, posix_sem, shm};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+#[cfg(target_env = "gnu")]
+use super::glibc_semaphore::Words;
+#[cfg(not(target_env = "gnu"))]
+use super::libc_semaphore::Words;
 
 /// What a wait came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,24 +44,6 @@ impl PosixSemaphore {
         Self { address }
     }
 
-    /// Refuses bytes that are no semaphore, as far as a look can tell: glibc and musl keep 0 or 128 (shared or not) in the third
-    /// word, and glibc hands that word to futex(2) and aborts the process when the kernel refuses it. A peer that scribbles between
-    /// this look and libc's own can still cause that: semaphores trust their bytes, as pthread objects do.
-    fn plausible(self) -> Result<Self> {
-        let word = (self.address + 8) as *mut u32;
-        // SAFETY: inside the semaphore, aligned, mapped (as `at` demands); other processes access it too, so atomically.
-        let word = unsafe { AtomicU32::from_ptr(word) };
-        match word.load(Ordering::Relaxed) {
-            0 | 128 => Ok(self), // Relaxed: a plausibility check, no order hangs on it.
-            other => Err(Error::own(
-                "ERR_SHM_POSSIBLY_CORRUPT",
-                format!(
-                    "the bytes there are no semaphore of this C library: its third word is {other}, not 0 or 128"
-                ),
-            )),
-        }
-    }
-
     /// `sem_init(3)`, shared between processes.
     ///
     /// # Errors
@@ -63,53 +53,41 @@ impl PosixSemaphore {
         unsafe { posix_sem::sem_init(self.address, value) }.called("sem_init")
     }
 
-    /// `sem_trywait(3)`.
+    /// As `sem_trywait(3)`.
     ///
     /// # Errors
-    /// EINVAL; `ERR_SHM_POSSIBLY_CORRUPT`.
+    /// `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn try_wait(self) -> Result<Outcome> {
-        self.plausible()?;
-        // SAFETY: mapped, as `at` demands.
-        outcome(unsafe { posix_sem::sem_trywait(self.address) }, "sem_trywait")
+        self.words().try_wait()
     }
 
-    /// `sem_timedwait(3)`.
+    /// As `sem_timedwait(3)`.
     ///
     /// # Errors
-    /// EINVAL; `ERR_SHM_POSSIBLY_CORRUPT`.
+    /// EFAULT (the object was truncated) `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn wait(self, timeout: Duration) -> Result<Outcome> {
-        self.plausible()?;
-        // SAFETY: mapped, as `at` demands.
-        outcome(unsafe { posix_sem::sem_timedwait(self.address, timeout) }, "sem_timedwait")
+        self.words().wait(timeout)
     }
 
-    /// `sem_post(3)`.
+    /// As `sem_post(3)`.
     ///
     /// # Errors
-    /// EINVAL EOVERFLOW; `ERR_SHM_POSSIBLY_CORRUPT`.
+    /// EOVERFLOW `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn post(self) -> Result<()> {
-        self.plausible()?;
-        // SAFETY: mapped, as `at` demands.
-        unsafe { posix_sem::sem_post(self.address) }.called("sem_post")
+        self.words().post()
     }
 
-    /// `sem_getvalue(3)`; may be stale the moment it returns.
+    /// As `sem_getvalue(3)`; may be stale the moment it returns.
     ///
     /// # Errors
-    /// EINVAL; `ERR_SHM_POSSIBLY_CORRUPT`.
+    /// `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn value(self) -> Result<i32> {
-        self.plausible()?;
-        // SAFETY: mapped, as `at` demands.
-        unsafe { posix_sem::sem_getvalue(self.address) }.called("sem_getvalue")
+        self.words().value()
     }
-}
 
-fn outcome(answer: crate::sys::SysResult<()>, syscall: &'static str) -> Result<Outcome> {
-    match answer {
-        Ok(()) => Ok(Outcome::Acquired),
-        Err(Errno::EAGAIN | Errno::ETIMEDOUT) => Ok(Outcome::NotNow),
-        Err(Errno::EINTR) => Ok(Outcome::Interrupted),
-        Err(errno) => Err(Error::system(syscall, errno)),
+    fn words(self) -> Words {
+        // SAFETY: what `at` demands is what `Words::at` demands.
+        unsafe { Words::at(self.address) }
     }
 }
 
@@ -117,6 +95,8 @@ fn outcome(answer: crate::sys::SysResult<()>, syscall: &'static str) -> Result<O
 #[derive(Debug)]
 pub struct NamedSemaphore {
     address: usize,
+    /// libc maps the file itself, and somebody may truncate that too. Gone before the mapping is.
+    range: Option<WatchedRange>,
 }
 
 impl NamedSemaphore {
@@ -147,15 +127,17 @@ impl NamedSemaphore {
     /// # Errors
     /// Those of [`Self::create`] and [`Self::open`].
     pub fn open_or_create(name: &str, value: u32, mode: u32) -> Result<(Self, bool)> {
+        let mut attempts = 0;
         loop {
-            match Self::create(name, value, mode) {
-                Err(error) if error.errno() == Some(Errno::EEXIST) => {}
-                other => return other.map(|semaphore| (semaphore, true)),
-            }
             match Self::open(name) {
-                // Removed between the two calls: make it.
                 Err(error) if error.errno() == Some(Errno::ENOENT) => {}
                 other => return other.map(|semaphore| (semaphore, false)),
+            }
+            attempts += 1;
+            match Self::create(name, value, mode) {
+                // Somebody was faster: open theirs. A name that stays taken and leads nowhere is a dangling link.
+                Err(error) if error.errno() == Some(Errno::EEXIST) && attempts < 64 => {}
+                other => return other.map(|semaphore| (semaphore, true)),
             }
         }
     }
@@ -167,20 +149,36 @@ impl NamedSemaphore {
     pub fn call_open(name: &str, flags: i32, mode: u32, value: u32) -> Result<Self> {
         posix_sem::sem_open(name, flags, mode, value)
             .called("sem_open")
-            .map(|address| Self { address })
+            .and_then(|address| {
+                // SAFETY: the page libc mapped for this semaphore, which lives until `sem_close` in our drop.
+                match unsafe { WatchedRange::new(address, posix_sem::SIZE_BYTES) } {
+                    Ok(range) => Ok(Self { address, range: Some(range) }),
+                    Err(error) => {
+                        drop(Self { address, range: None });
+                        Err(error)
+                    }
+                }
+            })
             .map_err(|error| error.on(Subject::Name(name.to_owned())))
     }
 
-    /// The semaphore itself.
-    #[must_use]
-    pub fn borrow(&self) -> PosixSemaphore {
+    /// Uses the semaphore.
+    ///
+    /// # Errors
+    /// What `act` answers; `ERR_SHM_TRUNCATED` once somebody truncated the semaphore's file.
+    pub fn with<T>(&self, act: impl FnOnce(PosixSemaphore) -> Result<T>) -> Result<T> {
         // SAFETY: libc keeps its mapping until `sem_close`, which only our drop calls.
-        unsafe { PosixSemaphore::at(self.address) }
+        let answer = act(unsafe { PosixSemaphore::at(self.address) });
+        if self.range.as_ref().is_some_and(WatchedRange::is_damaged) {
+            return Err(Error::own("ERR_SHM_TRUNCATED", "somebody truncated the semaphore's file"));
+        }
+        answer
     }
 }
 
 impl Drop for NamedSemaphore {
     fn drop(&mut self) {
+        self.range = None;
         // SAFETY: the address came from sem_open, and is closed once.
         let _ = unsafe { posix_sem::sem_close(self.address) };
     }

@@ -76,7 +76,8 @@ fn raise(id: i32, initial: &[u16]) -> Result<()> {
         operations.push(Operation { index, delta, flags: 0 });
     }
     if operations.is_empty() {
-        return Ok(());
+        // All zeroes: an operation that changes nothing still sets `sem_otime`, by which C programs tell a set that is ready.
+        operations.push(Operation { index: 0, delta: 0, flags: 0 });
     }
     match sysv_sem::semtimedop(id, &mut operations, None) {
         // More than SEMOPM at once: then by SETALL, which is also one step.
