@@ -82,7 +82,7 @@ test('names that sem_overview(7) does not know are refused by the class, and not
     refuses(t, () => PosixSemaphore.create('/shmem-test-never', { value }), 'options.value', `value ${value}`)
   }
   t.false(existsSync(fileOf('/shmem-test-never')))
-  t.true(readdirSync('/dev/shm').filter(name => name.startsWith('sem.') && !/^sem\.shmem-test/u.test(name)).length <= before)
+  t.true(readdirSync('/dev/shm').filter(name => name.startsWith('sem.') && !name.startsWith('sem.shmem-test')).length <= before)
 })
 
 test('the longest name works', t => {
@@ -155,7 +155,7 @@ test('the raw waits: sem_wait takes, sem_trywait is EAGAIN, sem_timedwait ETIMED
   sem_unlink(name)
   failsWith(t, () => sem_unlink(name), { code: 'ENOENT', syscall: 'sem_unlink', objectName: name })
   const full = sem_open(name, O_CREAT | O_EXCL, 0o600, MOST)
-  failsWith(t, () => sem_post(full), { code: 'EOVERFLOW', syscall: 'sem_post' })
+  failsWith(t, () => sem_post(full), { code: 'EOVERFLOW', syscall: 'sem_post', objectName: name })
   sem_close(full)
 })
 

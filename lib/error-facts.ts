@@ -17,3 +17,8 @@ export interface ErrorFacts {
   path?: string | undefined
   hint?: string | undefined
 }
+
+/** What an error is about: in words, and as the fields of the error. */
+export interface Subject extends Pick<ErrorFacts, 'key' | 'id' | 'objectName' | 'path'> {
+  words: string
+}

@@ -10,6 +10,7 @@
 
 import { channel } from 'node:diagnostics_channel'
 import { ShmError } from './errors.js'
+import type { Subject } from './error-facts.js'
 import { native, type Binding } from './native.js'
 
 /** Bad touches of one segment since it was opened. */
@@ -38,12 +39,12 @@ export interface FaultMessage {
 /** Watches one segment's marks, from its mapping to its next or its end. */
 export class FaultWatch {
   readonly #segment: Binding.NativeSegment
-  readonly #describe: () => string
+  readonly #describe: () => Subject
   #seenTotal = repaired[0] ?? 0
   #reported = NO_FAULTS
   #published = NO_FAULTS
 
-  constructor(segment: Binding.NativeSegment, describe: () => string) {
+  constructor(segment: Binding.NativeSegment, describe: () => Subject) {
     this.#segment = segment
     this.#describe = describe
     if (faultChannel.hasSubscribers) tellAtOnce(this)
@@ -66,7 +67,7 @@ export class FaultWatch {
     const counts = this.#segment.faults()
     const error = faultChannel.hasSubscribers ? explain(this.#published, counts, this.#describe()) : undefined
     this.#published = counts
-    if (error !== undefined) faultChannel.publish({ segment: this.#describe(), code: error.code, counts } satisfies FaultMessage)
+    if (error !== undefined) faultChannel.publish({ segment: this.#describe().words, code: error.code, counts } satisfies FaultMessage)
     return counts
   }
 }
@@ -103,23 +104,26 @@ function warnOfClosedTouches(): void {
   )
 }
 
-function explain(before: FaultCounts, now: FaultCounts, name: string): ShmError | undefined {
+function explain(before: FaultCounts, now: FaultCounts, { words, ...about }: Subject): ShmError | undefined {
   if (now.truncated !== before.truncated) {
     return new ShmError({
       code: 'ERR_SHM_TRUNCATED',
-      message: `bytes of ${name} beyond the object's present end were touched: they read zeroes, and writes to them are lost`
+      ...about,
+      message: `bytes of ${words} beyond the object's present end were touched: they read zeroes, and writes to them are lost`
     })
   }
   if (now.readOnly !== before.readOnly) {
     return new ShmError({
       code: 'ERR_SHM_READ_ONLY',
-      message: `read-only bytes of ${name} were written through a view: the shared bytes are unchanged, and the touched pages of this mapping are private copies until it is closed`
+      ...about,
+      message: `read-only bytes of ${words} were written through a view: the shared bytes are unchanged, and the touched pages of this mapping are private copies until it is closed`
     })
   }
   if (now.hole !== before.hole) {
     return new ShmError({
       code: 'ERR_SHM_HOLE',
-      message: `bytes of ${name} that are unmapped or protected were touched: they read zeroes, and writes to them are lost`
+      ...about,
+      message: `bytes of ${words} that are unmapped or protected were touched: they read zeroes, and writes to them are lost`
     })
   }
   return undefined

@@ -7,6 +7,7 @@
 import { resolve } from 'node:path'
 import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
+import type { Subject } from './error-facts.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
@@ -88,8 +89,8 @@ export class FileSegment extends Segment {
   }
 
   /** @internal */
-  protected override describe(): string {
-    return `file '${this.path}'`
+  protected override describe(): Subject {
+    return { words: `file '${this.path}'`, path: this.path }
   }
 
   /** `unlink(2)`. Works after `close()` too. ENOENT, EACCES, EPERM. */

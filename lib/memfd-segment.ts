@@ -8,6 +8,7 @@ import * as check from './arguments.js'
 import { objectStat, type ObjectStat } from './backing-object.js'
 import { closedError, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
+import type { Subject } from './error-facts.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
 import type { MemfdDescriptor } from './descriptor.js'
@@ -106,8 +107,8 @@ export class MemfdSegment extends Segment {
   }
 
   /** @internal */
-  protected override describe(): string {
-    return this.label === '' ? 'the memfd segment' : `memfd '${this.label}'`
+  protected override describe(): Subject {
+    return this.label === '' ? { words: 'the memfd segment' } : { words: `memfd '${this.label}'`, objectName: this.label }
   }
 
   /** Nothing to do: it has no name. The kernel frees it with the last user. */

@@ -11,7 +11,7 @@ import { MemfdSegment } from './memfd-segment.js'
 import { PosixSegment } from './posix-segment.js'
 import { SysvSegment } from './sysv-segment.js'
 import type { Descriptor } from './descriptor.js'
-import type { MapOptions } from './options.js'
+import { mapOptions, type MapOptions } from './options.js'
 import type { Segment } from './segment.js'
 
 /**
@@ -25,6 +25,8 @@ export function openDescriptor(descriptor: Descriptor, options?: Pick<MapOptions
   if (typeof descriptor !== 'object' || descriptor === null) throw wrongType('descriptor', 'what segment.descriptor answers', descriptor)
   const { access = descriptor.access, guard } = check.options<Pick<MapOptions, 'access' | 'guard'>>('options', options, ['access', 'guard'])
   const common: MapOptions = { access, ...(guard === undefined ? {} : { guard }) }
+  // Fields bent by hand are the caller's mistake; what goes wrong after this, the object's.
+  if ('offset' in descriptor) mapOptions({ ...common, offset: descriptor.offset, length: descriptor.size })
   let segment: Segment
   try {
     segment = open(descriptor, common)

@@ -6,6 +6,7 @@
 
 import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
+import type { Subject } from './error-facts.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
@@ -94,8 +95,8 @@ export class PosixSegment extends Segment {
   }
 
   /** @internal */
-  protected override describe(): string {
-    return `segment '${this.name}'`
+  protected override describe(): Subject {
+    return { words: `segment '${this.name}'`, objectName: this.name }
   }
 
   /** `shm_unlink(3)`. Works after `close()` too. ENOENT, EACCES. */

@@ -101,7 +101,7 @@ export class PosixSemaphore {
 
   /** The value (sem_getvalue(3)); stale the moment it returns. */
   get value(): number {
-    return this.#live().value()
+    return this.#run(semaphore => semaphore.value())
   }
 
   /** Whether `close()` was called. */
@@ -112,7 +112,7 @@ export class PosixSemaphore {
   /** Takes one now, if there is one (sem_trywait(3)). */
   tryWait(): 'acquired' | 'busy' {
     for (;;) {
-      const word = this.#live().tryWait()
+      const word = this.#run(semaphore => semaphore.tryWait())
       if (word >= 0) return word === 1 ? 'acquired' : 'busy'
     }
   }
@@ -120,12 +120,12 @@ export class PosixSemaphore {
   /** Takes one, waiting until there is one (sem_timedwait(3)). Blocks the thread. */
   waitSync(options?: WaitOptions): 'acquired' | 'timedOut' {
     const { timeoutMs } = check.options<WaitOptions>('options', options, ['timeoutMs'])
-    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#live().wait(sliceMs) === 1) ? 'acquired' : 'timedOut'
+    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#run(semaphore => semaphore.wait(sliceMs)) === 1) ? 'acquired' : 'timedOut'
   }
 
   /** Gives one (sem_post(3)). @throws {@link ShmError} EOVERFLOW beyond 2^31 - 1. */
   post(): void {
-    this.#live().post()
+    this.#run(semaphore => semaphore.post())
   }
 
   /** Closes it in this process (sem_close(3)); the semaphore itself stays. Idempotent. */
@@ -142,10 +142,18 @@ export class PosixSemaphore {
     native.posixSemaphoreRemove(this.name)
   }
 
-  /** A semaphore in bytes that were truncated or taken away waits on a private page for ever: the segment tells. */
-  #live(): Binding.NativePosixSemaphore {
+  /** What was done on bytes that were truncated or taken away was done on a private page: then the segment's error is the answer. */
+  #run<Answer>(act: (semaphore: Binding.NativePosixSemaphore) => Answer): Answer {
+    this.#look()
+    try {
+      return act(this.#native)
+    } finally {
+      this.#look()
+    }
+  }
+
+  #look(): void {
     if (!this.#closed && this.#segment !== undefined) nativeOf(this.#segment)
-    return this.#native
   }
 
   /** `close()`, for `using`. */

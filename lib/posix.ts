@@ -145,7 +145,7 @@ export function mmap(address: bigint | null, length: Size, prot: number, flags: 
 export function munmap(mapping: RawMapping, offset?: Size, length?: Size): void {
   const handle = rawMapping('mapping', mapping)
   if (offset === undefined && length === undefined) unmapRaw(handle, 'munmap')
-  else openRaw(handle, 'munmap').unmapPart(check.bytes('offset', offset ?? 0, 0), length === undefined ? TO_THE_END : check.bytes('length', length, 1))
+  else openRaw(handle, 'munmap').unmapPart(offset === undefined ? 0 : check.bytes('offset', offset, 0), length === undefined ? TO_THE_END : check.bytes('length', length, 1))
 }
 
 /** mprotect(2) of whole pages. EACCES EINVAL ENOMEM. */

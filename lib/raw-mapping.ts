@@ -48,7 +48,7 @@ export class RawMapping {
       throw error
     }
     this.#native = opened
-    this.#watch = new FaultWatch(opened, () => `the raw mapping at 0x${this.address.toString(16)}`)
+    this.#watch = new FaultWatch(opened, () => ({ words: `the raw mapping at 0x${this.address.toString(16)}` }))
     this.#syscall = syscall
     this.address = BigInt(opened.address)
     this.size = opened.size

@@ -8,6 +8,7 @@ import * as check from './arguments.js'
 import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
 import { FaultWatch, type FaultCounts } from './faults.js'
 import { native, type Binding } from './native.js'
+import type { Subject } from './error-facts.js'
 import { range, refuseTooLarge, type Access, type CheckedMap, type Range } from './options.js'
 import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
 import type { Descriptor } from './descriptor.js'
@@ -193,7 +194,8 @@ export abstract class Segment {
   write(offset: number, source: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string): number {
     const segment = this.#live()
     if (this.access === 'read') {
-      throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: `${this.describe()} is open for reading only` })
+      const { words, ...about } = this.describe()
+      throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: `${words} is open for reading only`, ...about })
     }
     const bytes = typeof source === 'string' ? Buffer.from(source) : asBytes('source', source)
     this.#span('source', offset, bytes.byteLength)
@@ -386,7 +388,7 @@ export abstract class Segment {
   }
 
   /** What error messages call it. @internal */
-  protected abstract describe(): string
+  protected abstract describe(): Subject
 }
 
 function asBytes(name: string, value: unknown): Uint8Array {

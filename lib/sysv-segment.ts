@@ -7,6 +7,7 @@
 import * as check from './arguments.js'
 import { wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
+import type { Subject } from './error-facts.js'
 import { createOptions, creation, mapOptions, mapping, type Access, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf, type SegmentStat } from './segment.js'
 import type { SysvDescriptor } from './descriptor.js'
@@ -177,8 +178,8 @@ export class SysvSegment extends Segment {
   }
 
   /** @internal */
-  protected override describe(): string {
-    return `System V segment ${this.id}`
+  protected override describe(): Subject {
+    return { words: `System V segment ${this.id}`, id: this.id }
   }
 
   /** `IPC_RMID`: gone with the last detach, its key free at once. Works after `close()` too. EPERM, EINVAL, EIDRM. */

@@ -33,7 +33,7 @@ const operations: Record<string, Operation> = {
   gzip: (bytes, done) => gzip(bytes, { level: 1, chunkSize: LARGE }, done),
   brotli: (bytes, done) => brotliCompress(bytes.subarray(0, LARGE / 16), done),
   randomFill: (bytes, done) => randomFill(bytes, done),
-  subtle: (bytes, done) => subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>).then(done, done),
+  subtle: async (bytes, done) => done(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>).catch((error: unknown) => error)),
   'fs.read': (bytes, done) => read(scratch().fd, bytes, 0, LARGE, 0, done),
   'fs.write': (bytes, done) => write(scratch().fd, bytes, 0, LARGE, 0, done),
   hash: (bytes, done) => done(createHash('sha256').update(bytes).digest())

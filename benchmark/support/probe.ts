@@ -1,0 +1,60 @@
+/** The C side: compiles a probe of `benchmark/probes` with `cc -O2` into a temporary folder and talks to it. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface, type Interface } from 'node:readline'
+import { probesFolder } from './paths.js'
+
+export interface ProbeCase {
+  name: string
+  iterations: number
+  /** Name, key or path of the object that the case works on, without white space. */
+  subject: string
+  sizeBytes?: number
+}
+
+/** Compiles a probe and returns the path of the result, which disappears with this process. */
+export function compileProbe(name: string, flags: readonly string[] = []): string {
+  const folder = mkdtempSync(join(tmpdir(), 'shmem-probe-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const output = join(folder, `${name}.node`)
+  try {
+    execFileSync('cc', ['-O2', ...flags, '-o', output, `${probesFolder}${name}.c`], { stdio: ['ignore', 'ignore', 'pipe'] })
+  } catch (error) {
+    throw new Error(`the C side of this benchmark does not compile: is a C compiler installed as cc?`, { cause: error })
+  }
+  return output
+}
+
+/** A probe that runs until `close()`; it answers one case at a time. */
+export class Probe {
+  readonly #child: ChildProcess
+  readonly #lines: Interface
+  /** Rejects when the probe ends, which it only does of itself when a call failed. */
+  readonly #death: Promise<never>
+
+  constructor(name: string) {
+    this.#child = spawn(compileProbe(name), { stdio: ['pipe', 'pipe', 'inherit'] })
+    if (this.#child.stdout === null) throw new Error('the probe has no output')
+    this.#lines = createInterface({ input: this.#child.stdout })
+    this.#child.stdin?.on('error', () => {})
+    this.#death = once(this.#child, 'exit').then(() => {
+      throw new Error(`the probe ${name} ended early`)
+    })
+    this.#death.catch(() => {})
+  }
+
+  /** Nanoseconds an operation. */
+  async measure({ name, iterations, subject, sizeBytes = 0 }: ProbeCase): Promise<number> {
+    const answer = once(this.#lines, 'line')
+    this.#child.stdin?.write(`${name} ${iterations} ${sizeBytes} ${subject}\n`)
+    const [line] = (await Promise.race([answer, this.#death])) as [string]
+    return Number(line)
+  }
+
+  close(): void {
+    this.#child.stdin?.end()
+  }
+}
