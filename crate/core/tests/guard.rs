@@ -136,3 +136,25 @@ fn threads_that_fault_while_others_map_and_release_meet_no_foreign_memory() {
         });
     });
 }
+
+#[test]
+fn a_mapping_that_is_closed_in_the_middle_of_a_repair_kills_nobody() {
+    for _ in 0..60 {
+        let mapping = anonymous(512);
+        mapping.protect(Extent::default(), flags::PROT_READ).unwrap();
+        let started = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Each write is a fault whose page is copied; somewhere among them the mapping goes.
+                for page in 0..512 {
+                    set(&mapping, page * PAGE, 1);
+                    started.store(true, Ordering::Relaxed);
+                }
+            });
+            while !started.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+            mapping.release();
+        });
+    }
+}

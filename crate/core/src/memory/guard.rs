@@ -149,8 +149,10 @@ fn exchange(page: usize, length_bytes: usize) -> Option<bool> {
     let exchanged = map_private(page, length_bytes, flags::MAP_FIXED).is_ok();
     if let Some(scratch) = scratch {
         if exchanged && readable {
-            // SAFETY: both are whole private pages of that length, writable, and apart.
-            unsafe { std::ptr::copy_nonoverlapping(scratch as *const u8, page as *mut u8, length_bytes) };
+            // By the kernel again: another thread may be closing the mapping, and then the page is gone. A plain copy would
+            // fault inside the handler, which nothing can repair.
+            // SAFETY: the kernel checks `page`; `scratch` is a private page of that length.
+            let _ = unsafe { mman::copy_checked(scratch, page, length_bytes) };
         }
         // SAFETY: `scratch` is ours alone, and forgotten after this.
         let _ = unsafe { mman::munmap(scratch, length_bytes) };

@@ -129,14 +129,15 @@ pub fn map_again(address: usize, length_bytes: usize) -> SysResult<usize> {
     if mapped == libc::MAP_FAILED { Err(last()) } else { Ok(mapped as usize) }
 }
 
-/// Copies `length_bytes` from `source` to `target`, by the kernel, so that an unreadable source is an errno and
+/// Copies `length_bytes` from `source` to `target`, by the kernel, so that a bad address is an errno and
 /// not a fault (`process_vm_readv(2)` on ourselves). Async-signal-safe.
 ///
 /// # Safety
-/// `target` must be valid for writes of that many bytes.
+/// What lies at `target` must be memory the caller may overwrite, with no Rust object in it; where nothing lies there, or nothing
+/// writable, the kernel answers EFAULT.
 ///
 /// # Errors
-/// EFAULT (unreadable) ENOSYS EPERM (a container's profile).
+/// EFAULT (unreadable source, unwritable target) ENOSYS EPERM (a container's profile).
 pub unsafe fn copy_checked(source: usize, target: usize, length_bytes: usize) -> SysResult<usize> {
     let local = libc::iovec { iov_base: target as *mut libc::c_void, iov_len: length_bytes };
     let remote = libc::iovec { iov_base: source as *mut libc::c_void, iov_len: length_bytes };
