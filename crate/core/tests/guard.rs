@@ -8,7 +8,7 @@ use shmem_core::memory::{
 };
 use shmem_core::sys::mman::flags;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use support::{get, kernel_mappings_within, set, unique_name};
 
 const PAGE: usize = 4096;
@@ -139,19 +139,19 @@ fn threads_that_fault_while_others_map_and_release_meet_no_foreign_memory() {
 
 #[test]
 fn a_mapping_that_is_closed_in_the_middle_of_a_repair_kills_nobody() {
-    for _ in 0..60 {
-        let mapping = anonymous(512);
+    for round in 0..300 {
+        let mapping = anonymous(64);
         mapping.protect(Extent::default(), flags::PROT_READ).unwrap();
-        let started = AtomicBool::new(false);
+        let written = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 // Each write is a fault whose page is copied; somewhere among them the mapping goes.
-                for page in 0..512 {
+                for page in 0..64 {
                     set(&mapping, page * PAGE, 1);
-                    started.store(true, Ordering::Relaxed);
+                    written.store(page + 1, Ordering::Relaxed);
                 }
             });
-            while !started.load(Ordering::Relaxed) {
+            while written.load(Ordering::Relaxed) <= round % 60 {
                 std::hint::spin_loop();
             }
             mapping.release();
