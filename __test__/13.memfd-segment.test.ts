@@ -5,17 +5,17 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { MemfdSegment, PosixSegment, ShmError, receiveFd, sendFd, type Seal } from 'shmem'
 import { close, ftruncate, memfd_create } from 'shmem/posix'
 import { compileC } from './support/c-program.js'
 import { startCommand } from './support/child.js'
+import { hugePagePool } from './support/huge-pages.js'
 import { asOther, whyNotOther } from './support/namespace.js'
 import { Peer, objectName, temporaryFolder } from './support/peer.js'
 import { skip } from './support/skip.js'
 
 const PAGE = 4096
-const POOL = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 
 test('a memfd has a label, a descriptor of its own, and no name anywhere', t => {
   const segment = MemfdSegment.create('frames', { size: '64KiB' })
@@ -264,8 +264,9 @@ test('what is no regular object is refused: a pipe, a folder, an empty memfd, a 
   }
 })
 
-test.serial('huge pages: required with an empty pool is ENOMEM with a hint, preferred falls back', t => {
-  if (Number(readFileSync(POOL, 'utf8')) > 0) return skip(t, 'this machine has a huge page pool')
+test.serial('huge pages: required with an empty pool is ENOMEM with a hint, preferred falls back', async t => {
+  const reason = await hugePagePool(t, 0)
+  if (reason !== undefined) return skip(t, reason)
   const error = t.throws(() => MemfdSegment.create('huge', { size: 2 ** 21, hugePages: 'require' }), { instanceOf: ShmError, code: 'ENOMEM' })
   t.regex(error?.hint ?? '', /HugePages_Free.*vm\.nr_hugepages/)
   using fallback = MemfdSegment.create('huge', { size: 2 ** 21, hugePages: 'prefer' })
@@ -276,7 +277,7 @@ test.serial('huge pages: required with an empty pool is ENOMEM with a hint, pref
 })
 
 test.serial('huge pages: with a reserved pool the segment is on them, whole, in every process', async t => {
-  const reason = reservePool(t, 4)
+  const reason = await hugePagePool(t, 4)
   if (reason !== undefined) return skip(t, reason)
   using huge = MemfdSegment.create('huge', { size: 3_000_000, hugePages: 'require', hugePageSize: '2MiB' })
   t.like(huge.stat().hugePages, { kind: 'hugetlb', pageSizeBytes: 2 ** 21, bytes: 2 ** 22 })
@@ -292,14 +293,3 @@ test.serial('huge pages: with a reserved pool the segment is on them, whole, in 
 })
 
 /** Reserves huge pages until the end of the test, or says why not. */
-function reservePool(t: ExecutionContext, count: number): string | undefined {
-  if (process.getuid?.() !== 0) return 'reserving huge pages needs root'
-  const before = readFileSync(POOL, 'utf8')
-  try {
-    t.teardown(() => writeFileSync(POOL, before))
-    writeFileSync(POOL, String(Number(before) + count))
-  } catch (error) {
-    return `huge pages cannot be reserved: ${(error as Error).message}`
-  }
-  return Number(readFileSync(POOL, 'utf8')) < Number(before) + count ? 'the kernel finds no free huge pages' : undefined
-}

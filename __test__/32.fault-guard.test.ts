@@ -3,8 +3,8 @@
  * played in a child process (children/fault-guard.ts).
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
 import test from 'ava'
+import { hugePagePool } from './support/huge-pages.js'
 import { scenario, survives } from './support/scenario.js'
 import { skip } from './support/skip.js'
 
@@ -44,17 +44,8 @@ test('without a guard a touch beyond the end dies by SIGBUS', async t => {
 })
 
 test.serial('on huge pages the guard exchanges a whole huge page', async t => {
-  const pool = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
-  const before = readPool(pool)
-  if (before === undefined) return skip(t, 'this kernel has no 2 MiB pages')
-  if (before < 8) {
-    try {
-      writeFileSync(pool, '8')
-    } catch (error) {
-      return skip(t, `the pool cannot be reserved: ${(error as Error).message}`)
-    }
-    t.teardown(() => writeFileSync(pool, String(before)))
-  }
+  const reason = await hugePagePool(t, 8)
+  if (reason !== undefined) return skip(t, reason)
   await survives(t, 'fault-guard', 'huge-pages')
 })
 
@@ -70,11 +61,3 @@ test('the guard works under Bun where it is installed', async t => {
   if (bun === undefined) return skip(t, 'bun is not in the PATH; npm run test:runtimes runs children/segments there')
   await survives(t, 'fault-guard', 'every-builtin', { runtime: bun })
 })
-
-function readPool(path: string): number | undefined {
-  try {
-    return Number(readFileSync(path, 'latin1'))
-  } catch {
-    return undefined
-  }
-}

@@ -10,7 +10,7 @@ import * as posix from 'shmem/posix'
 import * as sysv from 'shmem/sysv'
 
 const [way = '', rounds = '0', folder = ''] = process.argv.slice(2)
-const WARM_UP = 3_000
+const WARM_UP = 9_500
 const SIZE = 65_536
 const name = `/shmem-test-${process.pid}`
 const shared = PosixSegment.create(`${name}-shared`, { size: SIZE })

@@ -208,12 +208,24 @@ async function run(seed: string, steps: string): Promise<void> {
   for (let index = 0; index < Number(steps); index++) {
     const name = world.random.of(names)
     // Synchronously, and before the step: the last line tells which step killed the process.
-    writeSync(1, `${index} ${name}\n`)
+    say(`${index} ${name}\n`)
     if ((await world.step(name)) === 'done') answers.set(name, (answers.get(name) ?? 0) + 1)
   }
   const never = names.filter(name => !answers.has(name) && name !== 'share')
   assert.deepEqual(never, [], 'steps that never succeeded test nothing')
   await Promise.all(world.workers.map(worker => worker.terminate()))
+}
+
+/** The pipe to the parent does not block: where it is full, once more. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, line)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
 }
 
 /** A worker that touches what it was given, and segments of its own, until it ends or is ended. */
