@@ -6,7 +6,9 @@ import { openSync, readFileSync, statSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { ShmError } from 'shmem'
 import * as c from 'shmem/posix'
+import { hugePagePool } from './support/huge-pages.js'
 import { Peer, objectName, temporaryFolder } from './support/peer.js'
+import { skip } from './support/skip.js'
 
 const PAGE = 4096
 const RW = c.PROT_READ | c.PROT_WRITE
@@ -30,6 +32,12 @@ function object(t: ExecutionContext, size = PAGE): { name: string; fd: number } 
 
 /** Bytes that this process has locked. */
 const locked = (): number => Number(/VmLck:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024
+
+/** What /proc/self/smaps says of the mapping that begins where this one does. */
+function kernelSays(mapping: { address: bigint }): string {
+  const maps = readFileSync('/proc/self/smaps', 'utf8')
+  return maps.slice(maps.search(new RegExp(`^${mapping.address.toString(16)}-`, 'm'))).split('VmFlags')[0] ?? ''
+}
 
 const bytes = (mapping: { buffer: ArrayBuffer }): Uint8Array => new Uint8Array(mapping.buffer)
 
@@ -105,6 +113,25 @@ test('MAP_SHARED reaches the object, MAP_PRIVATE does not, MAP_POPULATE brings p
   bytes(own)[PAGE] = 2
   t.deepEqual([bytes(second)[0], bytes(own)[PAGE]], [1, 2])
   for (const mapping of [shared, own, second]) c.munmap(mapping)
+})
+
+test('PROT_EXEC and MAP_LOCKED are what the kernel says of the mapping; MAP_SYNC is refused where there is no such memory', t => {
+  const code = pages(t, 1, c.PROT_READ | c.PROT_EXEC)
+  t.regex(kernelSays(code), /^\S+ r-xs /)
+  const resident = pages(t, 2, RW, ANONYMOUS | c.MAP_LOCKED)
+  t.regex(kernelSays(resident), /Locked: +8 kB/)
+  const { fd } = object(t)
+  t.like(t.throws(() => c.mmap(null, PAGE, RW, c.MAP_SHARED_VALIDATE | c.MAP_SYNC, fd, 0), { code: 'EOPNOTSUPP' }), { syscall: 'mmap' })
+})
+
+test.serial('MAP_HUGETLB takes pages of the size in the flags from the pool', async t => {
+  const missing = await hugePagePool(t, 1)
+  if (missing !== undefined) return skip(t, missing)
+  const huge = c.mmap(null, 2 ** 21, RW, ANONYMOUS | c.MAP_HUGETLB | c.MAP_HUGE_2MB, -1, 0)
+  bytes(huge)[2 ** 21 - 1] = 7
+  t.regex(kernelSays(huge), /KernelPageSize: +2048 kB/)
+  c.munmap(huge)
+  t.like(t.throws(() => c.mmap(null, 2 ** 30, RW, ANONYMOUS | c.MAP_HUGETLB | c.MAP_HUGE_2MB, -1, 0), { code: 'ENOMEM' }), { syscall: 'mmap' })
 })
 
 test('munmap of a part leaves a hole that reads zeroes and is reported; the rest works', t => {

@@ -35,6 +35,7 @@ const failures: [string, () => unknown, Record<string, unknown>][] = [
   ['a set\'s id that is absent', () => SysvSemaphoreSet.attach(2 ** 31 - 1), { code: 'EINVAL', errno: -22, syscall: 'semctl', id: 2 ** 31 - 1 }],
   ['a semaphore that is absent', () => PosixSemaphore.open('/shmem-test-absent'), { code: 'ENOENT', errno: -2, syscall: 'sem_open', objectName: '/shmem-test-absent' }],
   ['a path that is absent', () => FileSegment.open('/tmp/shmem-test-absent/x'), { code: 'ENOENT', errno: -2, syscall: 'open', path: '/tmp/shmem-test-absent/x' }],
+  ['a file on huge pages', () => FileSegment.create('/tmp/shmem-test-huge', { size: 1, hugePages: 'require' } as { size: number }), { code: 'EINVAL', errno: -22, syscall: 'open', path: '/tmp/shmem-test-huge' }],
   ['a folder', () => FileSegment.open('/tmp'), { code: 'EISDIR', errno: -21, syscall: 'open', path: '/tmp' }],
   ['a descriptor that is closed', () => MemfdSegment.fromFd(1_000_000), { code: 'EBADF', errno: -9 }],
   ['a process that is absent', () => MemfdSegment.fromProcess(2 ** 31 - 1, 0), { code: 'ENOENT', errno: -2, path: '/proc/2147483647/fd/0' }],

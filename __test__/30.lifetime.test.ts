@@ -18,6 +18,8 @@ const claims: Record<string, string> = {
   'mappings inside mappings close in any order': 'raw-mapping-inside-mapping',
   'more closed segments than the quarantine keeps leave their views empty': 'quarantine-overflow',
   'no method of a segment leaves a view over memory that is gone': 'internals-do-not-revoke',
+  'an object that grew beyond one buffer is mapped, and makes none': 'grown-beyond-a-buffer',
+  'a replaced array iterator is handed no native segment': 'iterator-steals-nothing',
   'process.exit in nested calls with everything open ends with its code': 'exit-in-nested-calls',
   'process.exit while workers write ends with its code': 'exit-with-busy-workers'
 }

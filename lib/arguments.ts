@@ -5,6 +5,7 @@
  * @internal
  */
 
+import { fileURLToPath } from 'node:url'
 import { outOfRange, wrongType, wrongValue } from './errors.js'
 
 const UNITS: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 }
@@ -71,9 +72,9 @@ export function text(name: string, value: unknown): string {
   return value
 }
 
-/** A path: text, a `file:` URL, or nothing else. */
+/** A path, as text or as a `file:` URL. */
 export function path(name: string, value: unknown): string {
-  const plain = text(name, value instanceof URL && value.protocol === 'file:' ? decodeURIComponent(value.pathname) : value)
+  const plain = text(name, value instanceof URL && value.protocol === 'file:' ? fileURLToPath(value) : value)
   if (Buffer.byteLength(plain) > 4095) throw outOfRange(name, 'a path of at most 4095 bytes', plain)
   return plain
 }

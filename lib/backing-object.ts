@@ -51,26 +51,31 @@ export function objectStat<Kind extends SegmentStat['kind']>(
   }
 }
 
+/** Checks a change; what is not given stays undefined. @internal */
+export function ownerChange(value: unknown): Record<keyof OwnerChange, number | undefined> {
+  const { uid, gid, mode } = check.options<OwnerChange>('change', value, ['uid', 'gid', 'mode'])
+  return {
+    uid: uid === undefined ? undefined : check.integer('change.uid', uid, 0, 2 ** 32 - 2),
+    gid: gid === undefined ? undefined : check.integer('change.gid', gid, 0, 2 ** 32 - 2),
+    mode: mode === undefined ? undefined : check.mode('change.mode', mode, 0)
+  }
+}
+
 /** fchmod(2) and fchown(2). @internal */
 export function setOwner(segment: Binding.NativeSegment, change: OwnerChange): void {
-  const { uid, gid, mode } = check.options<OwnerChange>('change', change, ['uid', 'gid', 'mode'])
-  segment.setOwner(
-    mode === undefined ? undefined : check.mode('change.mode', mode, 0),
-    uid === undefined ? undefined : check.integer('change.uid', uid, 0, 2 ** 32 - 2),
-    gid === undefined ? undefined : check.integer('change.gid', gid, 0, 2 ** 32 - 2)
-  )
+  const { uid, gid, mode } = ownerChange(change)
+  segment.setOwner(mode, uid, gid)
 }
 
 /** Named objects live on file systems of base pages: requiring huge ones there is an error, preferring them is not. @internal */
-export function refuseHugePages(options: CheckedCreate, name: string): void {
-  if ((options.wishes & native.WISH_REQUIRE_HUGE) !== 0) {
-    throw new ShmError({
-      code: 'EINVAL',
-      errno: -22,
-      syscall: 'shm_open',
-      message: `EINVAL: invalid argument, shm_open '${name}' (named objects cannot be on hugetlb pages)`,
-      objectName: name,
-      hint: 'MemfdSegment and SysvSegment can; advise(range, "hugepage") asks for transparent ones'
-    })
-  }
+export function refuseHugePages(options: CheckedCreate, syscall: 'shm_open' | 'open', name: string): void {
+  if ((options.wishes & native.WISH_REQUIRE_HUGE) === 0) return
+  throw new ShmError({
+    code: 'EINVAL',
+    errno: -22,
+    syscall,
+    message: `EINVAL: invalid argument, ${syscall} '${name}' (named objects cannot be on hugetlb pages)`,
+    [syscall === 'open' ? 'path' : 'objectName']: name,
+    hint: 'MemfdSegment and SysvSegment can; advise(range, "hugepage") asks for transparent ones'
+  })
 }

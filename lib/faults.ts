@@ -43,11 +43,17 @@ export class FaultWatch {
   #seenTotal = repaired[0] ?? 0
   #reported = NO_FAULTS
   #published = NO_FAULTS
+  #told: WeakRef<FaultWatch> | undefined
 
   constructor(segment: Binding.NativeSegment, describe: () => Subject) {
     this.#segment = segment
     this.#describe = describe
-    if (faultChannel.hasSubscribers) tellAtOnce(this)
+    if (faultChannel.hasSubscribers) this.#told = tellAtOnce(this)
+  }
+
+  /** The segment is closed, or mapped anew: what it counts from now on is not of this mapping. */
+  end(): void {
+    if (this.#told !== undefined) told.delete(this.#told)
   }
 
   /** The error to throw if the segment was touched badly since the last look. */
@@ -77,10 +83,12 @@ const told = new Set<WeakRef<FaultWatch>>()
 let listening = false
 
 /** From the first call on, a thread of the image wakes the event loop when a fault was repaired. */
-function tellAtOnce(watch: FaultWatch): void {
+function tellAtOnce(watch: FaultWatch): WeakRef<FaultWatch> {
   if (!listening) native.watchFaults(tellAll)
   listening = true
-  told.add(new WeakRef(watch))
+  const reference = new WeakRef(watch)
+  told.add(reference)
+  return reference
 }
 
 function tellAll(): void {
@@ -91,7 +99,7 @@ function tellAll(): void {
   }
 }
 
-let closedTouches = 0
+let closedTouches = native.touchesAfterClose()
 
 /** Nobody is left to throw at: a warning tells that a thread of the runtime still used a closed segment's memory. */
 function warnOfClosedTouches(): void {
@@ -129,7 +137,7 @@ function explain(before: FaultCounts, now: FaultCounts, { words, ...about }: Sub
   return undefined
 }
 
-/** The guard's own counter where the runtime allows a view of it, else a word that asks the image at each look. */
+/** The guard's own counter where the runtime allows a view of it, else a word that never moves. */
 function counter(): { readonly [index: number]: number | undefined } {
   try {
     return new Uint32Array(native.repairedFaults())

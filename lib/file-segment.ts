@@ -64,7 +64,7 @@ export class FileSegment extends Segment {
   static #make(path: string, options: FileCreateOptions, open: typeof native.fileCreate): FileSegment {
     const checked = createOptions(options)
     const absolute = resolve(check.path('path', path))
-    refuseHugePages(checked, absolute)
+    refuseHugePages(checked, 'open', absolute)
     return new FileSegment(absolute, open(absolute, ...creation(checked)), checked).settle(checked)
   }
 

@@ -47,7 +47,7 @@ const ROWS: Row[] = [
   { code: 'EBUSY', syscalls: ['fcntl'], hint: 'Sealing against writing needs that nobody has it mapped for writing: create with access "read", or seal "future-write"' },
   { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },
   { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
-  { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: refresh() maps what is left' },
+  { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: the refresh() of a segment maps what is left; raw mappings and semaphores are opened again' },
   { code: 'ERR_SHM_REMOVED', hint: 'Open it with { keepFd: true } to go on after the name is gone' }
 ]
 

@@ -6,20 +6,32 @@
 
 import * as check from './arguments.js'
 import { objectStat, type ObjectStat } from './backing-object.js'
-import { closedError, wrongType } from './errors.js'
+import { closedError, outOfRange, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
-import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
+import { CREATE_WORDS, createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
+import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from './posix.js'
 import type { MemfdDescriptor } from './descriptor.js'
 
 const SEAL_WORDS = ['seal', 'shrink', 'grow', 'write', 'future-write'] as const
+const MEMFD_WORDS = [...CREATE_WORDS.filter(word => word !== 'keepFd'), 'seals']
+/** Of memfd_create(2), in bytes. */
+const LONGEST_LABEL = 249
 
 /**
  * What an object promises from now on, for everybody: no further seals, not to shrink, not to grow, not to be written, not to
  * be mapped for writing anew (Linux 5.1).
  */
 export type Seal = (typeof SEAL_WORDS)[number]
+
+const SEALS: Record<Seal, number> = {
+  seal: F_SEAL_SEAL,
+  shrink: F_SEAL_SHRINK,
+  grow: F_SEAL_GROW,
+  write: F_SEAL_WRITE,
+  'future-write': F_SEAL_FUTURE_WRITE
+}
 
 /** {@link CreateOptions} for memfds. */
 export interface MemfdCreateOptions extends Omit<CreateOptions, 'keepFd'> {
@@ -50,13 +62,11 @@ export class MemfdSegment extends Segment {
    * `ERR_SHM_NO_MEMORY` (more than the machine or control group has left).
    */
   static create(label: string, options: MemfdCreateOptions): MemfdSegment {
-    const { seals = [], ...rest } = check.options<MemfdCreateOptions>('options', options, [
-      'access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize', 'seals'
-    ])
+    const { seals = [], ...rest } = check.options<MemfdCreateOptions>('options', options, MEMFD_WORDS)
     const checked = createOptions(rest)
     const bits = sealBits('options.seals', seals)
     const plain = check.text('label', label)
-    if (Buffer.byteLength(plain) > 249) check.integer('label.length', Buffer.byteLength(plain), 1, 249)
+    if (Buffer.byteLength(plain) > LONGEST_LABEL) throw outOfRange('label', `at most ${LONGEST_LABEL} bytes`, plain)
     return new MemfdSegment(plain, native.memfdCreate(plain, ...creation(checked), bits), checked).settle(checked)
   }
 
@@ -114,18 +124,6 @@ export class MemfdSegment extends Segment {
   /** Nothing to do: it has no name. The kernel frees it with the last user. */
   override remove(): void {}
 }
-
-const SEALS: Record<Seal, number> = (() => {
-  const constants = native.posixConstants()
-  const bit = (name: string): number => constants[name] ?? 0
-  return {
-    seal: bit('F_SEAL_SEAL'),
-    shrink: bit('F_SEAL_SHRINK'),
-    grow: bit('F_SEAL_GROW'),
-    write: bit('F_SEAL_WRITE'),
-    'future-write': bit('F_SEAL_FUTURE_WRITE')
-  }
-})()
 
 function sealBits(name: string, seals: unknown): number {
   if (!Array.isArray(seals)) throw wrongType(name, 'an array of seals', seals)

@@ -64,7 +64,8 @@ export interface Range {
 }
 
 const MAP_WORDS = ['access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'keepFd'] as const
-const CREATE_WORDS = [...MAP_WORDS, 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize'] as const
+/** The names of all options of creating. @internal */
+export const CREATE_WORDS = [...MAP_WORDS, 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize'] as const
 const ACCESS_WORDS = ['read', 'write', 'copy-on-write'] as const
 const ACCESS_WISHES = { read: native.WISH_READ_ONLY, write: 0, 'copy-on-write': native.WISH_COPY_ON_WRITE }
 const ALL_DEFAULTS = Object.freeze({ wishes: 0, offset: 0, length: 0, access: 'write' as const, prefault: false, lockMemory: false })

@@ -22,7 +22,7 @@ const RETRY_MS = 10
  * receiver to be there. Any program that takes one byte with SCM_RIGHTS can receive (Python: `socket.recv_fds`).
  *
  * @param socketPath a path, or a name of the abstract namespace with a leading `@`
- * @throws {@link ShmError} ENOENT or ECONNREFUSED (nobody waits), EBADF, EACCES
+ * @throws {@link ShmError} ENOENT or ECONNREFUSED (nobody waits), EAGAIN (too many wait to be received), EBADF, EACCES
  */
 export function sendFd(socketPath: string, fd: number, options?: PassOptions): void {
   const path = check.path('socketPath', socketPath)
@@ -34,7 +34,7 @@ export function sendFd(socketPath: string, fd: number, options?: PassOptions): v
       native.sendFd(path, number)
       return true
     } catch (error) {
-      if (!['ENOENT', 'ECONNREFUSED'].includes((error as ShmError).code)) throw error
+      if (!['ENOENT', 'ECONNREFUSED', 'EAGAIN'].includes((error as ShmError).code)) throw error
       absent = error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(sliceMs, RETRY_MS))
       return false

@@ -70,7 +70,7 @@ export class PosixSegment extends Segment {
   static #make(name: string, options: PosixCreateOptions, open: typeof native.posixCreate): PosixSegment {
     const checked = createOptions(options)
     const plain = check.objectName('name', name)
-    refuseHugePages(checked, plain)
+    refuseHugePages(checked, 'shm_open', plain)
     return new PosixSegment(plain, open(plain, ...creation(checked)), checked).settle(checked)
   }
 

@@ -82,14 +82,14 @@ export class PosixSemaphore {
    * @throws {@link ShmError} `ERR_SHM_READ_ONLY`, `ERR_SHM_CLOSED`; RangeError for an offset that is not aligned or too near the end.
    */
   static at(segment: Segment, offset: number): PosixSemaphore {
-    return new PosixSemaphore(native.posixSemaphoreAt(...place(segment, offset)), segment)
+    return new PosixSemaphore(native.posixSemaphoreAt(memoryOf(segment), place(segment, offset)), segment)
   }
 
   /** Makes one at `offset` of a segment (sem_init(3), shared between processes). Nobody may be using those bytes. Errors as {@link PosixSemaphore.at}. */
   static init(segment: Segment, offset: number, options?: Pick<PosixSemaphoreCreateOptions, 'value'>): PosixSemaphore {
     const { value = 0 } = check.options<PosixSemaphoreCreateOptions>('options', options, ['value'])
     return new PosixSemaphore(
-      native.posixSemaphoreAt(...place(segment, offset), check.integer('options.value', value, 0, MAX_VALUE)),
+      native.posixSemaphoreAt(memoryOf(segment), place(segment, offset), check.integer('options.value', value, 0, MAX_VALUE)),
       segment
     )
   }
@@ -167,14 +167,18 @@ function creation(value: unknown): { value: number; mode: number } {
   return { value: check.integer('options.value', first, 0, MAX_VALUE), mode: check.mode('options.mode', mode, 0o600) }
 }
 
-function place(segment: Segment, offset: number): [Binding.NativeSegment, number] {
+/** Never in an array that is spread: the iterator of arrays is anybody's to replace, and would be handed the native segment. */
+function memoryOf(segment: Segment): Binding.NativeSegment {
   if (!(segment instanceof Segment)) throw wrongType('segment', 'a segment', segment)
-  const opened = nativeOf(segment)
+  return nativeOf(segment)
+}
+
+function place(segment: Segment, offset: number): number {
   if (segment.access === 'read') {
     throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: 'a semaphore needs a segment that is open for writing' })
   }
   check.integer('offset', offset, 0, segment.size)
   if (offset % ALIGN_BYTES !== 0) throw outOfRange('offset', `a multiple of ${ALIGN_BYTES}`, offset)
   if (offset + SIZE_BYTES > segment.size) throw outOfRange('offset', `at least ${SIZE_BYTES} bytes before the end (${segment.size})`, offset)
-  return [opened, offset]
+  return offset
 }

@@ -86,6 +86,7 @@ export class RawMapping {
   /** Detaches the buffer and unmaps. */
   #unmap(syscall: string): void {
     const opened = this.#open(syscall)
+    this.#watch.end()
     this.#native = undefined
     opened.close(this.#buffer)
   }

@@ -141,6 +141,8 @@ export abstract class Segment {
   get buffer(): ArrayBuffer {
     if (this.#native === undefined) return this.#buffer ?? EMPTY
     this.#throwNews()
+    // Somebody may have grown the object before refresh().
+    refuseTooLarge(this.#size, this.kind !== 'sysv')
     return (this.#buffer ??= this.#native.arrayBuffer())
   }
 
@@ -291,14 +293,18 @@ export abstract class Segment {
   /**
    * Maps the object anew if somebody resized it: what was mapped to its end goes to its new end, a part with a length is as long
    * as it was where the object still is. Answers whether `buffer` is another one now. It takes the place of the report of
-   * `ERR_SHM_TRUNCATED`. Errors as {@link Segment.resize}, and `ERR_SHM_EMPTY` where nothing is left at this offset.
+   * `ERR_SHM_TRUNCATED`. Errors as {@link Segment.resize}, `ERR_SHM_EMPTY` where nothing is left at this offset,
+   * and `ERR_SHM_BUFFER_TOO_LARGE` where it grew beyond one buffer: then it is mapped, and has no buffer until it shrinks.
    */
   refresh(): boolean {
     const segment = this.#open()
     const error = this.#watch.news()
     if (error !== undefined && error.code !== 'ERR_SHM_TRUNCATED') throw error
+    // A subscriber of the fault channel may have closed it just now.
+    this.#open()
     const changed = segment.refresh(this.#buffer)
     if (changed) this.#remapped(segment)
+    refuseTooLarge(this.#size)
     return changed
   }
 
@@ -310,6 +316,7 @@ export abstract class Segment {
     const segment = this.#native
     if (segment === undefined) return
     const unreported = this.#watch.news()
+    this.#watch.end()
     this.#native = undefined
     this.#bytes = undefined
     segment.close(this.#buffer)
@@ -384,6 +391,7 @@ export abstract class Segment {
     this.#buffer = undefined
     this.#bytes = undefined
     this.#size = segment.size
+    this.#watch.end()
     this.#watch = this.#watchOver(segment)
   }
 

@@ -8,8 +8,11 @@ import * as check from './arguments.js'
 import { wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
-import { createOptions, creation, mapOptions, mapping, type Access, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
+import { CREATE_WORDS, createOptions, creation, mapOptions, mapping, type Access, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf, type SegmentStat } from './segment.js'
+import { SHM_DEST, SHM_LOCKED } from './sysv.js'
+import { changedOwner, date, identifier } from './sysv-object.js'
+import type { OwnerChange } from './backing-object.js'
 import type { SysvDescriptor } from './descriptor.js'
 
 /** The key that names nothing: a segment made with it is reached by its identifier only. */
@@ -54,8 +57,6 @@ export interface SysvStat extends SegmentStat {
 }
 
 const UNSUITABLE = ['offset', 'length', 'keepFd'] as const
-const SHM_DEST = native.sysvConstants()['SHM_DEST'] ?? 0
-const SHM_LOCKED = native.sysvConstants()['SHM_LOCKED'] ?? 0
 
 /**
  * A System V segment, attached. Outlives the processes that use it until it is removed; keys are looked up in the IPC
@@ -114,13 +115,13 @@ export class SysvSegment extends Segment {
   /** Attaches by identifier (shmat(2)). @throws {@link ShmError} EINVAL (no such identifier), EACCES, EIDRM, ENOMEM. */
   static attach(id: number, options?: SysvMapOptions): SysvSegment {
     const checked = mapOptions(suitable(options))
-    const opened = native.sysvAttach(check.integer('id', id, 0, 2 ** 31 - 1), ...mapping(checked))
+    const opened = native.sysvAttach(identifier(id), ...mapping(checked))
     return new SysvSegment(IPC_PRIVATE, opened, checked).settle(checked)
   }
 
   /** Removes a segment by identifier (IPC_RMID): at once, or with the last detach. @throws {@link ShmError} EINVAL, EIDRM, EPERM. */
   static remove(id: number): void {
-    native.sysvRemove(check.integer('id', id, 0, 2 ** 31 - 1))
+    native.sysvRemove(identifier(id))
   }
 
   override get descriptor(): SysvDescriptor {
@@ -153,16 +154,9 @@ export class SysvSegment extends Segment {
   }
 
   /** Changes owner and mode (IPC_SET); what is not given stays. @throws {@link ShmError} EPERM unless owner, creator or root. */
-  set(change: { uid?: number; gid?: number; mode?: number }): void {
-    const { uid, gid, mode } = check.options<typeof change>('change', change, ['uid', 'gid', 'mode'])
+  set(change: OwnerChange): void {
     nativeOf(this)
-    const now = native.sysvStat(this.id)
-    native.sysvSet(
-      this.id,
-      uid === undefined ? now.uid : check.integer('change.uid', uid, 0, 2 ** 32 - 2),
-      gid === undefined ? now.gid : check.integer('change.gid', gid, 0, 2 ** 32 - 2),
-      check.mode('change.mode', mode, now.mode & 0o777)
-    )
+    native.sysvSet(this.id, ...changedOwner(change, native.sysvStat(this.id)))
   }
 
   /** `SHM_LOCK`: pages stay in RAM once they were touched; `stat().lockedInMemory` shows it. ENOMEM, EPERM (RLIMIT_MEMLOCK). */
@@ -189,9 +183,7 @@ export class SysvSegment extends Segment {
 }
 
 function suitable<T extends object>(options: T | undefined, extra: readonly string[] = []): T {
-  const given = check.options<T>('options', options, [
-    'access', 'guard', 'prefault', 'lockMemory', 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize', ...UNSUITABLE, ...extra
-  ])
+  const given = check.options<T>('options', options, [...CREATE_WORDS, ...extra])
   for (const word of UNSUITABLE) {
     if (word in given) throw wrongValue(`options.${word}`, 'absent: System V segments are attached whole, and have no descriptor', (given as Record<string, unknown>)[word])
   }
@@ -199,8 +191,4 @@ function suitable<T extends object>(options: T | undefined, extra: readonly stri
     throw wrongValue('options.access', '"read" or "write" for System V', 'copy-on-write')
   }
   return given
-}
-
-function date(seconds: number): Date | null {
-  return seconds === 0 ? null : new Date(seconds * 1000)
 }

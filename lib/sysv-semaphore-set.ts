@@ -7,12 +7,12 @@
 import * as check from './arguments.js'
 import { closedError, outOfRange, wrongType, wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
+import { IPC_NOWAIT, IPC_PRIVATE, SEM_UNDO } from './sysv.js'
+import { changedOwner, date, identifier } from './sysv-object.js'
 import { waitInSlices } from './waiting.js'
+import type { OwnerChange } from './backing-object.js'
 
 const MAX_VALUE = 32_767
-const constants = native.sysvConstants()
-const IPC_NOWAIT = constants['IPC_NOWAIT'] ?? 0
-const SEM_UNDO = constants['SEM_UNDO'] ?? 0
 
 /** How a set is created. */
 export interface SemaphoreSetCreateOptions {
@@ -84,10 +84,16 @@ export class SysvSemaphoreSet {
   #removed = false
 
   private constructor(id: number, key: number, created: boolean) {
-    this.id = check.integer('id', id, 0, 2 ** 31 - 1)
+    this.id = identifier(id)
     this.key = key
     this.created = created
-    this.count = native.semaphoreSetStat(id).count
+    try {
+      this.count = native.semaphoreSetStat(id).count
+    } catch (error) {
+      // A mode that forbids its own maker to look: nobody would learn the identifier.
+      if (created) SysvSemaphoreSet.remove(id)
+      throw error
+    }
   }
 
   /**
@@ -104,7 +110,7 @@ export class SysvSemaphoreSet {
   /** Opens the set of a key. @throws {@link ShmError} ENOENT, EACCES. */
   static open(key: number): SysvSemaphoreSet {
     const number = check.int32('key', key)
-    if (number === 0) throw wrongValue('key', 'not IPC_PRIVATE, which names no set: attach by id', key)
+    if (number === IPC_PRIVATE) throw wrongValue('key', 'not IPC_PRIVATE, which names no set: attach by id', key)
     return new SysvSemaphoreSet(native.semaphoreSetOpen(number, 0), number, false)
   }
 
@@ -122,12 +128,12 @@ export class SysvSemaphoreSet {
 
   /** Uses a set by its identifier. @throws {@link ShmError} EINVAL, EIDRM, EACCES. */
   static attach(id: number): SysvSemaphoreSet {
-    return new SysvSemaphoreSet(id, 0, false)
+    return new SysvSemaphoreSet(id, IPC_PRIVATE, false)
   }
 
   /** Removes a set by identifier (IPC_RMID). @throws {@link ShmError} EINVAL, EIDRM, EPERM. */
   static remove(id: number): void {
-    native.semctlNumber(check.integer('id', id, 0, 2 ** 31 - 1), 0, 'IPC_RMID', 0)
+    native.semctlNumber(identifier(id), 0, 'IPC_RMID', 0)
   }
 
   /** Whether `remove()` was called here. */
@@ -216,21 +222,14 @@ export class SysvSemaphoreSet {
       creatorUid: ds.creatorUid,
       creatorGid: ds.creatorGid,
       mode: ds.mode & 0o777,
-      operatedAt: ds.operationTime === 0 ? null : new Date(ds.operationTime * 1000),
-      changedAt: ds.changeTime === 0 ? null : new Date(ds.changeTime * 1000)
+      operatedAt: date(ds.operationTime),
+      changedAt: date(ds.changeTime)
     }
   }
 
   /** Changes owner and mode (IPC_SET); what is not given stays. EPERM. */
-  set(change: { uid?: number; gid?: number; mode?: number }): void {
-    const { uid, gid, mode } = check.options<typeof change>('change', change, ['uid', 'gid', 'mode'])
-    const now = native.semaphoreSetStat(this.#live())
-    native.semaphoreSetSet(
-      this.id,
-      uid === undefined ? now.uid : check.integer('change.uid', uid, 0, 2 ** 32 - 2),
-      gid === undefined ? now.gid : check.integer('change.gid', gid, 0, 2 ** 32 - 2),
-      check.mode('change.mode', mode, now.mode & 0o777)
-    )
+  set(change: OwnerChange): void {
+    native.semaphoreSetSet(this.id, ...changedOwner(change, native.semaphoreSetStat(this.#live())))
   }
 
   /** Removes it for everybody, at once: who waits gets EIDRM. Idempotent in this object. EPERM. */

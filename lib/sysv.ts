@@ -13,6 +13,7 @@ import { ShmError, wrongType, wrongValue } from './errors.js'
 import { native } from './native.js'
 import { RawMapping, rawMapping, unmapRaw } from './raw-mapping.js'
 import { waitInSlices } from './waiting.js'
+import type { Size } from './arguments.js'
 
 export type { RawMapping } from './raw-mapping.js'
 
@@ -117,7 +118,7 @@ export function ftok(path: string, projectId: number): number {
 }
 
 /** shmget(2). EACCES EEXIST EINVAL ENFILE ENOENT ENOMEM ENOSPC EPERM. */
-export function shmget(key: number, size: number | bigint | string, flags: number): number {
+export function shmget(key: number, size: Size, flags: number): number {
   return native.shmget(check.int32('key', key), check.bytes('size', size, 0), check.flags('flags', flags))
 }
 

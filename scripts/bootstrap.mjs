@@ -20,7 +20,7 @@ export async function bootstrap() {
 }
 
 /** Everything that we cannot install ourselves, all that is missing named in one sentence. */
-export function checkTools() {
+function checkTools() {
   if (process.platform !== 'linux') throw new Stop(`shmem is built on Linux only; this is ${process.platform}.`)
   const missing = [
     olderThan(process.versions.node, oldest.node) && `Node.js ${oldest.node} (this is ${process.versions.node})`,
@@ -32,14 +32,14 @@ export function checkTools() {
 }
 
 /** `npm ci`, unless node_modules is as new as the lock file. */
-export function installPackages() {
+function installPackages() {
   const installed = modifiedMs(join(root, 'node_modules/.package-lock.json'))
   if (installed >= modifiedMs(join(root, 'package-lock.json'))) return 'up to date'
   quietly('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], 'Installing packages')
 }
 
 /** The native image, unless it is newer than every Rust source and manifest. */
-export function buildNative() {
+function buildNative() {
   const sources = [
     ...['Cargo.toml', 'Cargo.lock'].map((name) => join(root, name)),
     ...filesUnder(join(root, 'crate'), (name) => name.endsWith('.rs') || name === 'Cargo.toml'),
@@ -56,7 +56,7 @@ export function buildNative() {
 }
 
 /** tsc, unless no TypeScript file was added, removed or touched since it last succeeded. */
-export function buildFacade() {
+function buildFacade() {
   const stamp = join(root, 'dist/.sources')
   const sources = typeScriptSources()
   const state = sources.map((file) => `${relative(root, file)} ${modifiedMs(file)}\n`).join('')

@@ -3,6 +3,7 @@
  * process lives is asserted by 30.lifetime.test.ts.
  */
 import assert from 'node:assert/strict'
+import { constants } from 'node:buffer'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { KINDS, codeOf, collect, make, play, steal, survived } from '../support/scenarios.js'
 import { MemfdSegment, PosixSemaphore } from 'shmem'
@@ -24,6 +25,8 @@ if (isMainThread) {
     'raw-mapping-inside-mapping': rawMappingInsideMapping,
     'quarantine-overflow': quarantineOverflow,
     'internals-do-not-revoke': internalsDoNotRevoke,
+    'grown-beyond-a-buffer': grownBeyondABuffer,
+    'iterator-steals-nothing': iteratorStealsNothing,
     'exit-in-nested-calls': () => exitDeep(makeAll(), 50),
     'uncaught-exception': () => void setImmediate(throwWithEverythingOpen),
     'exit-with-busy-workers': exitWithBusyWorkers
@@ -270,6 +273,37 @@ function internalsDoNotRevoke(): void {
   segment.live?.().close()
   codeOf(() => segment.close())
   for (const view of views) assert.equal(view.length, 0, 'a view is left over memory that is gone')
+}
+
+/** Node calls the finalizer of a buffer that it refuses as too large: to free what it holds ourselves was a double free. */
+function grownBeyondABuffer(): void {
+  if (constants.MAX_LENGTH > 2 ** 40) return
+  using segment = MemfdSegment.create('shmem-test', { size: SIZE, reserve: false })
+  posix.ftruncate(segment.fd, constants.MAX_LENGTH + SIZE)
+  assert.equal(codeOf(() => segment.refresh()), 'ERR_SHM_BUFFER_TOO_LARGE')
+  for (let time = 0; time < 3; time++) assert.equal(codeOf(() => segment.buffer), 'ERR_SHM_BUFFER_TOO_LARGE')
+  posix.ftruncate(segment.fd, SIZE)
+  segment.refresh()
+  assert.equal(segment.bytes.length, SIZE)
+}
+
+function iteratorStealsNothing(): void {
+  using segment = MemfdSegment.create('shmem-test', { size: SIZE })
+  const original = Array.prototype[Symbol.iterator]
+  const seen: unknown[] = []
+  const replace = (iterator: unknown): boolean => Reflect.set(Array.prototype, Symbol.iterator, iterator)
+  replace(function (this: unknown[]) {
+    for (let at = 0; at < this.length; at++) seen.push(this[at])
+    return original.call(this)
+  })
+  try {
+    PosixSemaphore.init(segment, 0)
+    PosixSemaphore.at(segment, 0)
+    segment.flush({ offset: 0, length: SIZE })
+  } finally {
+    replace(original)
+  }
+  assert.equal(seen.some(value => typeof value === 'object'), false)
 }
 
 function exitDeep(open: unknown[], depth: number): void {

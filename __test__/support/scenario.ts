@@ -61,7 +61,7 @@ export async function survives(t: ExecutionContext<unknown>, program: string, na
 
 /** A runtime that `npm run test:runtimes` fetched, such as `node24`; nothing where it was never run. */
 export function fetchedNode(line: 22 | 24 | 26): string | undefined {
-  const folder = `../../../node_modules/.cache/runtimes/node${line}/node_modules/node-linux-${process.arch}/bin/node`
+  const folder = `../../../.runtimes/node${line}/node_modules/node-linux-${process.arch}/bin/node`
   const path = fileURLToPath(new URL(folder, import.meta.url))
   return existsSync(path) ? path : undefined
 }

@@ -11,7 +11,11 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   throw new Error(`it never came to pass that ${what}`)
 }
 
-/** The letter of a process's main thread in /proc: `S` sleeps, `R` runs, `T` is stopped. */
+/** The letter of a process's main thread in /proc: `S` sleeps, `R` runs, `T` is stopped, `Z` has ended; none once it is gone. */
 export function stateOf(pid: number): string | undefined {
-  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.[0]
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.[0]
+  } catch {
+    return undefined
+  }
 }

@@ -158,3 +158,19 @@ fn a_mapping_that_is_closed_in_the_middle_of_a_repair_kills_nobody() {
         });
     }
 }
+
+#[test]
+fn all_who_opened_a_named_semaphore_learn_that_its_file_was_truncated() {
+    use shmem_core::sync::{NamedSemaphore, PosixSemaphore, posix_semaphore};
+    let name = unique_name("semaphore");
+    let first = NamedSemaphore::create(&name, 1, 0o600).unwrap();
+    let second = NamedSemaphore::open(&name).unwrap();
+    let path = format!("/dev/shm/sem.{}", name.trim_start_matches('/'));
+    std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap();
+    posix_semaphore::unlink(&name).unwrap();
+    for semaphore in [&first, &second, &first] {
+        assert_eq!(semaphore.with(PosixSemaphore::post).unwrap_err().code(), "ERR_SHM_TRUNCATED");
+    }
+    drop(first);
+    assert_eq!(second.with(PosixSemaphore::post).unwrap_err().code(), "ERR_SHM_TRUNCATED");
+}

@@ -133,3 +133,18 @@ fn a_removed_system_v_segment_lives_until_its_last_detach() {
     again.mapping.release();
     assert!(matches!(sysv_shm::stat(id), Err(Errno::EINVAL | Errno::EIDRM)));
 }
+
+#[test]
+fn a_sender_never_waits_for_a_listener_that_takes_nobody() {
+    use shmem_core::sys::socket;
+    let path = format!("@shmem-test-{}", std::process::id());
+    let _listener = socket::listen(&path).unwrap();
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match socket::connect(&path) {
+            Ok(peer) => waiting.push(peer),
+            Err(errno) => break errno,
+        }
+    };
+    assert_eq!((refused, waiting.len() < 10), (shmem_core::error::Errno::EAGAIN, true));
+}

@@ -10,6 +10,7 @@ use shmem_core::error::{Errno, Error, Subject};
 use shmem_core::memory::{Access, Mapping};
 use shmem_core::sync::posix_semaphore::{self, NamedSemaphore, Outcome, PosixSemaphore};
 use shmem_core::sys::{file, posix_sem};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +25,16 @@ pub struct NativePosixSemaphore {
 
 #[derive(Debug)]
 enum Home {
-    Named { semaphore: NamedSemaphore, name: String },
-    InSegment { mapping: Arc<Mapping>, offset: u64 },
+    Named {
+        semaphore: NamedSemaphore,
+        name: String,
+    },
+    /// `spoilt`: an operation met a bad page, and a private one lies there since.
+    InSegment {
+        mapping: Arc<Mapping>,
+        offset: u64,
+        spoilt: Cell<bool>,
+    },
     Closed,
 }
 
@@ -73,7 +82,7 @@ impl NativePosixSemaphore {
             Home::Named { semaphore, name } => {
                 semaphore.with(act).map_err(|error| error.or_on(|| Subject::Name(name.clone())))
             }
-            Home::InSegment { mapping, offset } => in_segment(mapping, *offset, act),
+            Home::InSegment { mapping, offset, spoilt } => in_sound_segment(mapping, *offset, spoilt, act),
             Home::Closed => Err(Error::own("ERR_SHM_CLOSED", "the semaphore is closed")),
         }
     }
@@ -138,7 +147,10 @@ pub fn posix_semaphore_at(
         None => in_segment(&mapping, offset, |semaphore| semaphore.value().map(drop)),
     }
     .or_throw(&env)?;
-    Ok(NativePosixSemaphore { home: Home::InSegment { mapping, offset }, created: value.is_some() })
+    Ok(NativePosixSemaphore {
+        home: Home::InSegment { mapping, offset, spoilt: Cell::new(false) },
+        created: value.is_some(),
+    })
 }
 
 /// Bytes and alignment of a `sem_t`.
@@ -148,6 +160,30 @@ pub fn posix_semaphore_layout(env: Env) -> Result<Vec<u32>> {
         (Ok(size), Ok(align)) => Ok(vec![size, align]),
         _ => Err(throw(&env, &Error::system("sem_init", Errno::EOVERFLOW))),
     }
+}
+
+/// As [`in_segment`], but what was done on a page that went bad, or beyond the end of a truncated object, was done on a private
+/// page, and is an error: now and from then on.
+fn in_sound_segment<T>(
+    mapping: &Mapping,
+    offset: u64,
+    spoilt: &Cell<bool>,
+    act: impl FnOnce(PosixSemaphore) -> shmem_core::Result<T>,
+) -> shmem_core::Result<T> {
+    let before = mapping.faults();
+    let answer = in_segment(mapping, offset, act);
+    let after = mapping.faults();
+    if after.truncated > 0 {
+        return Err(Error::own(
+            "ERR_SHM_TRUNCATED",
+            "the semaphore lies in a mapping whose object was truncated",
+        ));
+    }
+    spoilt.set(spoilt.get() || before != after);
+    if spoilt.get() {
+        return Err(Error::own("ERR_SHM_HOLE", "the semaphore lies in pages that are unmapped or protected"));
+    }
+    answer
 }
 
 fn in_segment<T>(

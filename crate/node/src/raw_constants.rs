@@ -1,6 +1,6 @@
-//! The C constants of this target, by name, and what this runtime can do.
+//! The C constants of this target, by name, and the guard's counters.
 
-use crate::{shared_view, view};
+use crate::view;
 use napi::Result;
 use napi::bindgen_prelude::{Env, Object, Unknown};
 use napi_derive::napi;
@@ -22,12 +22,6 @@ pub fn posix_constants(env: &Env) -> Result<Object<'_>> {
 #[napi(catch_unwind)]
 pub fn page_size() -> f64 {
     crate::convert::size(shmem_core::sys::machine::page_size_bytes())
-}
-
-/// Whether this runtime can make a SharedArrayBuffer over our memory.
-#[napi(catch_unwind)]
-pub fn has_shared_array_buffer() -> bool {
-    shared_view::is_available()
 }
 
 /// The guard's counter of repaired faults itself, as 4 bytes of a buffer: a look at it costs no call.

@@ -152,7 +152,7 @@ impl NativeSegment {
     /// A `SharedArrayBuffer` over the same bytes, with a mapping of its own.
     #[napi(catch_unwind, ts_return_type = "SharedArrayBuffer")]
     pub fn shared_array_buffer<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
-        shared_view::shared_array_buffer(env, &self.segment.mapping)
+        shared_view::shared_array_buffer(env, &self.segment.mapping, self.segment.access.protection())
     }
 
     /// Detaches the buffer and unmaps; what `transfer()` took lives on. Closes the kept descriptor.
@@ -162,9 +162,7 @@ impl NativeSegment {
         if ours {
             self.segment.mapping.release();
         }
-        if let Backing::Object { fd, .. } = &mut self.segment.backing {
-            *fd = None;
-        }
+        self.segment.drop_fd();
         Ok(())
     }
 

@@ -25,13 +25,12 @@ type Create = unsafe extern "C" fn(
     result: *mut sys::napi_value,
 ) -> sys::napi_status;
 
-/// Whether this runtime can.
-pub(crate) fn is_available() -> bool {
-    create_function().is_some()
-}
-
 /// A `SharedArrayBuffer` over the same bytes as `mapping`.
-pub(crate) fn shared_array_buffer<'env>(env: &'env Env, mapping: &Mapping) -> Result<Unknown<'env>> {
+pub(crate) fn shared_array_buffer<'env>(
+    env: &'env Env,
+    mapping: &Mapping,
+    protection: i32,
+) -> Result<Unknown<'env>> {
     let Some(create) = create_function() else {
         return Err(crate::error::throw(
             env,
@@ -41,7 +40,7 @@ pub(crate) fn shared_array_buffer<'env>(env: &'env Env, mapping: &Mapping) -> Re
             ),
         ));
     };
-    let own = mapping.duplicate().or_throw(env)?;
+    let own = mapping.duplicate(protection).or_throw(env)?;
     let (address, size_bytes) = (own.address(), own.size_bytes());
     let held = Box::into_raw(Box::new(own));
     let mut value = ptr::null_mut();

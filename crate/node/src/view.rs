@@ -46,10 +46,10 @@ pub(crate) fn array_buffer<'env>(env: &'env Env, mapping: &Arc<Mapping>) -> Resu
         // SAFETY: `value` was made by this call, in this environment.
         return Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), value) });
     }
-    // Where external buffers are not allowed, Node never calls the finalizer of the failed call.
-    // SAFETY: `held` came from Box::into_raw above and was not taken over.
-    drop(unsafe { Box::from_raw(held) });
     if status == NO_EXTERNAL_BUFFERS_ALLOWED {
+        // Then, and only then, Node never calls the finalizer of the failed call: it does for a buffer that is too large.
+        // SAFETY: `held` came from Box::into_raw above and was not taken over.
+        drop(unsafe { Box::from_raw(held) });
         let error = shmem_core::Error::own(
             "ERR_SHM_NO_EXTERNAL_BUFFERS",
             "this runtime allows no buffers over memory that it did not allocate itself",

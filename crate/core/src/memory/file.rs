@@ -4,15 +4,12 @@
 
 use super::backing::{Origin, open_flags};
 use super::object::{Object, exact_mode, map_object};
-use super::options::{CreateOptions, MapOptions, OpenMode};
+use super::options::{CreateOptions, MapOptions, OpenMode, ROUNDS_MAX};
 use super::reserve::{self, Reservation};
 use super::segment::Segment;
-use crate::error::{Errno, Error, Result, Subject};
+use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::sys::file::{self, flags};
 use std::os::fd::{AsFd, OwnedFd};
-
-/// Racing with others who create and remove the same name, open-or-create gives up after so many rounds.
-const ATTEMPTS_MAX: u32 = 64;
 
 /// Makes a file, or with [`OpenMode::OpenOrCreate`] takes an existing one that is at least as large.
 ///
@@ -35,7 +32,7 @@ pub fn create(path: &str, options: &CreateOptions, mode: OpenMode) -> Result<Seg
         attempts += 1;
         match make(path, options) {
             // Somebody was faster: open theirs. A name that stays taken and leads nowhere is a dangling link.
-            Err(error) if error.errno() == Some(Errno::EEXIST) && attempts < ATTEMPTS_MAX => {}
+            Err(error) if error.errno() == Some(Errno::EEXIST) && attempts < ROUNDS_MAX => {}
             other => return other,
         }
     }
@@ -105,18 +102,15 @@ fn finish(fd: OwnedFd, path: &str, temporary: Option<&str>, options: &CreateOpti
         at_least_bytes: 0,
     };
     let mut segment = map_object(object, &kept)?;
-    let super::backing::Backing::Object { fd: held, .. } = &mut segment.backing else {
-        return Ok(segment);
-    };
-    if let Some(fd) = &*held {
-        let published = match temporary {
+    segment.with_fd(options.map.access, |fd| {
+        match temporary {
             Some(temporary) => file::link(temporary, path),
-            None => file::publish(fd.as_fd(), path),
-        };
-        published.map_err(|errno| Error::system("linkat", errno))?;
-    }
+            None => file::publish(fd, path),
+        }
+        .called("linkat")
+    })?;
     if !options.map.keep_fd {
-        *held = None;
+        segment.drop_fd();
     }
     Ok(segment)
 }

@@ -283,20 +283,23 @@ impl Mapping {
         self.slot.or_else(|| self.parent.as_ref().and_then(|parent| parent.guard_slot()))
     }
 
-    /// A second mapping of the same shared bytes, with a life of its own.
+    /// A second mapping of the same shared bytes, with a life of its own, and one protection all over: what the first page of
+    /// this one forbids by now is no matter.
     ///
     /// # Errors
     /// EINVAL (not shared) ENOMEM; `ERR_SHM_CLOSED`.
-    pub fn duplicate(&self) -> Result<Arc<Self>> {
+    pub fn duplicate(&self, protection: i32) -> Result<Arc<Self>> {
         let _alive = self.living()?;
-        Self::place(
+        let own = Self::place(
             Place::Anywhere,
             self.size_bytes,
             self.length_bytes,
             self.page_size_bytes,
             self.is_guarded(),
             |_, _| mman::map_again(self.start, self.length_bytes).called("mremap"),
-        )
+        )?;
+        own.protect(super::pages::Extent::default(), protection)?;
+        Ok(own)
     }
 
     /// Copies bytes out. For runtimes that allow no view. Other processes may write meanwhile: then the copy is a mixture

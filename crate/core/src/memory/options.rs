@@ -98,7 +98,7 @@ impl CreateOptions {
     }
 }
 
-/// The three ways to come by a named object.
+/// The two ways to come by a named object that may have to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
     /// It must not exist (`EEXIST`).
@@ -106,6 +106,9 @@ pub enum OpenMode {
     /// It is taken if it exists, else made.
     OpenOrCreate,
 }
+
+/// Racing with others who create and remove the same name, open-or-create gives up after so many rounds.
+pub const ROUNDS_MAX: u32 = 64;
 
 /// Bytes as an address-space size.
 ///

@@ -132,6 +132,13 @@ impl Segment {
         })
     }
 
+    /// Closes the kept descriptor, if there is one.
+    pub fn drop_fd(&mut self) {
+        if let Backing::Object { fd, .. } = &mut self.backing {
+            *fd = None;
+        }
+    }
+
     /// Runs `act` with a descriptor of the object: the kept one, or one opened by path if it still leads to the
     /// same object.
     ///

@@ -2,7 +2,7 @@
 
 use super::backing::Backing;
 use super::mapping::{Mapping, Place};
-use super::options::{Access, CreateOptions, HugeWish, MapOptions, to_usize};
+use super::options::{Access, CreateOptions, HugeWish, MapOptions, ROUNDS_MAX, to_usize};
 use super::reserve::Reservation;
 use super::segment::Segment;
 use crate::error::{Errno, Error, Named, Result, Subject};
@@ -37,16 +37,18 @@ pub fn open(key: i32, options: &MapOptions) -> Result<Segment> {
 /// # Errors
 /// Those of [`create`] and [`open`].
 pub fn open_or_create(key: i32, options: &CreateOptions) -> Result<Segment> {
+    let size = to_usize(options.size_bytes)?;
+    let mut rounds = 0;
     loop {
         match create(key, options) {
             Err(error) if error.errno() == Some(Errno::EEXIST) => {}
             other => return other,
         }
-        let size = to_usize(options.size_bytes)?;
+        rounds += 1;
         match sysv_shm::shmget(key, size, 0) {
             Ok(id) => return attach(id, &options.map),
             // Removed between the two calls: make it.
-            Err(Errno::ENOENT) => {}
+            Err(Errno::ENOENT) if rounds < ROUNDS_MAX => {}
             Err(errno) => return Err(Error::system("shmget", errno).on(Subject::Key(key))),
         }
     }

@@ -69,7 +69,7 @@ impl Words {
                 Err(Errno::EINTR) => Ok(Outcome::Interrupted),
                 Err(errno) => Err(Error::system("sem_timedwait", errno)),
             };
-            self.state().fetch_sub(ONE_WAITER, Ordering::SeqCst);
+            self.forget_waiter();
             return outcome;
         }
     }
@@ -99,14 +99,32 @@ impl Words {
         Ok(i32::try_from(value).unwrap_or(i32::MAX))
     }
 
-    /// Takes one, and `also` off the waiters, in one step; `false` where the value is 0.
+    /// Takes one off the waiters; none where somebody made the semaphore anew meanwhile, and with it the count.
+    fn forget_waiter(self) {
+        let mut state = self.state().load(Ordering::SeqCst);
+        while state >= ONE_WAITER {
+            match self.state().compare_exchange_weak(
+                state,
+                state - ONE_WAITER,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            ) {
+                Ok(_) => return,
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Takes one, and `also` off the waiters if there are any (a semaphore made anew under a waiter has none), in one step;
+    /// `false` where the value is 0.
     fn take(self, also: u64) -> bool {
         let mut state = self.state().load(Ordering::SeqCst);
-        while state & VALUE > 0 && state >= also {
+        while state & VALUE > 0 {
+            let waiters = if state >= ONE_WAITER { also } else { 0 };
             // SYNC: acquires what the poster released.
             match self.state().compare_exchange_weak(
                 state,
-                state - 1 - also,
+                state - 1 - waiters,
                 Ordering::SeqCst,
                 Ordering::SeqCst,
             ) {
@@ -188,6 +206,16 @@ mod tests {
     fn a_wait_that_gives_up_leaves_no_waiter_behind() {
         let memory = Memory::new(0);
         assert_eq!(memory.words().wait(Duration::from_millis(2)).unwrap(), Outcome::NotNow);
+        assert_eq!(memory.0[0].load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_semaphore_made_anew_under_a_waiter_neither_spins_nor_counts_below_zero() {
+        let memory = Memory::new(0);
+        memory.0[0].store(1, Ordering::SeqCst);
+        assert!(memory.words().take(ONE_WAITER), "it waited, and its count was wiped out");
+        assert_eq!(memory.0[0].load(Ordering::SeqCst), 0);
+        memory.words().forget_waiter();
         assert_eq!(memory.0[0].load(Ordering::SeqCst), 0);
     }
 

@@ -6,9 +6,12 @@
 #![expect(unsafe_code, reason = "semaphores are addresses")]
 
 use crate::error::{Errno, Error, Named, Result, Subject};
+use crate::memory::ROUNDS_MAX;
 use crate::memory::guard::WatchedRange;
 use crate::sys::{file, posix_sem, shm};
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 #[cfg(target_env = "gnu")]
@@ -96,7 +99,7 @@ impl PosixSemaphore {
 pub struct NamedSemaphore {
     address: usize,
     /// libc maps the file itself, and somebody may truncate that too. Gone before the mapping is.
-    range: Option<WatchedRange>,
+    range: Option<Arc<WatchedRange>>,
 }
 
 impl NamedSemaphore {
@@ -136,7 +139,7 @@ impl NamedSemaphore {
             attempts += 1;
             match Self::create(name, value, mode) {
                 // Somebody was faster: open theirs. A name that stays taken and leads nowhere is a dangling link.
-                Err(error) if error.errno() == Some(Errno::EEXIST) && attempts < 64 => {}
+                Err(error) if error.errno() == Some(Errno::EEXIST) && attempts < ROUNDS_MAX => {}
                 other => return other.map(|semaphore| (semaphore, true)),
             }
         }
@@ -151,7 +154,7 @@ impl NamedSemaphore {
             .called("sem_open")
             .and_then(|address| {
                 // SAFETY: the page libc mapped for this semaphore, which lives until `sem_close` in our drop.
-                match unsafe { WatchedRange::new(address, posix_sem::SIZE_BYTES) } {
+                match unsafe { watched(address) } {
                     Ok(range) => Ok(Self { address, range: Some(range) }),
                     Err(error) => {
                         drop(Self { address, range: None });
@@ -169,11 +172,29 @@ impl NamedSemaphore {
     pub fn with<T>(&self, act: impl FnOnce(PosixSemaphore) -> Result<T>) -> Result<T> {
         // SAFETY: libc keeps its mapping until `sem_close`, which only our drop calls.
         let answer = act(unsafe { PosixSemaphore::at(self.address) });
-        if self.range.as_ref().is_some_and(WatchedRange::is_damaged) {
+        if self.range.as_ref().is_some_and(|range| range.is_damaged()) {
             return Err(Error::own("ERR_SHM_TRUNCATED", "somebody truncated the semaphore's file"));
         }
         answer
     }
+}
+
+/// The range of the page at `address`, one for all who opened the same name: libc gives them one page, and when it is exchanged
+/// each of them must learn of it.
+///
+/// # Safety
+/// As `WatchedRange::new`.
+unsafe fn watched(address: usize) -> Result<Arc<WatchedRange>> {
+    static WATCHED: Mutex<BTreeMap<usize, Weak<WatchedRange>>> = Mutex::new(BTreeMap::new());
+    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(range) = watched.get(&address).and_then(Weak::upgrade) {
+        return Ok(range);
+    }
+    watched.retain(|_, range| range.strong_count() > 0);
+    // SAFETY: the caller's word.
+    let range = Arc::new(unsafe { WatchedRange::new(address, posix_sem::SIZE_BYTES) }?);
+    watched.insert(address, Arc::downgrade(&range));
+    Ok(range)
 }
 
 impl Drop for NamedSemaphore {

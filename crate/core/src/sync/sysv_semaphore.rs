@@ -4,6 +4,7 @@
 //! never takes from a half-set one.
 
 use crate::error::{Errno, Error, Named, Result, Subject};
+use crate::memory::ROUNDS_MAX;
 use crate::sys::sysv_sem::{self, Operation, flags};
 
 /// Makes a set with these initial values; `EEXIST` where the key has one.
@@ -43,6 +44,7 @@ pub fn open(key: i32, count: i32) -> Result<i32> {
 /// # Errors
 /// Those of [`create`] and [`open`].
 pub fn open_or_create(key: i32, initial: &[u16], mode: u32) -> Result<(i32, bool)> {
+    let mut rounds = 0;
     loop {
         match create(key, initial, mode) {
             Err(error) if error.errno() == Some(Errno::EEXIST) => {}
@@ -51,7 +53,7 @@ pub fn open_or_create(key: i32, initial: &[u16], mode: u32) -> Result<(i32, bool
         let count = i32::try_from(initial.len()).unwrap_or(i32::MAX);
         match open(key, count) {
             // Removed between the two calls: make it.
-            Err(error) if error.errno() == Some(Errno::ENOENT) => {}
+            Err(error) if error.errno() == Some(Errno::ENOENT) && rounds < ROUNDS_MAX => rounds += 1,
             other => return other.map(|id| (id, false)),
         }
     }

@@ -7,7 +7,7 @@ use super::conv::{c_string, from_nix, ret, ret_fd, ret_unit, retry};
 use crate::error::Errno;
 use nix::fcntl::{FallocateFlags, OFlag};
 use nix::sys::stat::Mode;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// The flag words of open(2), for the floors above.
 pub mod flags {
@@ -134,7 +134,7 @@ fn from_raw_stat(raw: &nix::sys::stat::FileStat) -> Stat {
     }
 }
 
-/// `fstatfs(2)`: which kind of file system, and its free bytes.
+/// `fstatfs(2)`: which kind of file system.
 ///
 /// # Errors
 /// EBADF EIO ENOSYS.
@@ -265,14 +265,4 @@ pub fn is_byte_locked(fd: BorrowedFd<'_>, byte: i64) -> SysResult<bool> {
 #[expect(clippy::cast_possible_truncation, reason = "lock types and SEEK_SET fit a short by definition")]
 fn byte_lock(kind: i32, byte: i64) -> libc::flock {
     libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start: byte, l_len: 1, l_pid: 0 }
-}
-
-/// Takes a descriptor that was received as a number into ownership.
-///
-/// # Safety
-/// The number must be an open descriptor that nobody else owns.
-#[must_use]
-pub unsafe fn own(fd: i32) -> OwnedFd {
-    // SAFETY: the caller promises exactly what from_raw_fd asks.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }

@@ -1,6 +1,6 @@
 //! Floor 0: the only place that calls C.
 //!
-//! One file a manual section. A function here makes one call, retries `EINTR` where the manual
+//! One file a subject of the manual. A function here does what one call does, retries `EINTR` where the manual
 //! allows it, and returns the errno as it came; meaning is given on the floors above.
 
 pub mod constants;

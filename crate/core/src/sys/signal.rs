@@ -80,7 +80,10 @@ static DECIDE: std::sync::OnceLock<Decide> = std::sync::OnceLock::new();
 /// # Errors
 /// EINVAL, never in practice.
 pub fn install(decide: Decide) -> SysResult<()> {
-    let _ = DECIDE.set(decide);
+    // The first caller installs; the dispositions that stood before it are written once.
+    if DECIDE.set(decide).is_err() {
+        return Ok(());
+    }
     for signal in [SIGSEGV, SIGBUS] {
         let previous = Previous::of(signal);
         let mut now = MaybeUninit::<libc::sigaction>::zeroed();
@@ -96,7 +99,7 @@ pub fn install(decide: Decide) -> SysResult<()> {
         let mut ours = now;
         ours.sa_sigaction = handler as *const () as usize;
         // SA_ONSTACK: V8 and others give threads a signal stack for stack overflows; without it we would break
-        // theirs. SA_NODEFER is absent: our handler does not fault. The mask stays as the earlier handler wanted it.
+        // theirs. SA_NODEFER is absent: our handler touches no page of a mapping itself, the kernel copies for it (`memory::guard`). The mask stays as the earlier handler wanted it.
         ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | (now.sa_flags & libc::SA_RESTART);
         // SAFETY: `ours` is a complete sigaction whose handler has the three-argument form that SA_SIGINFO asks.
         ret_unit(unsafe { libc::sigaction(signal, &raw const ours, std::ptr::null_mut()) })?;

@@ -18,7 +18,7 @@ struct ControlRoom([u8; 64]);
 /// # Errors
 /// EACCES EADDRINUSE EINVAL ENAMETOOLONG ENOENT EROFS.
 pub fn listen(path: &str) -> SysResult<OwnedFd> {
-    let socket = stream()?;
+    let socket = stream(0)?;
     let (address, length) = address_of(path)?;
     // SAFETY: the address is live and `length` is its used part.
     ret_unit(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
@@ -46,12 +46,12 @@ pub fn accept(listener: BorrowedFd<'_>, deadline: Instant) -> SysResult<OwnedFd>
     })
 }
 
-/// Connects to `path`, as [`listen`] names it.
+/// Connects to `path`, as [`listen`] names it. Never waits.
 ///
 /// # Errors
-/// EACCES ECONNREFUSED ENOENT.
+/// EACCES EAGAIN (as many wait already as the listener lets) ECONNREFUSED ENOENT.
 pub fn connect(path: &str) -> SysResult<OwnedFd> {
-    let socket = stream()?;
+    let socket = stream(libc::SOCK_NONBLOCK)?;
     let (address, length) = address_of(path)?;
     // SAFETY: the address is live and `length` is its used part.
     ret_unit(unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
@@ -97,12 +97,16 @@ pub fn send_fd(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> SysResult<()> {
 ///
 /// # Errors
 /// ETIMEDOUT; ENODATA where the peer sent none.
+#[expect(clippy::cast_possible_truncation, reason = "CMSG_LEN of one int is 20")]
 pub fn receive_fd(socket: BorrowedFd<'_>, deadline: Instant) -> SysResult<OwnedFd> {
     wait_readable(socket, deadline)?;
     let mut byte = [0_u8];
     let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
     let mut room = ControlRoom([0; 64]);
     let mut message = message_with(&mut part, &mut room);
+    // Room for one descriptor exactly: the kernel closes what a peer sends beyond it.
+    // SAFETY: CMSG_LEN computes from a number.
+    message.msg_controllen = unsafe { libc::CMSG_LEN(size_of::<i32>() as u32) } as _;
     retry(|| {
         // SAFETY: every pointer of the message is live for the call.
         ret_size(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) })
@@ -125,9 +129,9 @@ pub fn receive_fd(socket: BorrowedFd<'_>, deadline: Instant) -> SysResult<OwnedF
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-fn stream() -> SysResult<OwnedFd> {
+fn stream(extra: libc::c_int) -> SysResult<OwnedFd> {
     // SAFETY: numbers only.
-    ret_fd(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })
+    ret_fd(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC | extra, 0) })
 }
 
 fn ret_size(value: isize) -> SysResult<usize> {

@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// `linux/sem.h`, since Linux 4.17.
 pub const SEM_STAT_ANY: i32 = 20;
-/// SEMVMX: the highest value of a System V semaphore.
-pub const MAX_VALUE: i32 = 32_767;
 
 /// The flag words of semget(2) and semop(2), for the floors above.
 pub mod flags {
@@ -132,8 +130,8 @@ pub fn values(id: i32) -> SysResult<Vec<u16>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
     values.resize(count, 0_u16);
-    // SAFETY: the set's size never changes while it lives, and ids are not reused at once (they carry a
-    // sequence number), so GETALL writes `count` u16, which `values` holds.
+    // SAFETY: GETALL writes one u16 a semaphore, and `values` has as many as the set. A set's count never changes, and its id comes
+    // back only after its slot's sequence number has wrapped, which takes tens of thousands of sets made and removed in between.
     ret(unsafe { libc::semctl(id, 0, libc::GETALL, values.as_mut_ptr()) })?;
     Ok(values)
 }
