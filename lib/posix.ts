@@ -200,7 +200,7 @@ export class Semaphore {
   }
 }
 
-/** sem_open(3). The umask applies to `mode`. EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM. */
+/** sem_open(3). The umask applies to `mode`. EACCES EEXIST EINVAL EMFILE ENAMETOOLONG ENFILE ENOENT ENOMEM ENOSPC. */
 export function sem_open(name: string, oflag: number, mode = 0, value = 0): Semaphore {
   return new Semaphore(
     native.semOpen(check.text('name', name), check.flags('oflag', oflag), check.integer('mode', mode, 0, 0o7777), check.integer('value', value, 0, 2 ** 32 - 1))
@@ -215,7 +215,10 @@ export function sem_init(mapping: RawMapping, offset: number, value: number): Se
   )
 }
 
-/** sem_wait(3). Blocks the thread, as long as it takes. EINTR does not come: the wait goes on. `ERR_SHM_CLOSED` after sem_close. */
+/**
+ * sem_wait(3). Blocks the thread, as long as it takes. EINTR does not come: the wait goes on. `ERR_SHM_CLOSED` after sem_close, EFAULT or
+ * `ERR_SHM_TRUNCATED` when somebody truncates its object meanwhile.
+ */
 export function sem_wait(semaphore: Semaphore): void {
   const opened = semaphoreHandle(semaphore)
   waitInSlices(Infinity, sliceMs => opened.wait(sliceMs) === 1)
@@ -226,7 +229,7 @@ export function sem_trywait(semaphore: Semaphore): void {
   if (semaphoreHandle(semaphore).tryWait() !== 1) throw notNow('EAGAIN', 11, 'sem_trywait', 'its value is 0')
 }
 
-/** sem_timedwait(3), with milliseconds from now. Blocks the thread. ETIMEDOUT. */
+/** sem_timedwait(3), with milliseconds from now. Blocks the thread. EFAULT ETIMEDOUT. */
 export function sem_timedwait(semaphore: Semaphore, timeoutMs: number): void {
   const opened = semaphoreHandle(semaphore)
   if (!waitInSlices(check.timeout('timeoutMs', timeoutMs), sliceMs => opened.wait(sliceMs) === 1)) {

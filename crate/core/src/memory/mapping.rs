@@ -88,6 +88,10 @@ impl Mapping {
         if length_bytes == 0 {
             return Err(Error::system("mmap", Errno::EINVAL));
         }
+        if matches!(request.place, Place::Replacing(_)) {
+            // First elsewhere: where the kernel refuses, some have taken away the old pages already (before Linux 6.12).
+            drop(Self::map(&MapRequest { place: Place::Anywhere, ..*request })?);
+        }
         Self::place(
             request.place,
             size_bytes,
@@ -117,8 +121,9 @@ impl Mapping {
         // SHM_RND rounds the address down to SHMLBA, a page on x86-64 and four on arm64's ABI; the kernel answers the result.
         let base_page = machine::page_size_bytes();
         let length_bytes = match place {
-            // The kernel attaches whole huge pages, and only at a multiple of them: then it must be known how much it replaces.
-            Place::Replacing(address) if address.is_multiple_of(2 << 20) => {
+            // First elsewhere, for two reasons: the kernel attaches whole huge pages, so it must be known how much it would replace;
+            // and where it refuses, some kernels have taken away the old pages already (before Linux 6.12).
+            Place::Replacing(_) => {
                 Self::attach(id, Place::Anywhere, flags, request_bytes, guard)?.length_bytes
             }
             _ => round_up(size_bytes, base_page)?,
@@ -194,7 +199,10 @@ impl Mapping {
         };
         // A child lies in its parent's range, which the guard knows already. An error here drops, and so unmaps.
         if guard && mapping.parent.is_none() {
-            mapping.slot = Some(ranges::enter(start, length_bytes, page_size_bytes)?);
+            let enter = || ranges::enter(start, length_bytes, page_size_bytes);
+            // A full table may be full of closed ranges.
+            mapping.slot =
+                Some(enter().or_else(|full| if quarantine::give_all_back() { enter() } else { Err(full) })?);
         }
         let mapping = Arc::new(mapping);
         if mapping.parent.is_none() {
@@ -287,9 +295,14 @@ impl Mapping {
     /// this one forbids by now is no matter.
     ///
     /// # Errors
-    /// EINVAL (not shared) ENOMEM; `ERR_SHM_CLOSED`.
+    /// EINVAL (not shared) ENOMEM; `ERR_SHM_UNSUPPORTED`; `ERR_SHM_CLOSED`.
     pub fn duplicate(&self, protection: i32) -> Result<Arc<Self>> {
-        let _alive = self.living()?;
+        if self.living()?.children > 0 {
+            return Err(Error::own(
+                "ERR_SHM_UNSUPPORTED",
+                "a part of the mapping was replaced: it is not one object any more",
+            ));
+        }
         let own = Self::place(
             Place::Anywhere,
             self.size_bytes,
