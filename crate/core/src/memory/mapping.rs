@@ -311,7 +311,8 @@ impl Mapping {
             self.is_guarded(),
             |_, _| mman::map_again(self.start, self.length_bytes).called("mremap"),
         )?;
-        own.protect(super::pages::Extent::default(), protection)?;
+        // SAFETY: the whole range of a mapping that nobody else has yet.
+        unsafe { mman::mprotect(own.start, own.length_bytes, protection) }.called("mprotect")?;
         Ok(own)
     }
 

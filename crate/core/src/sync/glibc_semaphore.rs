@@ -26,7 +26,7 @@ use crate::sys::{futex, posix_sem};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::posix_semaphore::Outcome;
+use super::outcome::Outcome;
 
 const ONE_WAITER: u64 = 1 << 32;
 const VALUE: u64 = ONE_WAITER - 1;

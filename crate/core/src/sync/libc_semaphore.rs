@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "a semaphore is an address")]
 
-use super::posix_semaphore::Outcome;
+use super::outcome::Outcome;
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::posix_sem;
 use std::time::Duration;

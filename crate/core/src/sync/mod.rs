@@ -4,7 +4,9 @@
 mod glibc_semaphore;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
+mod outcome;
 pub mod posix_semaphore;
 pub mod sysv_semaphore;
 
+pub use outcome::Outcome;
 pub use posix_semaphore::{NamedSemaphore, PosixSemaphore};

@@ -5,6 +5,7 @@
 
 #![expect(unsafe_code, reason = "semaphores are addresses")]
 
+use super::outcome::Outcome;
 use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::memory::ROUNDS_MAX;
 use crate::memory::guard::WatchedRange;
@@ -18,17 +19,6 @@ use std::time::Duration;
 use super::glibc_semaphore::Words;
 #[cfg(not(target_env = "gnu"))]
 use super::libc_semaphore::Words;
-
-/// What a wait came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The semaphore was decremented.
-    Acquired,
-    /// Its value was 0 (`EAGAIN`), or stayed so for the time given (`ETIMEDOUT`).
-    NotNow,
-    /// A signal handler ran (`EINTR`); ask again.
-    Interrupted,
-}
 
 /// A semaphore at an address, borrowed.
 #[derive(Debug, Clone, Copy)]
