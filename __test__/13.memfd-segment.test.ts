@@ -293,3 +293,12 @@ test.serial('huge pages: with a reserved pool the segment is on them, whole, in 
 })
 
 /** Reserves huge pages until the end of the test, or says why not. */
+
+test('set changes owner and mode of the anonymous object', t => {
+  using segment = MemfdSegment.create('owned', { size: PAGE })
+  segment.set({ mode: 0o640 })
+  t.is(segment.stat().mode, 0o640)
+  if (process.getuid?.() !== 0) return skip(t, 'giving an object away needs root')
+  segment.set({ uid: 65_534, gid: 65_534 })
+  t.like(segment.stat(), { uid: 65_534, gid: 65_534, mode: 0o640 })
+})

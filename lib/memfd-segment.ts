@@ -5,7 +5,7 @@
  */
 
 import * as check from './arguments.js'
-import { objectStat, type ObjectStat } from './backing-object.js'
+import { objectStat, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { closedError, outOfRange, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
@@ -110,6 +110,11 @@ export class MemfdSegment extends Segment {
   override get descriptor(): MemfdDescriptor {
     const [device = 0, inode = 0] = this.#opened.identity ?? []
     return { kind: 'memfd', pid: process.pid, fd: this.fd, device, inode, offset: this.offset, size: this.size, access: this.access }
+  }
+
+  /** fchmod(2) and fchown(2): who may open it through `/proc/<pid>/fd`; what is not given stays. @throws {@link ShmError} EPERM. */
+  set(change: OwnerChange): void {
+    setOwner(nativeOf(this), change)
   }
 
   override stat(): ObjectStat & { kind: 'memfd' } {

@@ -110,6 +110,7 @@ export function mainTable(world: World): Table {
     'MemfdSegment#addSeals': [needs('seals', [], seals)],
     'MemfdSegment#stat': [],
     'MemfdSegment#remove': [],
+    'MemfdSegment#set': [change],
 
     'new FileSegment': [takes('path', '/x', []), needs('segment', undefined, bad.handle)],
     'FileSegment.create': [path, create],

@@ -1,14 +1,14 @@
 //! `shm_open(3)`, `mmap(2)` and their family as they are, for `shmem/posix`.
 
 use crate::convert::whole;
-use crate::error::{OrThrow, throw};
+use crate::error::OrThrow;
 use crate::segment::{NativeObjectStat, NativeSegment};
 use napi::bindgen_prelude::Env;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
-use shmem_core::error::{Errno, Named, Subject};
-use shmem_core::memory::{Access, Backing, MapRequest, Mapping, Place, Reservation, Segment};
-use shmem_core::sys::{file, machine, memfd, mman, shm};
+use shmem_core::error::{Named, Subject};
+use shmem_core::memory::raw::{self, MmapArguments};
+use shmem_core::sys::{file, memfd, shm};
 
 /// `shm_open(3)`, umask and all.
 #[napi(catch_unwind)]
@@ -91,75 +91,13 @@ pub fn mmap(
     fd: i32,
     offset: f64,
 ) -> Result<NativeSegment> {
-    use mman::flags;
-    if raw_flags & flags::MAP_GROWSDOWN != 0 {
-        // Such a mapping grows by itself over addresses that are not ours.
-        return Err(throw(
-            &env,
-            &shmem_core::Error::system("mmap", Errno::EINVAL).detail("MAP_GROWSDOWN is not supported"),
-        ));
-    }
-    let address = usize::try_from(whole(address)?).map_err(|_| Error::new(Status::InvalidArg, "address"))?;
-    let (size_bytes, offset) = (whole(length)?, whole(offset)?);
-    let place = if raw_flags & flags::MAP_FIXED == flags::MAP_FIXED {
-        Place::Replacing(address)
-    } else if raw_flags & flags::MAP_FIXED_NOREPLACE == flags::MAP_FIXED_NOREPLACE {
-        Place::Exactly(address)
-    } else if address != 0 {
-        Place::Hint(address)
-    } else {
-        Place::Anywhere
+    let arguments = MmapArguments {
+        address: usize::try_from(whole(address)?).map_err(|_| Error::new(Status::InvalidArg, "address"))?,
+        length_bytes: whole(length)?,
+        protection,
+        flags: raw_flags,
+        fd,
+        offset: whole(offset)?,
     };
-    let map = |fd: Option<std::os::fd::BorrowedFd<'_>>| {
-        Mapping::map(&MapRequest {
-            place,
-            size_bytes,
-            page_size_bytes: page_size_of(raw_flags, fd),
-            protection,
-            flags: raw_flags & !(flags::MAP_FIXED | flags::MAP_FIXED_NOREPLACE),
-            fd,
-            offset,
-            guard: true,
-        })
-    };
-    let mapping = if raw_flags & flags::MAP_ANONYMOUS != 0 {
-        map(None)
-    } else {
-        let mut mapped = Err(shmem_core::Error::system("mmap", Errno::EBADF));
-        let _ = file::with_borrowed(fd, |fd| {
-            mapped = map(Some(fd));
-            Ok(())
-        });
-        mapped
-    }
-    .or_throw(&env)?;
-    let access = if protection & flags::PROT_WRITE == 0 { Access::Read } else { Access::Write };
-    Ok(Segment {
-        mapping,
-        access,
-        offset,
-        length_bytes: None,
-        created: false,
-        reservation: Reservation::None,
-        guard: true,
-        backing: Backing::None,
-    }
-    .into())
-}
-
-/// Bytes of a page of the mapping that these flags, or this object, give.
-fn page_size_of(raw_flags: i32, fd: Option<std::os::fd::BorrowedFd<'_>>) -> usize {
-    use mman::flags;
-    if let Some(fd) = fd {
-        let huge = matches!(file::file_system(fd), Ok(file::FileSystem::Hugetlbfs));
-        let block = file::stat(fd).ok().and_then(|stat| usize::try_from(stat.block_size_bytes).ok());
-        return if huge { block.unwrap_or(machine::page_size_bytes()) } else { machine::page_size_bytes() };
-    }
-    if raw_flags & flags::MAP_HUGETLB == 0 {
-        return machine::page_size_bytes();
-    }
-    match (raw_flags >> flags::MAP_HUGE_SHIFT) & flags::MAP_HUGE_MASK {
-        0 => machine::huge_page_size_bytes(),
-        log2 => 1_usize.checked_shl(log2.cast_unsigned()).unwrap_or(machine::page_size_bytes()),
-    }
+    raw::mmap(&arguments).or_throw(&env).map(Into::into)
 }

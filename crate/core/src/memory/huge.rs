@@ -1,8 +1,28 @@
-//! Which page size an attachment has.
+//! Which page size a mapping has, where its maker does not say.
 
 #![expect(unsafe_code, reason = "asks by madvise")]
 
-use crate::sys::{machine, mman};
+use crate::sys::{SysResult, file, machine, mman};
+use std::os::fd::BorrowedFd;
+
+/// Bytes of a huge page where the object lies on hugetlbfs, whose block is its page; `None` elsewhere.
+pub(super) fn page_size_of_object(fd: BorrowedFd<'_>) -> SysResult<Option<usize>> {
+    if file::file_system(fd)? != file::FileSystem::Hugetlbfs {
+        return Ok(None);
+    }
+    Ok(usize::try_from(file::stat(fd)?.block_size_bytes).ok())
+}
+
+/// Bytes of a huge page where the flags of mmap(2) ask for one; `None` elsewhere.
+pub(super) fn page_size_of_flags(raw_flags: i32) -> Option<usize> {
+    if raw_flags & mman::flags::MAP_HUGETLB == 0 {
+        return None;
+    }
+    match (raw_flags >> mman::flags::MAP_HUGE_SHIFT) & mman::flags::MAP_HUGE_MASK {
+        0 => Some(machine::huge_page_size_bytes()),
+        log2 => 1_usize.checked_shl(log2.cast_unsigned()),
+    }
+}
 
 /// Bytes of a page of the mapping that starts at `start`. Only a System V segment made elsewhere needs this: its creator
 /// alone knows whether it asked for huge pages.

@@ -1,12 +1,13 @@
 //! Anonymous segments with seals (memfd_create(2)): no name anywhere, gone with the last user.
 
 use super::backing::{Origin, open_flags};
+use super::huge;
 use super::object::{Object, exact_mode, map_object};
-use super::options::{CreateOptions, HugeWish, MapOptions, round_up, to_usize};
+use super::options::{CreateOptions, MapOptions, round_up, to_usize};
 use super::reserve::{self, Reservation};
 use super::segment::Segment;
-use crate::error::{Errno, Error, Named, Result, Subject};
-use crate::sys::file::{self, FileSystem};
+use crate::error::{Error, Named, Result, Subject};
+use crate::sys::file;
 use crate::sys::memfd::{self, flags};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -15,24 +16,10 @@ use std::os::fd::{AsFd, OwnedFd};
 /// # Errors
 /// EBUSY (sealed against writing while mapped for it) EINVAL EMFILE ENFILE ENOMEM EPERM; `ERR_SHM_NO_MEMORY`.
 pub fn create(label: &str, options: &CreateOptions, seals: i32) -> Result<Segment> {
-    let named = |error: Error| error.on(Subject::Name(label.to_owned()));
-    match options.huge {
-        HugeWish::No => make(label, options, None, seals),
-        HugeWish::Require { page_size_bytes } => make(label, options, Some(page_size_bytes), seals),
-        HugeWish::Prefer { page_size_bytes } => match make(label, options, Some(page_size_bytes), seals) {
-            // No pool, no such page size, no permission: base pages do.
-            Err(error)
-                if matches!(
-                    error.errno(),
-                    Some(Errno::ENOMEM | Errno::EINVAL | Errno::ENODEV | Errno::EPERM | Errno::ENOSYS)
-                ) =>
-            {
-                make(label, options, None, seals)
-            }
-            other => other,
-        },
-    }
-    .map_err(named)
+    options
+        .huge
+        .attempt(|huge_page_bytes| make(label, options, huge_page_bytes, seals))
+        .map_err(|error| error.on(Subject::Name(label.to_owned())))
 }
 
 /// Maps an object by a descriptor of this process, which is duplicated: the caller's stays the caller's.
@@ -60,9 +47,7 @@ pub fn from_process(pid: i32, fd: i32, options: &MapOptions) -> Result<Segment> 
 }
 
 fn map_received(fd: OwnedFd, options: &MapOptions) -> Result<Segment> {
-    let huge = file::file_system(fd.as_fd()).called("fstatfs")? == FileSystem::Hugetlbfs;
-    let huge_page_bytes =
-        if huge { Some(to_usize(file::stat(fd.as_fd()).called("fstat")?.block_size_bytes)?) } else { None };
+    let huge_page_bytes = huge::page_size_of_object(fd.as_fd()).called("fstatfs")?;
     let object = Object {
         fd,
         origin: Origin::Anonymous,
@@ -75,7 +60,8 @@ fn map_received(fd: OwnedFd, options: &MapOptions) -> Result<Segment> {
 }
 
 fn make(label: &str, options: &CreateOptions, huge_page_bytes: Option<usize>, seals: i32) -> Result<Segment> {
-    let huge_flags = huge_page_bytes.map_or(0, |bytes| flags::MFD_HUGETLB | bytes.trailing_zeros() << 26);
+    let huge_flags = huge_page_bytes
+        .map_or(0, |bytes| flags::MFD_HUGETLB | bytes.trailing_zeros() << flags::MFD_HUGE_SHIFT);
     let fd = memfd::memfd_create(label, flags::MFD_CLOEXEC | flags::MFD_ALLOW_SEALING | huge_flags)
         .called("memfd_create")?;
     exact_mode(&fd, options.mode)?;

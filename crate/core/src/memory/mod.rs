@@ -17,6 +17,7 @@ mod pages;
 pub mod posix;
 mod quarantine;
 mod ranges;
+pub mod raw;
 mod reserve;
 mod segment;
 pub mod sysv;

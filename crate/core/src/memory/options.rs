@@ -1,6 +1,6 @@
 //! What callers may ask for, in one place. Defaults are those of the public API.
 
-use crate::error::{Error, Result};
+use crate::error::{Errno, Error, Result};
 use crate::sys::mman::flags;
 
 /// How a segment's bytes may be touched.
@@ -43,6 +43,24 @@ pub enum HugeWish {
         page_size_bytes: usize,
     },
 }
+
+impl HugeWish {
+    /// Makes something with huge pages of that many bytes, or with base pages (`None`), as the wish has it.
+    pub(super) fn attempt<T>(self, mut make: impl FnMut(Option<usize>) -> Result<T>) -> Result<T> {
+        match self {
+            Self::No => make(None),
+            Self::Require { page_size_bytes } => make(Some(page_size_bytes)),
+            Self::Prefer { page_size_bytes } => match make(Some(page_size_bytes)) {
+                Err(error) if error.errno().is_some_and(|errno| NO_HUGE_PAGES.contains(&errno)) => make(None),
+                other => other,
+            },
+        }
+    }
+}
+
+/// No pool, no such page size, no permission, no such thing in this kernel.
+const NO_HUGE_PAGES: [Errno; 6] =
+    [Errno::ENOMEM, Errno::EINVAL, Errno::ENODEV, Errno::ENOENT, Errno::EPERM, Errno::ENOSYS];
 
 /// How an object is mapped.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use super::backing::Backing;
 use super::mapping::{Mapping, Place};
-use super::options::{Access, CreateOptions, HugeWish, MapOptions, ROUNDS_MAX, to_usize};
+use super::options::{Access, CreateOptions, MapOptions, ROUNDS_MAX, to_usize};
 use super::reserve::Reservation;
 use super::segment::Segment;
 use crate::error::{Errno, Error, Named, Result, Subject};
@@ -115,17 +115,12 @@ fn get_new(key: i32, options: &CreateOptions) -> Result<i32> {
         | flags::IPC_EXCL
         | mode
         | if options.reserve == Some(false) { flags::SHM_NORESERVE } else { 0 };
-    let get = |flags| sysv_shm::shmget(key, size, flags);
-    let answer = match options.huge {
-        HugeWish::No => get(base),
-        HugeWish::Require { page_size_bytes } => get(base | huge_flags(page_size_bytes)),
-        HugeWish::Prefer { page_size_bytes } => match get(base | huge_flags(page_size_bytes)) {
-            // No pool, no permission, no such page size: base pages do.
-            Err(Errno::ENOMEM | Errno::EPERM | Errno::EINVAL | Errno::ENOSYS | Errno::ENOENT) => get(base),
-            other => other,
-        },
-    };
-    answer.called("shmget").map_err(|error| error.on(Subject::Key(key)))
+    options
+        .huge
+        .attempt(|huge_page_bytes| {
+            sysv_shm::shmget(key, size, base | huge_page_bytes.map_or(0, huge_flags)).called("shmget")
+        })
+        .map_err(|error| error.on(Subject::Key(key)))
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "the log2 of a page size is below 64")]

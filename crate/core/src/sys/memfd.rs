@@ -13,6 +13,8 @@ pub mod flags {
         F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, MFD_ALLOW_SEALING,
         MFD_CLOEXEC, MFD_HUGE_1GB, MFD_HUGE_2MB, MFD_HUGETLB,
     };
+    /// Where the log2 of the huge page size stands (linux/memfd.h).
+    pub const MFD_HUGE_SHIFT: u32 = 26;
 }
 
 /// `memfd_create(2)`, Linux 3.17; huge pages 4.14.
