@@ -5,6 +5,7 @@
 import { constants } from 'node:buffer'
 import { mkdirSync, readdirSync, rmSync, statSync, statfsSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { PosixSegment, ShmError } from 'shmem'
 import { compileC, runC } from './support/c-program.js'
@@ -396,4 +397,13 @@ test('a failed lock or prefault at creation leaves no object behind', async t =>
   t.true(['EPERM', 'ENOMEM'].includes(String((error as unknown as { code: string }).code)), error?.message)
   t.regex(String((error as unknown as { hint: string }).hint), /RLIMIT_MEMLOCK/)
   t.throws(() => statSync(`/dev/shm${name}`), { code: 'ENOENT' })
+})
+
+test('bytes of another realm are bytes', t => {
+  const segment = PosixSegment.create(objectName(t), { size: PAGE })
+  t.teardown(() => segment.close())
+  const foreign = runInNewContext('new Uint8Array([7, 8, 9]).buffer') as ArrayBuffer
+  t.false(foreign instanceof ArrayBuffer)
+  t.is(segment.write(5, foreign), 3)
+  t.deepEqual([...segment.read(5, 3)], [7, 8, 9])
 })

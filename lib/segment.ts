@@ -4,6 +4,7 @@
  * @module
  */
 
+import { types } from 'node:util'
 import * as check from './arguments.js'
 import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
 import { FaultWatch, type FaultCounts } from './faults.js'
@@ -402,6 +403,7 @@ export abstract class Segment {
 function asBytes(name: string, value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value)
+  // Not instanceof: a buffer of another realm (vm, test runners) is one all the same.
+  if (types.isAnyArrayBuffer(value)) return new Uint8Array(value)
   throw wrongType(name, name === 'target' ? 'a number of bytes or a view (TypedArray, DataView, Buffer)' : 'bytes (TypedArray, DataView, Buffer, ArrayBuffer) or text', value)
 }
