@@ -9,7 +9,7 @@ import test from 'ava'
 import { MemfdSegment, PosixSegment, ShmError, receiveFd, sendFd, type Seal } from 'shmem'
 import { close, ftruncate, memfd_create } from 'shmem/posix'
 import { compileC } from './support/c-program.js'
-import { startCommand } from './support/child.js'
+import { startChild, startCommand } from './support/child.js'
 import { hugePagePool } from './support/huge-pages.js'
 import { asOther, whyNotOther } from './support/namespace.js'
 import { Peer, objectName, temporaryFolder } from './support/peer.js'
@@ -301,4 +301,11 @@ test('set changes owner and mode of the anonymous object', t => {
   if (process.getuid?.() !== 0) return skip(t, 'giving an object away needs root')
   segment.set({ uid: 65_534, gid: 65_534 })
   t.like(segment.stat(), { uid: 65_534, gid: 65_534, mode: 0o640 })
+})
+
+test('where /proc refuses a descriptor, pidfd_getfd hands it over', async t => {
+  const reason = whyNotOther()
+  if (reason !== undefined) return skip(t, reason)
+  const child = startChild(t, 'locked-memfd', { prefix: asOther() })
+  t.deepEqual(JSON.parse(await child.line()), { refusal: 'EACCES', read: 'through pidfd_getfd' })
 })
