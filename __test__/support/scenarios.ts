@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { FileSegment, IPC_PRIVATE, MemfdSegment, PosixSegment, SysvSegment, type Segment } from 'shmem'
 
 export * from './play.js'
@@ -14,10 +15,10 @@ export type Kind = (typeof KINDS)[number]
 
 let serial = 0
 
-/** A name of this process's own. */
+/** A name of this thread's own: workers count each for themselves, and share the pid. */
 export function uniqueName(): string {
   serial += 1
-  return `shmem-test-${process.pid}-${serial}`
+  return `shmem-test-${process.pid}-${threadId}-${serial}`
 }
 
 /** A segment without a name any more, so that a crash leaves nothing behind. */
