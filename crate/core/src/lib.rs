@@ -4,7 +4,9 @@
 //!
 //! - [`sys`] calls C: System V, POSIX, `mman`, semaphores, signals. Nobody else does.
 //! - [`memory`] owns mappings and the objects behind them, and guards both against faults.
+//! - [`membership`] knows who uses a managed segment, and who of them is dead.
 //! - [`sync`] waits and wakes over bytes that someone else mapped.
+//! - [`managed`] finds things by name in a segment that tells its members apart.
 //!
 //! Memory that another process can write is never behind a Rust reference here: it is reached
 //! through raw pointers, by atomic or volatile accesses, and every number read from it is bounded once.
@@ -12,6 +14,9 @@
 #![cfg(target_os = "linux")]
 
 pub mod error;
+pub mod fail_point;
+pub mod managed;
+pub mod membership;
 pub mod memory;
 pub mod sync;
 pub mod sys;

@@ -1,12 +1,19 @@
 //! Floor 3: waits and wakes, over objects of the kernel or bytes that someone else mapped.
+//!
+//! - Objects of the kernel and of libc: [`posix_semaphore`], [`sysv_semaphore`].
+//! - Our own, that survive the death of whoever uses them: [`mutex`] and what stands beside it.
+//! - [`wait`] is how they all wait.
 
+mod fallback;
 #[cfg(target_env = "gnu")]
 mod glibc_semaphore;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
+pub mod mutex;
 mod outcome;
 pub mod posix_semaphore;
 pub mod sysv_semaphore;
+pub mod wait;
 
 pub use outcome::Outcome;
 pub use posix_semaphore::{NamedSemaphore, PosixSemaphore};

@@ -53,6 +53,8 @@ pub enum FileSystem {
     Tmpfs,
     /// A pool of huge pages.
     Hugetlbfs,
+    /// Of another machine, or served by a process: what one kernel knows of it, others do not.
+    Remote,
     /// Any other.
     Other,
 }
@@ -148,6 +150,9 @@ pub fn file_system(fd: BorrowedFd<'_>) -> SysResult<FileSystem> {
     Ok(match magic {
         0x0102_1994 => FileSystem::Tmpfs,
         0x9584_58f6 => FileSystem::Hugetlbfs,
+        // NFS, CIFS, SMB2, 9P, Ceph, AFS, Coda, FUSE (statfs(2)).
+        0x6969 | 0xff53_4d42 | 0xfe53_4d42 | 0x0102_1997 | 0x00c3_6400 | 0x5346_414f | 0x7375_7245
+        | 0x6573_5546 => FileSystem::Remote,
         _ => FileSystem::Other,
     })
 }
@@ -246,9 +251,38 @@ pub fn with_borrowed<T>(fd: i32, act: impl FnOnce(BorrowedFd<'_>) -> SysResult<T
 /// # Errors
 /// EAGAIN (an exclusive lock is there) EBADF (not open for reading) EINVAL ENOLCK.
 pub fn lock_byte_shared(fd: BorrowedFd<'_>, byte: i64) -> SysResult<()> {
-    let mut request = byte_lock(libc::F_RDLCK, byte);
+    set_byte_lock(fd, libc::F_OFD_SETLK, libc::F_RDLCK, byte)
+}
+
+/// Takes an exclusive open-file-description lock on one byte, at once or not at all. As [`lock_byte_shared`], the kernel drops it
+/// with the last descriptor and mapping of the description.
+///
+/// # Errors
+/// EAGAIN (somebody else has it) EBADF (not open for writing) EINVAL ENOLCK.
+pub fn lock_byte(fd: BorrowedFd<'_>, byte: i64) -> SysResult<()> {
+    set_byte_lock(fd, libc::F_OFD_SETLK, libc::F_WRLCK, byte)
+}
+
+/// As [`lock_byte`], waiting for whoever has it.
+///
+/// # Errors
+/// EBADF EINTR EINVAL ENOLCK.
+pub fn lock_byte_waiting(fd: BorrowedFd<'_>, byte: i64) -> SysResult<()> {
+    retry(|| set_byte_lock(fd, libc::F_OFD_SETLKW, libc::F_WRLCK, byte))
+}
+
+/// Gives a byte's lock back.
+///
+/// # Errors
+/// EBADF EINVAL.
+pub fn unlock_byte(fd: BorrowedFd<'_>, byte: i64) -> SysResult<()> {
+    set_byte_lock(fd, libc::F_OFD_SETLK, libc::F_UNLCK, byte)
+}
+
+fn set_byte_lock(fd: BorrowedFd<'_>, command: i32, kind: i32, byte: i64) -> SysResult<()> {
+    let mut request = byte_lock(kind, byte);
     // SAFETY: the request is a live flock; l_pid is 0 as OFD commands demand.
-    ret_unit(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw mut request) })
+    ret_unit(unsafe { libc::fcntl(fd.as_raw_fd(), command, &raw mut request) })
 }
 
 /// Whether another open file description holds a lock on that byte (`F_OFD_GETLK`).

@@ -38,24 +38,78 @@ pub fn wake_all_private(word: &'static AtomicU32) -> SysResult<()> {
 /// # Errors
 /// EAGAIN (another value) EFAULT (not mapped, or beyond the object's end) EINTR EINVAL ETIMEDOUT.
 pub fn wait(address: usize, expected: u32, timeout: Duration, private: bool) -> SysResult<()> {
-    let limit = libc::timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(timeout.subsec_nanos()),
-    };
+    let limit = timespec(timeout);
     let operation = libc::FUTEX_WAIT | scope(private);
     // SAFETY: the kernel checks the address; the timeout is live.
     ret_long(unsafe { libc::syscall(libc::SYS_futex, address, operation, expected, &raw const limit) })
         .map(drop)
 }
 
-/// Wakes up to `count` sleepers on the word at `address`.
+/// Wakes up to `count` sleepers on the word at `address`. Answers how many.
 ///
 /// # Errors
 /// EFAULT EINVAL.
-pub fn wake(address: usize, count: i32, private: bool) -> SysResult<()> {
+pub fn wake(address: usize, count: i32, private: bool) -> SysResult<u32> {
     // SAFETY: the kernel checks the address.
     ret_long(unsafe { libc::syscall(libc::SYS_futex, address, libc::FUTEX_WAKE | scope(private), count) })
-        .map(drop)
+        .map(|woken| u32::try_from(woken).unwrap_or(u32::MAX))
+}
+
+/// As many words as one futex_waitv(2) takes.
+pub const WORDS_MAX: usize = 128;
+
+/// One word of [`wait_any`]: `struct futex_waitv` of linux/futex.h.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Watched {
+    expected: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+impl Watched {
+    /// A word of memory that processes share.
+    #[must_use]
+    pub fn new(address: usize, expected: u32) -> Self {
+        // FUTEX2_SIZE_U32, and not FUTEX2_PRIVATE.
+        Self { expected: expected.into(), address: address as u64, flags: 2, reserved: 0 }
+    }
+}
+
+/// Sleeps until one of the words is woken, and not at all unless each has its expected value (futex_waitv(2), Linux 5.16).
+/// Which one woke is not said: a return may stand for several wakes, so callers look at all words. `until` is a time of
+/// CLOCK_MONOTONIC.
+///
+/// # Errors
+/// EAGAIN (another value) EFAULT EINTR EINVAL ENOSYS EPERM (a container forbids it) ETIMEDOUT.
+pub fn wait_any(words: &[Watched], until: Option<Duration>) -> SysResult<()> {
+    let until = until.map(timespec);
+    let limit = until.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the array and the limit are live; the kernel checks the addresses in it.
+    ret_long(unsafe {
+        libc::syscall(SYS_FUTEX_WAITV, words.as_ptr(), words.len(), 0, limit, libc::CLOCK_MONOTONIC)
+    })
+    .map(drop)
+}
+
+/// The same number on every architecture (it came after they were made one).
+const SYS_FUTEX_WAITV: libc::c_long = 449;
+
+/// What CLOCK_MONOTONIC says.
+#[must_use]
+pub fn now() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is live; the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    Duration::new(now.tv_sec.cast_unsigned(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    }
 }
 
 const fn scope(private: bool) -> i32 {

@@ -11,6 +11,8 @@ pub mod machine;
 pub mod memfd;
 pub mod mman;
 pub mod posix_sem;
+pub mod process;
+pub mod robust_list;
 pub mod shm;
 pub mod signal;
 pub mod socket;

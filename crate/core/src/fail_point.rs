@@ -1,0 +1,77 @@
+//! Named places at which a test stops a process, to kill it there. In an ordinary build they are nothing.
+//!
+//! With the feature `fail-points`, `SHMEM_FAIL_POINT=lock.marked@3` stops the process when it comes to that place for the third
+//! time: it says `at lock.marked` on standard output, and sleeps until it is killed. [`KNOWN`] lists all, so that a harness misses none.
+
+/// Every place, in the order of the algorithms.
+pub const KNOWN: &[&str] = &[
+    "join.byte_locked",
+    "join.claimed",
+    "join.woken",
+    "join.present",
+    "join.linked",
+    "join.active",
+    "leave.begun",
+    "leave.freed",
+    "leave.unlinked",
+    "leave.absent",
+    "lock.pending",
+    "lock.taken",
+    "lock.owner_dead",
+    "lock.dead_taken",
+    "lock.marked",
+    "lock.woken",
+    "lock.giving_up",
+    "unlock.pending",
+    "unlock.released",
+    "unlock.woken",
+    "unlock.cleared",
+    "read.marked",
+    "read.withdrawn",
+    "read.woken",
+    "write.taken",
+    "write.draining",
+    "write.released",
+    "permit.taken",
+    "permit.returned",
+    "event.set",
+    "event.woken",
+    "gate.closed",
+    "gate.woken",
+    "gate.counted",
+    "gate.opened",
+    "condition.told",
+    "condition.released",
+    "condition.slept",
+];
+
+/// The place of that name.
+#[cfg(feature = "fail-points")]
+pub fn reach(name: &str) {
+    use std::io::Write;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static WISH: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    debug_assert!(KNOWN.contains(&name), "an unlisted fail point: {name}");
+    let wish = WISH.get_or_init(|| {
+        let text = std::env::var("SHMEM_FAIL_POINT").ok()?;
+        let (name, count) = text.split_once('@').unwrap_or((&text, "1"));
+        Some((name.to_owned(), count.parse().ok()?))
+    });
+    let Some((wished, nth)) = wish else { return };
+    if wished == name && COUNT.fetch_add(1, Ordering::Relaxed) + 1 == *nth {
+        let mut out = std::io::stdout();
+        let _ = writeln!(out, "at {name}");
+        let _ = out.flush();
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// The place of that name: nothing, in an ordinary build.
+#[cfg(not(feature = "fail-points"))]
+#[inline(always)]
+pub const fn reach(_name: &str) {}

@@ -1,0 +1,138 @@
+//! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
+
+use crate::error::{Error, Result};
+
+/// What a name leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// A robust mutex.
+    Mutex = 1,
+    /// A reader-writer lock.
+    RwLock = 2,
+    /// A condition variable.
+    Condition = 3,
+    /// Permits that return when their holder dies.
+    Semaphore = 4,
+    /// Set or not.
+    Event = 5,
+    /// A place where parties wait for each other.
+    Barrier = 6,
+    /// Something that is done once.
+    Once = 7,
+    /// A 32-bit word.
+    Word = 8,
+    /// A 64-bit counter.
+    Counter = 9,
+    /// A record that is read without a lock.
+    SeqLock = 10,
+}
+
+/// The kind with the numbers that decide its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Of what kind.
+    pub kind: Kind,
+    /// By kind: permits of a semaphore; reset mode of an event (0 manual, 1 auto); parties of a barrier; bytes of a seqlock; else 0.
+    pub number: u32,
+}
+
+/// As many permits as a semaphore can have.
+pub const PERMITS_MAX: u32 = 65_536;
+/// As many parties as a barrier can have.
+pub const PARTIES_MAX: u32 = 4096;
+/// As many bytes as a seqlock's record can have.
+pub const RECORD_BYTES_MAX: u32 = 1 << 20;
+
+/// Objects begin at multiples of this: two cache lines, since processors fetch them in pairs.
+pub const OBJECT_ALIGN_BYTES: u64 = 128;
+
+impl Kind {
+    /// From the number in a directory entry.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        ALL.iter().copied().find(|kind| *kind as u32 == number)
+    }
+
+    /// As users call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mutex => "mutex",
+            Self::RwLock => "rwlock",
+            Self::Condition => "condition",
+            Self::Semaphore => "semaphore",
+            Self::Event => "event",
+            Self::Barrier => "barrier",
+            Self::Once => "once",
+            Self::Word => "word",
+            Self::Counter => "counter",
+            Self::SeqLock => "seqlock",
+        }
+    }
+}
+
+/// All kinds, in the order of their numbers.
+pub const ALL: [Kind; 10] = [
+    Kind::Mutex,
+    Kind::RwLock,
+    Kind::Condition,
+    Kind::Semaphore,
+    Kind::Event,
+    Kind::Barrier,
+    Kind::Once,
+    Kind::Word,
+    Kind::Counter,
+    Kind::SeqLock,
+];
+
+impl Shape {
+    /// Of a kind without numbers.
+    #[must_use]
+    pub const fn plain(kind: Kind) -> Self {
+        Self { kind, number: 0 }
+    }
+
+    /// Bytes in the segment, for a table of `slots` members.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`: a number that its kind cannot have.
+    pub fn bytes(self, slots: u32) -> Result<u64> {
+        let number = u64::from(self.number);
+        match self.kind {
+            Kind::Mutex | Kind::Condition | Kind::Once | Kind::Word | Kind::Counter => Ok(128),
+            // The writer's line, and a line a reader.
+            Kind::RwLock => Ok(128 + 128 * u64::from(slots)),
+            Kind::Semaphore => self.within(1, PERMITS_MAX).map(|()| 128 + 4 * number),
+            Kind::Event => self.within(0, 1).map(|()| 128),
+            // Two words a seat.
+            Kind::Barrier => self.within(1, PARTIES_MAX).map(|()| 128 + 8 * number),
+            // Two copies.
+            Kind::SeqLock => {
+                self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64))
+            }
+        }
+        .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
+    }
+
+    /// As users would write it.
+    #[must_use]
+    pub fn words(self) -> String {
+        let name = self.kind.name();
+        let number = self.number;
+        match self.kind {
+            Kind::Semaphore => format!("{name} {{ permits: {number} }}"),
+            Kind::Event => format!("{name} {{ reset: {} }}", if number == 1 { "'auto'" } else { "'manual'" }),
+            Kind::Barrier => format!("{name} {{ parties: {number} }}"),
+            Kind::SeqLock => format!("{name} {{ bytes: {number} }}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    fn within(self, least: u32, most: u32) -> Result<()> {
+        if (least..=most).contains(&self.number) {
+            return Ok(());
+        }
+        Err(Error::own("ERR_OUT_OF_RANGE", format!("no {}: from {least} to {most}", self.words())))
+    }
+}

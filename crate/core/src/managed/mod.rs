@@ -1,0 +1,15 @@
+//! Floor 4: managed segments, in which names lead to things.
+//!
+//! - [`header`] draws the front of the segment and makes it, once, whoever dies meanwhile.
+//! - [`directory`] finds named objects and makes them; [`kind`] says which kinds there are and how their bytes lie.
+//! - [`ManagedSegment`] is all of it, opened.
+
+pub mod directory;
+pub mod header;
+pub mod kind;
+mod segment;
+
+pub use directory::{Found, ObjectFacts};
+pub use header::Geometry;
+pub use kind::{Kind, Shape};
+pub use segment::{ManagedOptions, ManagedSegment};

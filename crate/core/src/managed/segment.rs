@@ -1,0 +1,237 @@
+//! A managed segment, opened: header checked, table and directory at hand, ready to be joined.
+
+#![expect(unsafe_code, reason = "parts of the segment are addresses")]
+
+use super::directory::{Directory, Found, ObjectFacts, check_name};
+use super::header::{Geometry, Header, IfBlank, Layout};
+use super::kind::{OBJECT_ALIGN_BYTES, Shape};
+use crate::error::{Error, Named, Result, Subject};
+use crate::membership::{JoinOptions, Member, MemberTable, Word};
+use crate::memory::{Access, Mapping, Segment};
+use crate::sync::mutex::{self, Lock, LockOptions};
+use crate::sync::wait::{Answer, wait_until};
+use crate::sys::file::{self, FileSystem, flags};
+use std::mem::offset_of;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+/// How a managed segment is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct ManagedOptions {
+    /// What to do about a segment that nobody made a managed one yet.
+    pub if_blank: IfBlank,
+}
+
+impl ManagedOptions {
+    /// The table's size where the maker says nothing.
+    pub const SLOTS: u32 = 64;
+    /// The directory's size where the maker says nothing.
+    pub const OBJECTS: u32 = 256;
+
+    /// Makes it with the default sizes if it is blank.
+    #[must_use]
+    pub const fn make() -> Self {
+        Self { if_blank: IfBlank::Make { slots: Self::SLOTS, objects: Self::OBJECTS } }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct ManagedSegment {
+    mapping: Arc<Mapping>,
+    subject: Subject,
+    geometry: Geometry,
+    /// For looking only; every member has one of its own.
+    table: MemberTable,
+    /// Whether it was opened for reading only.
+    observes: bool,
+}
+
+impl ManagedSegment {
+    /// Takes a mapped segment as a managed one, and makes it one where `options` allow. A segment that is mapped for reading is observed: nobody
+    /// can join through it.
+    ///
+    /// # Errors
+    /// `ERR_SHM_UNSUPPORTED` (System V, huge pages, a file of another machine, a part of an object, no guard); those of [`Header::settle`];
+    /// `ERR_SHM_REMOVED`.
+    pub fn open(segment: &Segment, options: ManagedOptions) -> Result<Self> {
+        Self::open_unnamed(segment, options).map_err(|error| error.or_on(|| segment.subject()))
+    }
+
+    fn open_unnamed(segment: &Segment, options: ManagedOptions) -> Result<Self> {
+        let observes = segment.access == Access::Read;
+        if segment.access == Access::CopyOnWrite {
+            return Err(unsupported("a copy-on-write mapping is nobody else's"));
+        }
+        if segment.offset != 0 {
+            return Err(unsupported("it must be mapped from its first byte"));
+        }
+        if !segment.guard {
+            return Err(unsupported("it needs the fault guard: leave { guard: false } out"));
+        }
+        let fd = own_description(segment)?;
+        let mapping = &segment.mapping;
+        let size_bytes = mapping.size_bytes() as u64;
+        if mapping.size_bytes() < size_of::<Layout>() {
+            return Err(Error::own(
+                "ERR_SHM_NOT_MANAGED",
+                format!("it is no managed segment: {size_bytes} bytes have no room for a header"),
+            ));
+        }
+        // SAFETY: a mapping begins at a page, and has the bytes of a header, as just checked; `mapping` keeps it.
+        let header = unsafe { Header::at(mapping.address()) };
+        let geometry = if observes {
+            header.observe(size_bytes)?
+        } else {
+            header.settle(fd.as_fd(), size_bytes, options.if_blank)?
+        };
+        let table = table_of(mapping, &geometry, fd)?;
+        Ok(Self { mapping: Arc::clone(mapping), subject: segment.subject(), geometry, table, observes })
+    }
+
+    /// The bytes, all of them.
+    #[must_use]
+    pub const fn mapping(&self) -> &Arc<Mapping> {
+        &self.mapping
+    }
+
+    /// Where its parts are.
+    #[must_use]
+    pub const fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// All members, as anybody sees them.
+    #[must_use]
+    pub const fn table(&self) -> &MemberTable {
+        &self.table
+    }
+
+    /// Makes the calling thread a member.
+    ///
+    /// # Errors
+    /// Those of [`Member::join`]; `ERR_SHM_READ_ONLY`; `ERR_SHM_REMOVED`.
+    pub fn join(&self, options: &JoinOptions) -> Result<Member> {
+        if self.observes {
+            return Err(
+                Error::own("ERR_SHM_READ_ONLY", "who only observes is no member").on(self.subject.clone())
+            );
+        }
+        let fd = self.table.describe_again()?;
+        let table = table_of(&self.mapping, &self.geometry, fd)?;
+        Member::join(table, self.geometry.members_offset, options)
+            .map_err(|error| error.or_on(|| self.subject.clone()))
+    }
+
+    /// The named object of that shape; made if there is none.
+    ///
+    /// # Errors
+    /// `ERR_SHM_TYPE_MISMATCH`; `ERR_SHM_DIRECTORY_FULL`; `ERR_SHM_NO_SPACE`; `ERR_OUT_OF_RANGE`; `ERR_SHM_POSSIBLY_CORRUPT`.
+    pub fn object(&self, member: &Member, name: &str, shape: Shape) -> Result<Found> {
+        check_name(name)?;
+        let bytes = shape.bytes(self.geometry.slots)?;
+        if let Some(found) = self.directory().find(name, shape)? {
+            return Ok(found);
+        }
+        self.with_directory_lock(member, || {
+            if let Some(found) = self.directory().find(name, shape)? {
+                return Ok(found);
+            }
+            let index = self.directory().free_entry()?;
+            let offset = self.allocate(bytes)?;
+            self.blank(offset, bytes)?;
+            self.directory()
+                .publish(index, &ObjectFacts { name: name.to_owned(), shape, offset, bytes });
+            Ok(Found { offset, created: true })
+        })
+        .map_err(|error| error.or_on(|| Subject::Name(name.to_owned())))
+    }
+
+    /// What the directory lists.
+    #[must_use]
+    pub fn objects(&self) -> Vec<ObjectFacts> {
+        self.directory().objects()
+    }
+
+    /// A word inside the segment.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`.
+    pub fn word(&self, offset: u64) -> Result<Word> {
+        let in_range = offset.checked_add(4).is_some_and(|end| end <= self.geometry.size_bytes);
+        match usize::try_from(offset) {
+            // SAFETY: inside the mapped bytes, which `geometry` does not exceed, and a multiple of 4; `mapping` is kept.
+            Ok(offset) if in_range && offset.is_multiple_of(4) => {
+                Ok(unsafe { Word::at(self.mapping.address() + offset) })
+            }
+            _ => Err(Error::own("ERR_OUT_OF_RANGE", format!("no word of the segment is at offset {offset}"))),
+        }
+    }
+
+    /// Runs `act` while no other member changes directory or heap.
+    fn with_directory_lock<T>(&self, member: &Member, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let word = self.word(offset_of!(Layout, directory_lock) as u64)?;
+        let table = member.table();
+        let options = LockOptions { strict: false, blocks_owner: true };
+        let waited = wait_until(table, &mut Lock::new(word, member.token(), options), None)?;
+        // Both are whole between any two stores: entries by their state.
+        debug_assert!(matches!(waited.answer, Some(Answer::Done | Answer::OwnerDied)));
+        let made = act();
+        mutex::unlock(table, word, member.token())?;
+        made
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<u64> {
+        let root = offset_of!(Layout, heap_root) as u64;
+        let (low, high) = (self.word(root)?, self.word(root + 4)?);
+        let next = (u64::from(high.load()) << 32 | u64::from(low.load())).max(self.geometry.heap_offset);
+        let next = next.next_multiple_of(OBJECT_ALIGN_BYTES);
+        let end = next.checked_add(bytes).filter(|end| *end <= self.geometry.heap_end);
+        let Some(end) = end else {
+            return Err(Error::own("ERR_SHM_NO_SPACE", format!("no {bytes} bytes are left in the segment")));
+        };
+        high.store(u32::try_from(end >> 32).unwrap_or(0));
+        low.store(u32::try_from(end & u64::from(u32::MAX)).unwrap_or(0));
+        Ok(next)
+    }
+
+    fn blank(&self, offset: u64, bytes: u64) -> Result<()> {
+        for offset in (offset..offset + bytes).step_by(4) {
+            self.word(offset)?.store(0);
+        }
+        Ok(())
+    }
+
+    fn directory(&self) -> Directory {
+        // SAFETY: the geometry was checked against the mapping, which is kept.
+        unsafe { Directory::of(self.mapping.address(), self.geometry) }
+    }
+}
+
+fn table_of(mapping: &Arc<Mapping>, geometry: &Geometry, fd: OwnedFd) -> Result<MemberTable> {
+    let members = usize::try_from(geometry.members_offset).unwrap_or(0);
+    let page = usize::try_from(geometry.page_size_bytes).unwrap_or(0);
+    // SAFETY: the epoch's place in the header, in the mapping's first page.
+    let epoch = unsafe { Word::at(mapping.address() + offset_of!(Layout, epoch)) };
+    // SAFETY: `geometry` was checked against the mapping: the table lies inside, at a multiple of the page.
+    unsafe { MemberTable::at(mapping.address() + members, geometry.slots, page, epoch, fd) }
+}
+
+/// A new open file description of the segment's object: byte locks belong to descriptions.
+fn own_description(segment: &Segment) -> Result<OwnedFd> {
+    segment.with_fd(segment.access, |fd| {
+        match file::file_system(fd).called("fstatfs")? {
+            FileSystem::Remote => {
+                return Err(unsupported("its file system is of another machine, or served by a process"));
+            }
+            FileSystem::Hugetlbfs => return Err(unsupported("it is on huge pages of hugetlb")),
+            FileSystem::Tmpfs | FileSystem::Other => {}
+        }
+        let how = if segment.access == Access::Write { flags::O_RDWR } else { flags::O_RDONLY };
+        file::open(&format!("/proc/self/fd/{}", fd.as_raw_fd()), how, 0).called("open")
+    })
+}
+
+fn unsupported(why: &str) -> Error {
+    Error::own("ERR_SHM_UNSUPPORTED", format!("it cannot be a managed segment: {why}"))
+}

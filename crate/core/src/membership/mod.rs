@@ -1,0 +1,23 @@
+//! Floor 2: who uses a managed segment, and who of them is dead.
+//!
+//! - [`Token`] names one member for as long as it lives: locks store it.
+//! - [`MemberTable`] reads the slots of all members, and tells exactly whether a token's member lives.
+//! - [`Member`] is this thread's own slot: joined, and left or died.
+//! - [`Platform`] is what a lock's algorithm asks of memory and kernel, so that models can stand in for both.
+//!
+//! How it survives `kill -9` is drawn in `docs/membership.md`.
+
+mod layout;
+mod member;
+mod platform;
+mod presence;
+mod table;
+mod token;
+mod word;
+
+pub use layout::{NAME_BYTES_MAX, SLOTS_MAX, SlotLayout};
+pub use member::{JoinOptions, Member};
+pub use platform::{Life, Platform, Sleep, WATCHED_MAX};
+pub use table::{MemberFacts, MemberTable};
+pub use token::{Token, TokenShape};
+pub use word::Word;

@@ -1,0 +1,122 @@
+//! What the algorithms above ask of memory and kernel. The real answer is [`super::MemberTable`]; models give another.
+//!
+//! Every access is sequentially consistent: the algorithms have several Dekker-like pairs (store mine, look at yours), and on x86-64 the
+//! price of the order is in the read-modify-write anyway.
+
+use super::table::TID;
+use super::token::Token;
+use crate::sys::futex;
+
+/// Memory, the kernel's sleep, and who lives.
+pub trait Platform {
+    /// A word of shared memory.
+    type Word: Copy;
+
+    /// The value.
+    fn load(&self, word: Self::Word) -> u32;
+    /// Writes the value.
+    fn store(&self, word: Self::Word, value: u32);
+    /// Changes `from` to `to`.
+    ///
+    /// # Errors
+    /// The value that stood there instead.
+    fn compare_exchange(&self, word: Self::Word, from: u32, to: u32) -> Result<(), u32>;
+    /// Sets bits.
+    fn set_bits(&self, word: Self::Word, bits: u32) -> u32;
+    /// Adds, wrapping; answers the value before.
+    fn add(&self, word: Self::Word, count: u32) -> u32;
+    /// Wakes up to `count` sleepers, and answers how many.
+    fn wake(&self, word: Self::Word, count: u32) -> u32;
+    /// Tells the kernel which word this thread is busy with: when it dies meanwhile, and the word has no owner, one sleeper is woken.
+    fn set_pending(&self, word: Option<Self::Word>);
+
+    /// The words that say whether a token's member lives: its claim and its presence. `None`: no member of this table can have it.
+    fn life_words(&self, token: Token) -> Option<(Self::Word, Self::Word)>;
+    /// What the claim word is while the token's member is active.
+    fn active_claim(&self, token: Token) -> u32;
+    /// Whether every thread of the member's process has left the kernel: nothing that it began can still write.
+    fn has_left_kernel(&self, token: Token) -> bool;
+    /// Looks for a death that the kernel could not mark.
+    fn recheck(&self, token: Token);
+    /// Whether the token is of this very thread.
+    fn is_own(&self, token: Token) -> bool;
+
+    /// Whether the token's member lives, with the words and values that said so, to sleep on. `None`: nobody of this table has it.
+    fn look_at(&self, token: Token) -> Option<Life<Self::Word>> {
+        let (claim, presence) = self.life_words(token)?;
+        // SYNC: the claim first. A new joiner changes the claim before the presence, so a presence read after a claim of this
+        // generation is of this generation, or of one that made the claim differ by the time we sleep on it.
+        let (claim_value, presence_value) = (self.load(claim), self.load(presence));
+        let is_active = claim_value == self.active_claim(token);
+        Some(Life {
+            claim: (claim, claim_value),
+            presence: (presence, presence_value),
+            is_active,
+            is_alive: is_active && presence_value & TID != 0,
+        })
+    }
+}
+
+/// What [`Platform::look_at`] saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Life<W> {
+    /// The claim word, and its value.
+    pub claim: (W, u32),
+    /// The presence word, and its value.
+    pub presence: (W, u32),
+    /// Whether the slot is still of this token's generation.
+    pub is_active: bool,
+    /// Whether the member lives.
+    pub is_alive: bool,
+}
+
+/// As many words as one wait may watch, so that a thread can serve several (futex_waitv(2) takes 128).
+pub const WATCHED_MAX: usize = 32;
+
+/// The words that keep a wait from going on, each with the value it had.
+#[derive(Debug)]
+pub struct Sleep<W> {
+    words: [Option<(W, u32)>; WATCHED_MAX],
+    count: usize,
+    /// Whether something it waits for has no word, so that it must look again soon.
+    pub poll: bool,
+}
+
+impl<W: Copy> Sleep<W> {
+    /// Nothing to watch yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { words: [None; WATCHED_MAX], count: 0, poll: false }
+    }
+
+    /// Watches one more word. Beyond [`WATCHED_MAX`] the wait looks again from time to time instead.
+    pub fn watch(&mut self, word: W, expected: u32) {
+        match self.words.get_mut(self.count) {
+            Some(place) => {
+                *place = Some((word, expected));
+                self.count += 1;
+            }
+            None => self.poll = true,
+        }
+    }
+
+    /// As [`Self::watch`], for the making.
+    #[must_use]
+    pub fn on(mut self, word: W, expected: u32) -> Self {
+        self.watch(word, expected);
+        self
+    }
+
+    /// What is watched, in the order it was given.
+    pub fn words(&self) -> impl Iterator<Item = (W, u32)> + '_ {
+        self.words[..self.count].iter().flatten().copied()
+    }
+}
+
+impl<W: Copy> Default for Sleep<W> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const _: () = assert!(WATCHED_MAX < futex::WORDS_MAX);

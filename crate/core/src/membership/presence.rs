@@ -1,0 +1,123 @@
+//! A member's sign of life: a word that holds its thread id, and that the kernel itself marks when the thread ends, in whatever way.
+//!
+//! It works as a robust pthread mutex does that its owner never unlocks, without libc's mutex: only the kernel's part of the
+//! protocol is used (Documentation/locking/robust-futex-ABI.rst). Why: libc follows pointers that lie in the mutex, in memory that a hostile peer
+//! can write. Here the pointers lie in a private page behind the word (see [`super::layout`]).
+
+#![expect(unsafe_code, reason = "maps a page beside the word, and links it for the kernel")]
+
+use super::layout::{ENTRY_OFFSET, SlotLayout};
+use super::table::{MemberTable, OWNER_DIED, WAITERS};
+use super::word::Word;
+use crate::error::{Error, Named, Result};
+use crate::fail_point;
+use crate::sys::mman::{self, flags};
+use crate::sys::process;
+use crate::sys::robust_list::RobustList;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// See the module. Stays on the thread that took it.
+#[derive(Debug)]
+pub(super) struct Presence {
+    /// Two pages: the slot's, and the private one with the entry.
+    alias: usize,
+    page_size_bytes: usize,
+    list: RobustList,
+}
+
+impl Presence {
+    /// Where in a slot's page this thread's presence word has to be, in bytes.
+    ///
+    /// # Errors
+    /// `ERR_SHM_UNSUPPORTED`: no robust futexes here, or a libc that lays them out otherwise.
+    pub(super) fn offset(page_size_bytes: usize) -> Result<u32> {
+        let list = robust_list()?;
+        let offset = list.futex_offset();
+        if !(-32..=-20).contains(&offset) || offset % 4 != 0 {
+            return Err(unsupported("an unknown C library"));
+        }
+        let offset = (page_size_bytes + ENTRY_OFFSET).wrapping_add_signed(offset);
+        u32::try_from(offset).map_err(|_| unsupported("a page of 4 GiB"))
+    }
+
+    /// Takes the presence of a slot that this thread claimed.
+    ///
+    /// # Errors
+    /// ENOMEM; `ERR_SHM_UNSUPPORTED`.
+    pub(super) fn take(table: &MemberTable, file_offset: u64) -> Result<Self> {
+        let page_size_bytes = table.page_size_bytes();
+        let list = robust_list()?;
+        let alias = map_alias(table.fd.as_fd(), file_offset, page_size_bytes)?;
+        let presence = Self { alias, page_size_bytes, list };
+        list.set_pending(Some(presence.word().address()));
+        presence.word().store(process::tid() | WAITERS);
+        fail_point::reach("join.present");
+        // SAFETY: the entry and what lies before it are in the private page, which is unmapped only after `unlink`.
+        unsafe { list.link(presence.entry()) };
+        fail_point::reach("join.linked");
+        list.set_pending(None);
+        Ok(presence)
+    }
+
+    /// Gives it up: `left` as one who goes, otherwise as one who died.
+    pub(super) fn end(self, left: bool) {
+        let word = self.word();
+        self.list.set_pending(Some(word.address()));
+        // SAFETY: linked by `take`, on this thread, as `Member` never leaves it.
+        unsafe { self.list.unlink(self.entry()) };
+        fail_point::reach("leave.unlinked");
+        word.store(if left { 0 } else { OWNER_DIED | WAITERS });
+        fail_point::reach("leave.absent");
+        word.wake(u32::MAX);
+        self.list.set_pending(None);
+        // SAFETY: both pages are ours; nothing leads there any more.
+        let _ = unsafe { mman::munmap(self.alias, 2 * self.page_size_bytes) };
+    }
+
+    fn entry(&self) -> usize {
+        self.alias + self.page_size_bytes + ENTRY_OFFSET
+    }
+
+    /// The presence word, as the kernel finds it from the entry: reachable even when the segment's own mapping is gone.
+    fn word(&self) -> Word {
+        let address = self.entry().wrapping_add_signed(self.list.futex_offset());
+        // SAFETY: in the alias's first page, as `offset` checked; a multiple of 4; mapped until `end`.
+        unsafe { Word::at(address) }
+    }
+
+    /// The claim word of the same slot, by the same page.
+    pub(super) fn claim(&self) -> Word {
+        // SAFETY: the start of the alias's first page, mapped until `end`.
+        unsafe { Word::at(self.alias + std::mem::offset_of!(SlotLayout, claim)) }
+    }
+}
+
+fn robust_list() -> Result<RobustList> {
+    RobustList::of_this_thread().map_err(|_| unsupported("no robust futexes (get_robust_list)"))
+}
+
+fn unsupported(why: &str) -> Error {
+    Error::own("ERR_SHM_UNSUPPORTED", format!("members cannot be told dead from alive here: {why}"))
+}
+
+/// The slot's page, and behind it a private one.
+fn map_alias(fd: BorrowedFd<'_>, file_offset: u64, page_size_bytes: usize) -> Result<usize> {
+    let offset = i64::try_from(file_offset).map_err(|_| unsupported("an offset beyond 2^63"))?;
+    let protection = flags::PROT_READ | flags::PROT_WRITE;
+    let private = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS;
+    // SAFETY: no MAP_FIXED.
+    let alias =
+        unsafe { mman::mmap(0, 2 * page_size_bytes, protection, private, None, 0) }.called("mmap")?;
+    let shared = flags::MAP_SHARED | flags::MAP_FIXED;
+    // SAFETY: replaces the first of the two pages just made.
+    let mapped = unsafe { mman::mmap(alias, page_size_bytes, protection, shared, Some(fd), offset) };
+    // A forked child holds no memory of ours: neither the entry, nor the description whose byte lock says that this process lives.
+    // SAFETY: our two pages; the advice discards nothing.
+    let _ = unsafe { mman::madvise(alias, 2 * page_size_bytes, flags::MADV_DONTFORK) };
+    if let Err(errno) = mapped {
+        // SAFETY: as above; nobody else knows the range.
+        let _ = unsafe { mman::munmap(alias, 2 * page_size_bytes) };
+        return Err(Error::system("mmap", errno));
+    }
+    Ok(alias)
+}
