@@ -16,6 +16,9 @@ use crate::sys::process;
 use crate::sys::robust_list::RobustList;
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// `_m_type` of musl's mutex: it is shared between processes.
+const MUSL_SHARED: u32 = 128;
+
 /// See the module. Stays on the thread that took it.
 #[derive(Debug)]
 pub(super) struct Presence {
@@ -50,6 +53,8 @@ impl Presence {
         let alias = map_alias(table.fd.as_fd(), file_offset, page_size_bytes)?;
         let presence = Self { alias, page_size_bytes, list };
         list.set_pending(Some(presence.word().address()));
+        // musl's pthread_exit(3) clears the words of the list itself, and wakes other processes only if this bit of a mutex's type is set.
+        presence.word().before().store(MUSL_SHARED);
         presence.word().store(process::tid() | WAITERS);
         fail_point::reach("join.present");
         // SAFETY: the entry and what lies before it are in the private page, which is unmapped only after `unlink`.

@@ -22,6 +22,24 @@ impl Word {
         Self { address }
     }
 
+    /// The word `bytes` further on, a multiple of 4. Whoever made this one answered for that one's mapping too.
+    #[must_use]
+    pub(crate) const fn forward(self, bytes: usize) -> Self {
+        Self { address: self.address + bytes }
+    }
+
+    /// The next word.
+    #[must_use]
+    pub(crate) const fn next(self) -> Self {
+        self.forward(4)
+    }
+
+    /// The word before.
+    #[must_use]
+    pub(crate) const fn before(self) -> Self {
+        Self { address: self.address - 4 }
+    }
+
     /// Where it is, for the kernel.
     #[must_use]
     pub const fn address(self) -> usize {

@@ -4,16 +4,24 @@
 //! - Our own, that survive the death of whoever uses them: [`mutex`] and what stands beside it.
 //! - [`wait`] is how they all wait.
 
+pub mod barrier;
+pub mod condition;
+pub mod event;
 mod fallback;
+mod gate;
 #[cfg(target_env = "gnu")]
 mod glibc_semaphore;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
 pub mod mutex;
 mod outcome;
+pub mod permits;
 pub mod posix_semaphore;
+pub mod rwlock;
+pub mod seqlock;
 pub mod sysv_semaphore;
 pub mod wait;
+pub mod word;
 
 pub use outcome::Outcome;
 pub use posix_semaphore::{NamedSemaphore, PosixSemaphore};

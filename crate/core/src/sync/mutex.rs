@@ -122,9 +122,9 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
     }
 
     /// It may have swallowed a wake: the next sleeper gets one instead, and the owner is told that somebody may sleep.
-    fn give_up(&mut self, platform: &P) {
+    fn give_up(&mut self, platform: &P) -> Option<Answer> {
         if !self.slept {
-            return;
+            return None;
         }
         fail_point::reach("lock.giving_up");
         loop {
@@ -138,6 +138,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
             }
         }
         platform.wake(self.word, 1);
+        None
     }
 
     fn busy_word(&self) -> Option<P::Word> {
@@ -223,7 +224,7 @@ pub fn reset<P: Platform>(platform: &P, word: P::Word) -> bool {
     }
 }
 
-fn deadlock() -> Error {
+pub(super) fn deadlock() -> Error {
     Error::own("ERR_SHM_DEADLOCK", "this thread holds the lock already, and would wait for itself")
 }
 

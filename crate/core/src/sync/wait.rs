@@ -39,8 +39,9 @@ pub trait Wait<P: Platform> {
     /// What ends the wait for good.
     fn step(&mut self, platform: &P, recheck: bool) -> Result<Step<P::Word>>;
 
-    /// The wait ends without an answer (a timeout, an abort). It may have slept, and so swallowed a wake that another needs.
-    fn give_up(&mut self, platform: &P);
+    /// The wait ends (a timeout, an abort). It may have slept, and so swallowed a wake that another needs. Answers what it was too late to
+    /// give up.
+    fn give_up(&mut self, platform: &P) -> Option<Answer>;
 
     /// The word on which the kernel shall wake another when this thread dies in the middle.
     fn busy_word(&self) -> Option<P::Word>;
@@ -67,7 +68,7 @@ pub const RECHECK_LAST: Duration = Duration::from_secs(1);
 /// What the wait's steps answer; EFAULT where the words were truncated away.
 pub fn wait_until(
     table: &MemberTable,
-    wait: &mut impl Wait<MemberTable>,
+    wait: &mut dyn Wait<MemberTable>,
     until: Option<Duration>,
 ) -> Result<Waited> {
     table.set_pending(wait.busy_word());
@@ -78,7 +79,7 @@ pub fn wait_until(
 
 fn drive(
     table: &MemberTable,
-    wait: &mut impl Wait<MemberTable>,
+    wait: &mut dyn Wait<MemberTable>,
     until: Option<Duration>,
 ) -> Result<Waited> {
     let mut interval = RECHECK_FIRST;
@@ -90,8 +91,7 @@ fn drive(
             Step::Asleep(sleep) => sleep,
         };
         if is_over(until) {
-            wait.give_up(table);
-            return Ok(Waited { answer: None, slept });
+            return Ok(Waited { answer: wait.give_up(table), slept });
         }
         slept = true;
         recheck = sleep_on(&sleep, until, interval)? == Woke::ByTime;

@@ -1,0 +1,66 @@
+//! A condition variable: a [`super::gate`] whose sequence is the condition itself.
+//!
+//! A waiter reads the sequence while it holds the mutex that guards what it waits for, gives the mutex back, and waits for another sequence. As
+//! everywhere, it may wake for no reason, and looks again in a loop.
+
+use super::gate::Gate;
+use super::wait::{Answer, Step, Wait};
+use crate::error::Result;
+use crate::fail_point;
+use crate::membership::Platform;
+
+/// Waiting to be notified.
+#[derive(Debug)]
+pub struct Notified<W> {
+    gate: Gate<W>,
+    from: u32,
+    slept: bool,
+}
+
+impl<W: Copy> Notified<W> {
+    /// The wait begins here; the caller still holds the mutex, and gives it back before the first step.
+    pub fn begin<P: Platform<Word = W>>(platform: &P, gate: W, sequence: W) -> Self {
+        let gate = Gate { gate, sequence };
+        Self { gate, from: gate.arm(platform), slept: false }
+    }
+
+    /// The wait that began when the sequence was `from`.
+    pub const fn since(gate: W, sequence: W, from: u32) -> Self {
+        Self { gate: Gate { gate, sequence }, from, slept: false }
+    }
+
+    /// Where it began.
+    pub const fn from(&self) -> u32 {
+        self.from
+    }
+}
+
+impl<P: Platform> Wait<P> for Notified<P::Word> {
+    fn step(&mut self, platform: &P, _recheck: bool) -> Result<Step<P::Word>> {
+        if self.slept {
+            fail_point::reach("condition.slept");
+        }
+        if self.gate.arm(platform) != self.from {
+            return Ok(Step::Answered(Answer::Done));
+        }
+        self.slept = true;
+        Ok(Step::Asleep(self.gate.sleep(self.from)))
+    }
+
+    /// With the sequence unchanged no wake was for this one.
+    fn give_up(&mut self, platform: &P) -> Option<Answer> {
+        (self.gate.arm(platform) != self.from).then_some(Answer::Done)
+    }
+
+    fn busy_word(&self) -> Option<P::Word> {
+        Some(self.gate.gate)
+    }
+}
+
+/// Wakes up to `count` waiters.
+pub fn notify<P: Platform>(platform: &P, gate: P::Word, sequence: P::Word, count: u32) {
+    platform.set_pending(Some(gate));
+    fail_point::reach("condition.told");
+    Gate { gate, sequence }.open(platform, count);
+    platform.set_pending(None);
+}
