@@ -165,7 +165,7 @@ fn all_who_opened_a_named_semaphore_learn_that_its_file_was_truncated() {
     let name = unique_name("semaphore");
     let first = NamedSemaphore::create(&name, 1, 0o600).unwrap();
     let second = NamedSemaphore::open(&name).unwrap();
-    let path = format!("/dev/shm/sem.{}", name.trim_start_matches('/'));
+    let path = shmem_core::sys::posix_sem::path(&name);
     std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap();
     posix_semaphore::unlink(&name).unwrap();
     for semaphore in [&first, &second, &first] {
