@@ -50,7 +50,7 @@ function checkTools() {
 function makeUnwinder() {
   mkdirSync(libraries, { recursive: true })
   const object = join(libraries, 'musl-unwind.o')
-  const { ok, output } = capture('/usr/bin/musl-gcc', ['-O1', '-Wall', '-Wextra', '-c', join(root, 'scripts/musl-unwind.c'), '-o', object])
+  const { ok, output } = capture('/usr/bin/musl-gcc', ['-O1', '-fPIC', '-Wall', '-Wextra', '-c', join(root, 'scripts/musl-unwind.c'), '-o', object])
   if (!ok) throw new Stop(`\n${output.trimEnd()}\n\nCompiling musl-unwind.c failed.`)
   // A linker script, which the linker takes for a library.
   writeFileSync(join(libraries, 'libunwind.a'), `INPUT("${object}" -lgcc_eh -lgcc)\n`)
