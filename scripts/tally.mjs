@@ -1,5 +1,5 @@
 /**
- * Counts tests from what the test runners print, for `npm test` and `npm run test:runtimes`.
+ * Counts tests from what the test runners print, for `npm test`, `npm run test:runtimes` and `npm run test:musl`.
  * A tally reads stdout line by line and is closed with the runner's exit code. Invariant: a doubt (a crash, a lost
  * test, a summary that does not fit, a non-zero exit) is a failure, never a pass.
  * A test that skips at run time passes for the runner; the line it prints (`SKIP …`) moves it to the skipped.
@@ -130,6 +130,14 @@ export function sum(counts) {
 /** The one line that tells how it went. */
 export function closingLine({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`
+}
+
+/** Ends a run: what was skipped, what was in doubt, the closing line alone at the end. Answers the exit code. */
+export function conclude(total) {
+  for (const reason of total.skipped) console.log(`skipped: ${reason}`)
+  for (const reason of total.doubts) console.log(`failed: ${reason}`)
+  console.log(closingLine(total))
+  return total.failed > 0 || total.passed === 0 ? 1 : 0
 }
 
 /** Each doubt is one failure more. */

@@ -6,16 +6,11 @@
 import { testPackage } from './ava.mjs'
 import { bootstrap } from './bootstrap.mjs'
 import { main, stream } from './process.mjs'
-import { CargoTally, closingLine, sum } from './tally.mjs'
+import { CargoTally, conclude, sum } from './tally.mjs'
 
 await main(async ([word]) => {
   await bootstrap()
-  const total = sum([await testCore(word), await testPackage(process.execPath, word)])
-
-  for (const reason of total.skipped) console.log(`skipped: ${reason}`)
-  for (const reason of total.doubts) console.log(`failed: ${reason}`)
-  console.log(closingLine(total))
-  return total.failed > 0 || total.passed === 0 ? 1 : 0
+  return conclude(sum([await testCore(word), await testPackage(process.execPath, word)]))
 })
 
 async function testCore(word) {

@@ -165,9 +165,10 @@ fn all_who_opened_a_named_semaphore_learn_that_its_file_was_truncated() {
     let name = unique_name("semaphore");
     let first = NamedSemaphore::create(&name, 1, 0o600).unwrap();
     let second = NamedSemaphore::open(&name).unwrap();
-    let path = format!("/dev/shm/sem.{}", name.trim_start_matches('/'));
-    std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap();
+    let path = shmem_core::sys::posix_sem::path(&name);
+    let file = std::fs::OpenOptions::new().write(true).open(path);
     posix_semaphore::unlink(&name).unwrap();
+    file.unwrap().set_len(0).unwrap();
     for semaphore in [&first, &second, &first] {
         assert_eq!(semaphore.with(PosixSemaphore::post).unwrap_err().code(), "ERR_SHM_TRUNCATED");
     }

@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::memory::ROUNDS_MAX;
 use crate::memory::guard::WatchedRange;
-use crate::sys::{file, posix_sem, shm};
+use crate::sys::{file, posix_sem};
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -99,9 +99,9 @@ impl NamedSemaphore {
     /// EACCES EEXIST EINVAL EMFILE ENFILE ENOMEM.
     pub fn create(name: &str, value: u32, mode: u32) -> Result<Self> {
         let made = Self::call_open(name, file::flags::O_CREAT | file::flags::O_EXCL, mode, value)?;
-        // sem_open(3) takes no descriptor, so the mode is set on the file that both glibc and musl keep the semaphore in.
-        let path = format!("{}/sem.{}", shm::DIRECTORY, name.trim_start_matches('/'));
-        if let Ok(fd) = file::open(&path, file::flags::O_RDONLY | file::flags::O_NOFOLLOW, 0) {
+        // sem_open(3) takes no descriptor, so the mode is set on the file in which libc keeps the semaphore.
+        if let Ok(fd) = file::open(&posix_sem::path(name), file::flags::O_RDONLY | file::flags::O_NOFOLLOW, 0)
+        {
             let _ = file::fchmod(fd.as_fd(), mode);
         }
         Ok(made)

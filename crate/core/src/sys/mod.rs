@@ -7,6 +7,7 @@ pub mod constants;
 mod conv;
 pub mod file;
 pub mod futex;
+mod ipc;
 pub mod machine;
 pub mod memfd;
 pub mod mman;

@@ -16,6 +16,13 @@ pub const SIZE_BYTES: usize = size_of::<libc::sem_t>();
 /// Alignment of a `sem_t`.
 pub const ALIGN_BYTES: usize = align_of::<libc::sem_t>();
 
+/// The file in which sem_open(3) of this libc keeps the semaphore of that name: glibc puts `sem.` before it, musl nothing.
+#[must_use]
+pub fn path(name: &str) -> String {
+    let prefix = if cfg!(target_env = "musl") { "" } else { "sem." };
+    format!("{}/{prefix}{}", super::shm::DIRECTORY, name.trim_start_matches('/'))
+}
+
 /// `sem_open(3)`. Answers the address of the semaphore; the same name gives the same address in one process.
 ///
 /// # Errors

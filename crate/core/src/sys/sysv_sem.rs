@@ -4,6 +4,7 @@
 
 use super::SysResult;
 use super::conv::{ret, ret_long, ret_unit};
+use super::ipc::RawSemidDs;
 use crate::error::Errno;
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -166,21 +167,21 @@ pub fn stat_by_index(index: i32, command: i32) -> SysResult<(i32, SemidDs)> {
 }
 
 fn stat_by(id_or_index: i32, command: i32) -> SysResult<(i32, SemidDs)> {
-    let mut raw = MaybeUninit::<libc::semid_ds>::zeroed();
-    // SAFETY: the three STAT commands write one semid_ds, and `raw` has room for it.
+    let mut raw = MaybeUninit::<RawSemidDs>::zeroed();
+    // SAFETY: the three STAT commands write one semid64_ds, and `raw` has room for it.
     let id = ret(unsafe { libc::semctl(id_or_index, 0, command, raw.as_mut_ptr()) })?;
     // SAFETY: zeroed above, and every bit pattern is a valid semid_ds.
     let raw = unsafe { raw.assume_init() };
     let ds = SemidDs {
-        key: raw.sem_perm.__key,
-        uid: raw.sem_perm.uid,
-        gid: raw.sem_perm.gid,
-        creator_uid: raw.sem_perm.cuid,
-        creator_gid: raw.sem_perm.cgid,
-        mode: u32::from(raw.sem_perm.mode),
-        operation_time: raw.sem_otime,
-        change_time: raw.sem_ctime,
-        count: raw.sem_nsems,
+        key: raw.permissions.key,
+        uid: raw.permissions.uid,
+        gid: raw.permissions.gid,
+        creator_uid: raw.permissions.creator_uid,
+        creator_gid: raw.permissions.creator_gid,
+        mode: raw.permissions.mode,
+        operation_time: raw.operation_time,
+        change_time: raw.change_time,
+        count: raw.count,
     };
     Ok((id, ds))
 }
@@ -189,14 +190,13 @@ fn stat_by(id_or_index: i32, command: i32) -> SysResult<(i32, SemidDs)> {
 ///
 /// # Errors
 /// EIDRM EINVAL EPERM.
-#[expect(clippy::useless_conversion, reason = "mode_t's width differs between targets")]
 pub fn set(id: i32, uid: u32, gid: u32, mode: u16) -> SysResult<()> {
-    let mut raw = MaybeUninit::<libc::semid_ds>::zeroed();
+    let mut raw = MaybeUninit::<RawSemidDs>::zeroed();
     // SAFETY: zeroed above, and every bit pattern is a valid semid_ds.
     let ds = unsafe { raw.assume_init_mut() };
-    ds.sem_perm.uid = uid;
-    ds.sem_perm.gid = gid;
-    ds.sem_perm.mode = mode.into();
+    ds.permissions.uid = uid;
+    ds.permissions.gid = gid;
+    ds.permissions.mode = mode.into();
     // SAFETY: IPC_SET reads uid, gid and mode of the semid_ds, all set above.
     ret_unit(unsafe { libc::semctl(id, 0, libc::IPC_SET, std::ptr::from_mut(ds)) })
 }

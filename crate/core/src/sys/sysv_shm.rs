@@ -6,6 +6,7 @@
 
 use super::SysResult;
 use super::conv::{last, ret, ret_unit};
+use super::ipc::RawShmidDs;
 use std::mem::MaybeUninit;
 
 /// `linux/shm.h`; absent from the libc crate.
@@ -136,26 +137,26 @@ pub fn stat_by_index(index: i32, command: i32) -> SysResult<(i32, ShmidDs)> {
 }
 
 fn stat_by(id_or_index: i32, command: i32) -> SysResult<(i32, ShmidDs)> {
-    let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
-    // SAFETY: for the three STAT commands the kernel writes one shmid_ds, and `raw` has room for it.
-    let id = ret(unsafe { libc::shmctl(id_or_index, command, raw.as_mut_ptr()) })?;
+    let mut raw = MaybeUninit::<RawShmidDs>::zeroed();
+    // SAFETY: for the three STAT commands the kernel writes one shmid64_ds, and `raw` has room for it.
+    let id = ret(unsafe { libc::shmctl(id_or_index, command, raw.as_mut_ptr().cast()) })?;
     // SAFETY: zeroed above, and every bit pattern is a valid shmid_ds (plain numbers).
     let raw = unsafe { raw.assume_init() };
     let ds = ShmidDs {
-        key: raw.shm_perm.__key,
-        uid: raw.shm_perm.uid,
-        gid: raw.shm_perm.gid,
-        creator_uid: raw.shm_perm.cuid,
-        creator_gid: raw.shm_perm.cgid,
-        mode: u32::from(raw.shm_perm.mode),
-        sequence: u32::from(raw.shm_perm.__seq),
-        size_bytes: raw.shm_segsz as u64,
-        attach_time: raw.shm_atime,
-        detach_time: raw.shm_dtime,
-        change_time: raw.shm_ctime,
-        creator_pid: raw.shm_cpid,
-        last_pid: raw.shm_lpid,
-        attach_count: raw.shm_nattch,
+        key: raw.permissions.key,
+        uid: raw.permissions.uid,
+        gid: raw.permissions.gid,
+        creator_uid: raw.permissions.creator_uid,
+        creator_gid: raw.permissions.creator_gid,
+        mode: raw.permissions.mode,
+        sequence: u32::from(raw.permissions.sequence),
+        size_bytes: raw.size_bytes,
+        attach_time: raw.attach_time,
+        detach_time: raw.detach_time,
+        change_time: raw.change_time,
+        creator_pid: raw.creator_pid,
+        last_pid: raw.last_pid,
+        attach_count: raw.attach_count,
     };
     Ok((id, ds))
 }
@@ -164,16 +165,15 @@ fn stat_by(id_or_index: i32, command: i32) -> SysResult<(i32, ShmidDs)> {
 ///
 /// # Errors
 /// EIDRM EINVAL EPERM.
-#[expect(clippy::useless_conversion, reason = "mode_t's width differs between targets")]
 pub fn set(id: i32, uid: u32, gid: u32, mode: u16) -> SysResult<()> {
-    let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
+    let mut raw = MaybeUninit::<RawShmidDs>::zeroed();
     // SAFETY: zeroed above, and every bit pattern is a valid shmid_ds.
     let ds = unsafe { raw.assume_init_mut() };
-    ds.shm_perm.uid = uid;
-    ds.shm_perm.gid = gid;
-    ds.shm_perm.mode = mode.into();
+    ds.permissions.uid = uid;
+    ds.permissions.gid = gid;
+    ds.permissions.mode = mode.into();
     // SAFETY: IPC_SET reads uid, gid and mode of the shmid_ds, all set above.
-    ret_unit(unsafe { libc::shmctl(id, libc::IPC_SET, ds) })
+    ret_unit(unsafe { libc::shmctl(id, libc::IPC_SET, std::ptr::from_mut(ds).cast()) })
 }
 
 /// `shmctl(2)` with a command that takes no buffer: `IPC_RMID`, `SHM_LOCK`, `SHM_UNLOCK`.
