@@ -6,6 +6,8 @@
 mod convert;
 pub mod error;
 pub mod fault_watch;
+pub mod managed;
+pub mod managed_object;
 pub mod memfd_segment;
 pub mod named_segment;
 pub mod options;

@@ -14,9 +14,7 @@
 //!
 //! A writer that died in the middle is told to readers too, for as long as no other writer repaired what it left: they hold the lock, and know.
 
-use super::mutex::{
-    self, Lock, LockOptions, State, WAITERS, deadlock, not_recoverable, scribbled, state_of,
-};
+use super::mutex::{self, Lock, LockOptions, State, WAITERS, deadlock, not_recoverable, scribbled, state_of};
 use super::wait::{Answer, Step, Wait};
 use crate::error::{Error, Result};
 use crate::fail_point;
@@ -77,12 +75,15 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
             if self.options.blocks_owner && platform.is_own(writer) {
                 return Err(deadlock());
             }
-            if value & WAITERS == 0 && platform.compare_exchange(self.writer, value, value | WAITERS).is_err() {
+            if value & WAITERS == 0 && platform.compare_exchange(self.writer, value, value | WAITERS).is_err()
+            {
                 continue;
             }
             self.slept = true;
             let sleep = Sleep::new().on(self.writer, value | WAITERS);
-            return Ok(Step::Asleep(sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1)));
+            return Ok(Step::Asleep(
+                sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1),
+            ));
         }
     }
 
