@@ -2,9 +2,11 @@
 
 #[cfg(target_env = "gnu")]
 mod glibc_semaphore;
+pub mod helper_threads;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
 mod outcome;
+pub mod pending_waits;
 pub mod posix_semaphore;
 pub mod sysv_semaphore;
 
