@@ -311,7 +311,9 @@ mod tests {
         let told = Arc::new(AtomicUsize::new(0));
         let waits = PendingWaits::new({
             let told = Arc::clone(&told);
-            move || drop(told.fetch_add(1, Ordering::SeqCst))
+            move || {
+                told.fetch_add(1, Ordering::SeqCst);
+            }
         });
         let counter = Counter::new(0);
         let late = waits.begin(counter.take(false), Some(Duration::from_millis(5))).unwrap();
