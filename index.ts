@@ -31,6 +31,7 @@ export {
   type SemaphoreSetStat,
   type WaitOptions
 } from './lib/sysv-semaphore-set.js'
+export type { AsyncWaitOptions } from './lib/pending.js'
 export { PosixSemaphore, type PosixSemaphoreCreateOptions } from './lib/posix-semaphore.js'
 
 export { ShmError } from './lib/errors.js'

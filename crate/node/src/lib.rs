@@ -18,6 +18,7 @@ pub mod raw_constants;
 pub mod raw_posix;
 pub mod raw_sysv;
 pub mod segment;
+pub mod semaphore_waits;
 mod shared_view;
 pub mod sysv_segment;
 pub mod sysv_semaphore;

@@ -11,11 +11,13 @@ mod fallback;
 mod gate;
 #[cfg(target_env = "gnu")]
 mod glibc_semaphore;
+pub mod helper_threads;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
 pub mod mutex;
 mod outcome;
 pub mod permits;
+pub mod pending_waits;
 pub mod posix_semaphore;
 pub mod rwlock;
 pub mod seqlock;
