@@ -48,6 +48,13 @@ fn assert_recovers(arena: &Arena, dead: &[u32], outcomes: &[&Model]) {
     let outcome = outcomes.iter().find(|model| model.taken.iter().map(key).eq(found.iter().copied()));
     let outcome = outcome.unwrap_or_else(|| panic!("{found:?} is none of {outcomes:#?}"));
     outcome.assert_payloads(arena);
+    for gone in outcomes.iter().flat_map(|model| &model.taken).filter(|taken| !outcome.taken.contains(taken))
+    {
+        assert_eq!(
+            found.iter().any(|taken| taken.0 == gone.offset),
+            arena.heap.usable_bytes(gone.offset).is_ok()
+        );
+    }
 }
 
 /// Kills the call after every store it has, and each time recovers; then lets it through. Answers how often it was killed.

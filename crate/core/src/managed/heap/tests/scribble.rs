@@ -1,5 +1,6 @@
 //! Memory that somebody wrote over, before the calls and during them: errors, and nothing touched beside the heap.
 
+use super::super::layout::class_of;
 use super::arena::{Arena, Model, Operation, config, operations};
 use super::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -200,6 +201,72 @@ fn a_damaged_block_is_reported_by_each_call_that_meets_it() {
     let (arena, offsets) = damaged(|offsets| offsets[1] - 8, u64::MAX);
     assert_eq!(code(arena.heap.free(offsets[0])), "ERR_SHM_POSSIBLY_CORRUPT");
     assert_eq!(code(arena.heap.free(offsets[1])), "ERR_SHM_POSSIBLY_CORRUPT");
+}
+
+#[test]
+fn a_size_of_the_block_before_that_leads_to_another_block_is_not_believed() {
+    let arena = Arena::new(4096);
+    let offsets = [(); 4].map(|()| arena.heap.allocate(112, 16, 1).unwrap());
+    arena.set(offsets[3] - 8, (2 * 128 / 16) << 32);
+    assert_eq!(code(arena.heap.free(offsets[3])), "ERR_SHM_POSSIBLY_CORRUPT");
+}
+
+#[test]
+fn a_link_to_a_true_block_that_does_not_link_back_is_not_believed() {
+    let arena = Arena::new(4096);
+    let heap = arena.heap;
+    let offsets = [(); 6].map(|()| heap.allocate(112, 16, 1).unwrap());
+    let [first, second, third] = [0, 2, 4].map(|index| {
+        heap.free(offsets[index]).unwrap();
+        offsets[index] - 16
+    });
+    // The list is third, second, first; the first says that it comes after the third.
+    arena.set(first + 24, third);
+    assert_eq!(code(heap.free(offsets[1])), "ERR_SHM_POSSIBLY_CORRUPT", "it would take out first and second");
+    assert_eq!(code(heap.allocate(120, 16, 1)), "ERR_SHM_POSSIBLY_CORRUPT", "it would try all three");
+    arena.set(second + 16, 0);
+    arena.set(second + 24, third);
+    let next = arena.get(third + 16);
+    arena.set(third + 16, 0);
+    assert_eq!(
+        code(heap.free(offsets[3])),
+        "ERR_SHM_POSSIBLY_CORRUPT",
+        "the third does not lead to the second"
+    );
+    arena.set(third + 16, next);
+    heap.recover(|_| true).unwrap();
+    whole(&heap);
+}
+
+#[test]
+fn a_list_that_leads_to_a_taken_block_or_to_one_of_another_class_gives_out_none() {
+    let arena = Arena::new(4096);
+    let heap = arena.heap;
+    let taken = heap.allocate(112, 16, 1).unwrap();
+    let free = heap.allocate(600, 16, 1).unwrap();
+    heap.allocate(16, 16, 1).unwrap();
+    heap.free(free).unwrap();
+    (0..112).step_by(8).for_each(|at| arena.set(taken + at, 0));
+    for block in [taken - 16, free - 16] {
+        arena.set(heap.root + 8 + 8 * class_of(128) as u64, block);
+        assert_eq!(code(heap.allocate(112, 16, 1)), "ERR_SHM_POSSIBLY_CORRUPT", "{block}");
+    }
+}
+
+#[test]
+fn no_word_outside_root_and_area_is_reached() {
+    let arena = Arena::new(4096);
+    let heap = arena.heap;
+    let outside =
+        [0, heap.root - 8, heap.root + ROOT_BYTES, heap.start - 8, heap.end - 4, heap.end, u64::MAX, !7];
+    for at in outside.into_iter().chain([heap.start + 1, heap.start + 4]) {
+        assert_eq!(code(heap.load(at)), "ERR_SHM_POSSIBLY_CORRUPT", "{at}");
+        assert_eq!(code(heap.store(at, 1)), "ERR_SHM_POSSIBLY_CORRUPT", "{at}");
+    }
+    for at in [heap.root, heap.root + ROOT_BYTES - 8, heap.start, heap.end - 8] {
+        heap.load(at).unwrap();
+    }
+    arena.assert_untouched_outside();
 }
 
 #[test]
