@@ -4,9 +4,11 @@
 
 use super::directory::{Directory, Found, ObjectFacts, check_name};
 use super::header::{Geometry, Header, IfBlank, Layout};
+use super::heap::Heap;
 use super::kind::{OBJECT_ALIGN_BYTES, Shape};
 use crate::error::{Error, Named, Result, Subject};
-use crate::membership::{JoinOptions, Member, MemberTable, Word};
+use crate::fail_point;
+use crate::membership::{JoinOptions, Member, MemberTable, Token, Word};
 use crate::memory::{Access, Mapping, Segment};
 use crate::sync::mutex::{self, Lock, LockOptions};
 use crate::sync::wait::{Answer, wait_until};
@@ -133,14 +135,18 @@ impl ManagedSegment {
         if let Some(found) = self.directory().find(name, shape)? {
             return Ok(found);
         }
-        self.with_directory_lock(member, || {
+        self.with_directory_lock(member, |heap| {
             if let Some(found) = self.directory().find(name, shape)? {
                 return Ok(found);
             }
             let index = self.directory().free_entry()?;
-            let offset = self.allocate(bytes)?;
+            // In this order a kill anywhere loses no object that is named, and no bytes (see `heap`).
+            let offset = heap.allocate(bytes, OBJECT_ALIGN_BYTES, member.token().word())?;
+            fail_point::reach("object.allocated");
             self.blank(offset, bytes)?;
             self.directory().publish(index, &ObjectFacts { name: name.to_owned(), shape, offset, bytes });
+            fail_point::reach("object.published");
+            heap.commit(offset)?;
             Ok(Found { offset, created: true })
         })
         .map_err(|error| error.or_on(|| Subject::Name(name.to_owned())))
@@ -168,30 +174,32 @@ impl ManagedSegment {
     }
 
     /// Runs `act` while no other member changes directory or heap.
-    fn with_directory_lock<T>(&self, member: &Member, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    fn with_directory_lock<T>(&self, member: &Member, act: impl FnOnce(&Heap) -> Result<T>) -> Result<T> {
         let word = self.word(offset_of!(Layout, directory_lock) as u64)?;
         let table = member.table();
         let options = LockOptions { strict: false, blocks_owner: true };
         let waited = wait_until(table, &mut Lock::new(word, member.token(), options), None)?;
-        // Both are whole between any two stores: entries by their state.
-        debug_assert!(matches!(waited.answer, Some(Answer::Done | Answer::OwnerDied)));
-        let made = act();
+        let made = self.heap().and_then(|heap| {
+            if waited.answer == Some(Answer::OwnerDied) {
+                self.mend(&heap, table)?;
+            }
+            act(&heap)
+        });
         mutex::unlock(table, word, member.token())?;
         made
     }
 
-    fn allocate(&self, bytes: u64) -> Result<u64> {
-        let root = offset_of!(Layout, heap_root) as u64;
-        let (low, high) = (self.word(root)?, self.word(root + 4)?);
-        let next = (u64::from(high.load()) << 32 | u64::from(low.load())).max(self.geometry.heap_offset);
-        let next = next.next_multiple_of(OBJECT_ALIGN_BYTES);
-        let end = next.checked_add(bytes).filter(|end| *end <= self.geometry.heap_end);
-        let Some(end) = end else {
-            return Err(Error::own("ERR_SHM_NO_SPACE", format!("no {bytes} bytes are left in the segment")));
-        };
-        high.store(u32::try_from(end >> 32).unwrap_or(0));
-        low.store(u32::try_from(end & u64::from(u32::MAX)).unwrap_or(0));
-        Ok(next)
+    /// What a member left that was killed while it changed directory or heap. Entries are whole by their state.
+    fn mend(&self, heap: &Heap, table: &MemberTable) -> Result<()> {
+        for facts in self.directory().objects() {
+            heap.commit(facts.offset)?;
+        }
+        heap.recover(|token| Token::from_word(token).is_some_and(|token| table.is_alive(token))).map(drop)
+    }
+
+    fn heap(&self) -> Result<Heap> {
+        // SAFETY: the header's page is mapped, as at opening; `mapping` is kept.
+        unsafe { Header::at(self.mapping.address()) }.heap(&self.geometry)
     }
 
     fn blank(&self, offset: u64, bytes: u64) -> Result<()> {
