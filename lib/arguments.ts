@@ -138,3 +138,9 @@ export function signal(name: string, value: unknown): AbortSignal | undefined {
   }
   return value as AbortSignal
 }
+
+/** A function, or nothing. */
+export function func<F extends (...given: never[]) => unknown>(name: string, value: F | undefined): F | undefined {
+  if (value !== undefined && typeof value !== 'function') throw wrongType(name, 'a function', value)
+  return value
+}

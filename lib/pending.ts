@@ -7,6 +7,7 @@
  */
 
 import * as check from './arguments.js'
+import { Hold } from './hold.js'
 
 /** How long a wait with a promise may take, and what calls it off. */
 export interface AsyncWaitOptions {
@@ -120,25 +121,5 @@ export class Pending<Outcome> {
     entry.forget()
     if (entry.ref) this.#hold.remove()
     return entry
-  }
-}
-
-/** The longest time of a timer. */
-const LONG_MS = 2 ** 31 - 1
-
-/** Keeps the event loop alive while its count is above 0: a timer that does nothing, in every runtime the same. */
-class Hold {
-  #count = 0
-  #timer: NodeJS.Timeout | undefined
-
-  add(): void {
-    this.#count += 1
-    this.#timer ??= setInterval(() => {}, LONG_MS)
-    if (this.#count === 1) this.#timer.ref()
-  }
-
-  remove(): void {
-    this.#count -= 1
-    if (this.#count === 0) this.#timer?.unref()
   }
 }

@@ -1,6 +1,6 @@
 //! Managed segments, and this environment as their member.
 
-use crate::convert::{number, size};
+use crate::convert::number;
 use crate::error::OrThrow;
 use crate::managed_object::NativeObject;
 use crate::segment::NativeSegment;
@@ -9,10 +9,10 @@ use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 use shmem_core::Error;
 use shmem_core::managed::header::{IfBlank, LAYOUT_VERSION};
-use shmem_core::managed::{Kind, ManagedOptions, ManagedSegment, Shape, kind, layout};
-use shmem_core::membership::{JoinOptions, Member, MemberFacts, Platform, Token};
+use shmem_core::managed::{Kind, ManagedOptions, ManagedSegment, ObjectFacts, Shape, kind, layout};
+use shmem_core::membership::{JoinOptions, Member, MemberFacts, MemberTable};
 use shmem_core::sync::{event, mutex};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A managed segment, until it is closed. Dropped without that, as when its environment ends, its member dies.
@@ -25,9 +25,14 @@ pub struct NativeManaged {
 /// What the segment's objects share with it.
 #[derive(Debug)]
 pub(crate) struct Inner {
+    open: RefCell<Option<Open>>,
+}
+
+/// What there is until the segment is closed. The member goes first: the segment keeps its words mapped.
+#[derive(Debug)]
+pub(crate) struct Open {
+    member: Option<Member>,
     pub(crate) managed: ManagedSegment,
-    member: RefCell<Option<Member>>,
-    token: Cell<Option<Token>>,
 }
 
 /// What a slot says of its member.
@@ -150,7 +155,7 @@ pub fn manage(
 ) -> Result<NativeManaged> {
     let if_blank = if make { IfBlank::Make { slots, objects } } else { IfBlank::Refuse };
     let managed = ManagedSegment::open(&segment.segment, ManagedOptions { if_blank }).or_throw(&env)?;
-    let inner = Inner { managed, member: RefCell::new(None), token: Cell::new(None) };
+    let inner = Inner { open: RefCell::new(Some(Open { member: None, managed })) };
     Ok(NativeManaged { inner: Rc::new(inner) })
 }
 
@@ -159,18 +164,21 @@ impl NativeManaged {
     /// Makes this environment's thread a member. Answers its token.
     #[napi(catch_unwind)]
     pub fn join(&self, env: Env, name: String) -> Result<u32> {
-        let member = self.inner.managed.join(&JoinOptions { name }).or_throw(&env)?;
-        let token = member.token();
-        self.inner.token.set(Some(token));
-        self.inner.member.replace(Some(member));
-        Ok(token.word())
+        let mut open = self.inner.open.borrow_mut();
+        let join = |open: &mut Open| {
+            let member = open.managed.join(&JoinOptions { name })?;
+            let token = member.token();
+            open.member = Some(member);
+            Ok(token.word())
+        };
+        open.as_mut().ok_or_else(closed).and_then(join).or_throw(&env)
     }
 
-    /// Leaves; idempotent. The facade holds nothing any more.
+    /// Leaves and closes; idempotent. The facade holds nothing any more.
     #[napi(catch_unwind)]
-    pub fn leave(&self) {
-        self.inner.token.set(None);
-        if let Some(member) = self.inner.member.take() {
+    pub fn close(&self) {
+        let open = self.inner.open.borrow_mut().take();
+        if let Some(member) = open.and_then(|open| open.member) {
             member.leave();
         }
     }
@@ -178,89 +186,74 @@ impl NativeManaged {
     /// The named object of that shape; made if there is none.
     #[napi(catch_unwind)]
     pub fn object(&self, env: Env, name: String, kind: u32, number: u32) -> Result<NativeObject> {
-        let find = || {
-            let kind = Kind::from_number(kind).ok_or_else(|| {
-                Error::own("ERR_OUT_OF_RANGE", format!("no kind of object is number {kind}"))
-            })?;
-            let shape = Shape { kind, number };
-            let member = self.inner.member.borrow();
-            let found = self.inner.managed.object(member.as_ref().ok_or_else(closed)?, &name, shape)?;
-            Ok(NativeObject::new(Rc::clone(&self.inner), found, shape))
-        };
-        self.inner.living().and_then(|()| find()).or_throw(&env)
+        self.inner
+            .with(|open| {
+                let kind = Kind::from_number(kind).ok_or_else(|| {
+                    Error::own("ERR_OUT_OF_RANGE", format!("no kind of object is number {kind}"))
+                })?;
+                let shape = Shape { kind, number };
+                let found = open.managed.object(open.member()?, &name, shape)?;
+                Ok(NativeObject::new(Rc::clone(&self.inner), found, shape))
+            })
+            .or_throw(&env)
     }
 
     /// What the directory lists.
     #[napi(catch_unwind)]
     pub fn objects(&self, env: Env) -> Result<Vec<NativeObjectFacts>> {
-        self.inner.living().or_throw(&env)?;
-        let facts = self.inner.managed.objects().into_iter().map(|facts| NativeObjectFacts {
+        let told = |facts: ObjectFacts| NativeObjectFacts {
             name: facts.name,
             kind: facts.shape.kind.name().to_owned(),
             words: facts.shape.words(),
             offset: number(facts.offset),
             bytes: number(facts.bytes),
-        });
-        Ok(facts.collect())
+        };
+        self.inner.with(|open| Ok(open.managed.objects().into_iter().map(told).collect())).or_throw(&env)
     }
 
     /// All members, the dead ones too whose places nobody took.
     #[napi(catch_unwind)]
     pub fn members(&self, env: Env) -> Result<Vec<NativeMember>> {
-        self.inner.living().or_throw(&env)?;
-        let table = self.inner.table();
-        table.recheck_all();
-        Ok(table.members().into_iter().map(Into::into).collect())
+        self.inner
+            .with(|open| {
+                open.table().recheck_all();
+                Ok(open.table().members().into_iter().map(Into::into).collect())
+            })
+            .or_throw(&env)
     }
 
-    /// The member of a token, while its slot is not another's.
+    /// Index of this environment's slot.
     #[napi(catch_unwind)]
-    pub fn member(&self, env: Env, token: u32) -> Result<Option<NativeMember>> {
-        self.inner.living().or_throw(&env)?;
-        let table = self.inner.table();
-        let token = Token::from_word(token & !mutex::WAITERS);
-        Ok(token.and_then(|token| {
-            table.recheck(token);
-            table.member(token).map(Into::into)
-        }))
+    pub fn slot(&self, env: Env) -> Result<u32> {
+        self.inner.with(|open| Ok(open.table().shape().parts(open.member()?.token()).0)).or_throw(&env)
     }
 
     /// Members at once.
-    #[napi(catch_unwind, getter)]
-    pub fn slots(&self) -> u32 {
-        self.inner.managed.geometry().slots
-    }
-
-    /// First byte of the heap.
-    #[napi(catch_unwind, getter)]
-    pub fn heap_offset(&self) -> f64 {
-        number(self.inner.managed.geometry().heap_offset)
-    }
-
-    /// Bytes of the header's mapping.
-    #[napi(catch_unwind, getter)]
-    pub fn size(&self) -> f64 {
-        size(self.inner.managed.mapping().size_bytes())
+    #[napi(catch_unwind)]
+    pub fn slots(&self, env: Env) -> Result<u32> {
+        self.inner.with(|open| Ok(open.managed.geometry().slots)).or_throw(&env)
     }
 }
 
 impl Inner {
+    /// Uses the segment while it is open and mapped.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&Open) -> shmem_core::Result<T>) -> shmem_core::Result<T> {
+        let open = self.open.borrow();
+        let open = open.as_ref().ok_or_else(closed)?;
+        open.managed.mapping().with_bytes(0, 1, |_| Ok(()))?;
+        act(open)
+    }
+}
+
+impl Open {
+    /// This environment as a member.
+    pub(crate) fn member(&self) -> shmem_core::Result<&Member> {
+        self.member.as_ref().ok_or_else(|| Error::own("ERR_SHM_READ_ONLY", "who only observes is no member"))
+    }
+
     /// The table as this environment's member sees it, or as anybody does.
-    pub(crate) fn table(&self) -> shmem_core::membership::MemberTable {
-        self.member
-            .borrow()
-            .as_ref()
-            .map_or_else(|| self.managed.table().clone(), |member| member.table().clone())
-    }
-
-    /// The token, while this environment is a member.
-    pub(crate) fn token(&self) -> shmem_core::Result<Token> {
-        self.token.get().ok_or_else(closed)
-    }
-
-    /// Whether the bytes are mapped.
-    pub(crate) fn living(&self) -> shmem_core::Result<()> {
-        self.managed.mapping().with_bytes(0, 1, |_| Ok(()))
+    pub(crate) fn table(&self) -> &MemberTable {
+        self.member.as_ref().map_or_else(|| self.managed.table(), Member::table)
     }
 }
 
@@ -279,6 +272,6 @@ impl From<MemberFacts> for NativeMember {
     }
 }
 
-pub(crate) fn closed() -> Error {
+fn closed() -> Error {
     Error::own("ERR_SHM_CLOSED", "the managed segment is closed")
 }

@@ -6,10 +6,10 @@ use crate::managed::{Inner, NativeMember};
 use napi::bindgen_prelude::Env;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
-use shmem_core::error::Subject;
 use shmem_core::managed::{Found, LockWish, Operation, Place, Shape};
 use shmem_core::membership::{MemberTable, Token};
 use shmem_core::sync::wait::{Answer, Waited, wait_until};
+use shmem_core::sync::waiter::Request;
 use shmem_core::sys::futex;
 use std::rc::Rc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl NativeObject {
     /// Bytes.
     #[napi(catch_unwind, getter)]
     pub fn bytes(&self, env: Env) -> Result<f64> {
-        self.shape.bytes(self.inner.managed.geometry().slots).or_throw(&env).map(number)
+        self.inner.with(|open| self.shape.bytes(open.managed.geometry().slots)).or_throw(&env).map(number)
     }
 
     /// Whether this opening made it.
@@ -60,11 +60,11 @@ impl NativeObject {
     /// Waits, for `slice_ms` at most: see [`answer_number`]; −1: not yet.
     #[napi(catch_unwind)]
     pub fn wait(&self, env: Env, operation: u32, argument: u32, slice_ms: f64) -> Result<i32> {
-        let operation = operation_of(operation, argument, true)?;
+        let operation = operation_of(operation, argument)?;
         let until = futex::now() + Duration::from_secs_f64((slice_ms / 1000.0).clamp(0.0, 3600.0));
         self.with(|place, table, token| {
             let waited = wait_until(table, &mut *place.wait(operation, token)?, Some(until))?;
-            place.count(waited)?;
+            place.counters()?.count(waited);
             Ok(waited)
         })
         .or_throw(&env)
@@ -75,6 +75,12 @@ impl NativeObject {
     #[napi(catch_unwind)]
     pub fn unlock(&self, env: Env, consistent: bool) -> Result<()> {
         self.with(|place, table, token| place.unlock(table, token, consistent)).or_throw(&env)
+    }
+
+    /// Gives a lock back that was got from a dead owner, as it was.
+    #[napi(catch_unwind)]
+    pub fn hand_on(&self, env: Env) -> Result<()> {
+        self.with(|place, table, token| place.hand_on(table, token)).or_throw(&env)
     }
 
     /// Ends reading.
@@ -147,21 +153,33 @@ impl NativeObject {
 }
 
 impl NativeObject {
+    /// A wait that goes on elsewhere, on behalf of this environment.
+    pub(crate) fn request(&self, operation: Operation) -> shmem_core::Result<Request> {
+        self.inner.with(|open| {
+            let place = Place::of(&open.managed, self.found, self.shape);
+            let member = open.member()?;
+            let wait = place.wait(operation, member.token())?;
+            let counters = place.counters()?;
+            let pin = open.managed.mapping().pin()?;
+            Ok(Request::new(member.table().clone(), wait, move |waited| counters.count(waited), pin))
+        })
+    }
+
     fn with<T>(
         &self,
         act: impl FnOnce(Place<'_>, &MemberTable, Token) -> shmem_core::Result<T>,
     ) -> shmem_core::Result<T> {
-        let token = self.inner.token()?;
-        self.inner.living()?;
-        let place = Place::of(&self.inner.managed, self.found, self.shape);
-        act(place, &self.inner.table(), token).map_err(|error| error.or_on(|| Subject::None))
+        self.inner.with(|open| {
+            let member = open.member()?;
+            act(Place::of(&open.managed, self.found, self.shape), member.table(), member.token())
+        })
     }
 }
 
-/// What the facade's numbers mean. `blocks_owner`: the waiting thread is the member's own.
-pub(crate) fn operation_of(operation: u32, argument: u32, blocks_owner: bool) -> Result<Operation> {
-    // The argument of a lock is whether it is strict.
-    let wish = LockWish { strict: argument != 0, blocks_owner };
+/// What the facade's numbers mean (lib/managed-layout.ts).
+pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
+    // Of a lock the argument is bits.
+    let wish = LockWish { strict: argument & 1 != 0, blocks_owner: argument & 2 != 0 };
     Ok(match operation {
         LOCK => Operation::Lock(wish),
         READ => Operation::Read(wish),

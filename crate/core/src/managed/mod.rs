@@ -18,5 +18,5 @@ pub use directory::{Found, ObjectFacts};
 pub use header::Geometry;
 pub use heap::{Heap, Reclaimed, Statistics};
 pub use kind::{Kind, Shape};
-pub use operation::{LockWish, Operation, Place};
+pub use operation::{Counters, LockWish, Operation, Place};
 pub use segment::{ManagedOptions, ManagedSegment};

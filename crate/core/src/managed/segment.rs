@@ -9,7 +9,7 @@ use super::kind::{OBJECT_ALIGN_BYTES, Shape};
 use crate::error::{Error, Named, Result, Subject};
 use crate::fail_point;
 use crate::membership::{JoinOptions, Member, MemberTable, Token, Word};
-use crate::memory::{Access, Mapping, Segment};
+use crate::memory::{Access, Mapping, Pinned, Segment};
 use crate::sync::mutex::{self, Lock, LockOptions};
 use crate::sync::wait::{Answer, wait_until};
 use crate::sys::file::{self, FileSystem, flags};
@@ -40,7 +40,8 @@ impl ManagedOptions {
 /// See the module.
 #[derive(Debug)]
 pub struct ManagedSegment {
-    mapping: Arc<Mapping>,
+    /// Pinned, so that no address in here or in a member's table outlives its page.
+    mapping: Pinned,
     subject: Subject,
     geometry: Geometry,
     /// For looking only; every member has one of its own.
@@ -88,13 +89,13 @@ impl ManagedSegment {
             header.settle(fd.as_fd(), size_bytes, options.if_blank)?
         };
         let table = table_of(mapping, &geometry, fd)?;
-        Ok(Self { mapping: Arc::clone(mapping), subject: segment.subject(), geometry, table, observes })
+        Ok(Self { mapping: mapping.pin()?, subject: segment.subject(), geometry, table, observes })
     }
 
     /// The bytes, all of them.
     #[must_use]
     pub const fn mapping(&self) -> &Arc<Mapping> {
-        &self.mapping
+        self.mapping.mapping()
     }
 
     /// Where its parts are.
@@ -120,7 +121,7 @@ impl ManagedSegment {
             );
         }
         let fd = self.table.describe_again()?;
-        let table = table_of(&self.mapping, &self.geometry, fd)?;
+        let table = table_of(self.mapping(), &self.geometry, fd)?;
         Member::join(table, self.geometry.members_offset, options)
             .map_err(|error| error.or_on(|| self.subject.clone()))
     }
@@ -167,7 +168,7 @@ impl ManagedSegment {
         match usize::try_from(offset) {
             // SAFETY: inside the mapped bytes, which `geometry` does not exceed, and a multiple of 4; `mapping` is kept.
             Ok(offset) if in_range && offset.is_multiple_of(4) => {
-                Ok(unsafe { Word::at(self.mapping.address() + offset) })
+                Ok(unsafe { Word::at(self.mapping().address() + offset) })
             }
             _ => Err(Error::own("ERR_OUT_OF_RANGE", format!("no word of the segment is at offset {offset}"))),
         }
@@ -199,7 +200,7 @@ impl ManagedSegment {
 
     fn heap(&self) -> Result<Heap> {
         // SAFETY: the header's page is mapped, as at opening; `mapping` is kept.
-        unsafe { Header::at(self.mapping.address()) }.heap(&self.geometry)
+        unsafe { Header::at(self.mapping().address()) }.heap(&self.geometry)
     }
 
     fn blank(&self, offset: u64, bytes: u64) -> Result<()> {
@@ -211,7 +212,7 @@ impl ManagedSegment {
 
     fn directory(&self) -> Directory {
         // SAFETY: the geometry was checked against the mapping, which is kept.
-        unsafe { Directory::of(self.mapping.address(), self.geometry) }
+        unsafe { Directory::of(self.mapping().address(), self.geometry) }
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) struct Life {
     released: bool,
     /// Mappings that replaced a part of this one and live.
     children: usize,
-    /// Calls of [`Mapping::with_pinned_bytes`] under way.
+    /// Calls of [`Mapping::with_pinned_bytes`] under way, and holders of a [`Pinned`].
     pins: usize,
 }
 
@@ -383,6 +383,15 @@ impl Mapping {
         act(start)
     }
 
+    /// Keeps the range mapped, whoever releases the mapping, until the answer is dropped.
+    ///
+    /// # Errors
+    /// `ERR_SHM_CLOSED`.
+    pub fn pin(self: &Arc<Self>) -> Result<Pinned> {
+        self.living()?.pins += 1;
+        Ok(Pinned(Arc::clone(self)))
+    }
+
     /// Unmaps at once; idempotent. Where other mappings replaced parts of this one, or it is pinned, the last of them does it.
     pub fn release(&self) {
         let mut life = self.life();
@@ -452,6 +461,24 @@ impl Mapping {
                 self.size_bytes
             ),
         )
+    }
+}
+
+/// A mapping that stays mapped; see [`Mapping::pin`].
+#[derive(Debug)]
+pub struct Pinned(Arc<Mapping>);
+
+impl Pinned {
+    /// The mapping.
+    #[must_use]
+    pub const fn mapping(&self) -> &Arc<Mapping> {
+        &self.0
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        drop(Pin(&self.0));
     }
 }
 

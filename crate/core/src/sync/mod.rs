@@ -23,6 +23,7 @@ pub mod rwlock;
 pub mod seqlock;
 pub mod sysv_semaphore;
 pub mod wait;
+pub mod waiter;
 pub mod word;
 
 pub use outcome::Outcome;
