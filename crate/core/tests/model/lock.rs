@@ -29,6 +29,10 @@ pub(crate) struct Algorithm {
     pub(crate) pending: bool,
     /// Who joins wakes all on the claim word and the presence word that it takes over.
     pub(crate) join_wakes: bool,
+    /// Who slept takes even a free word with bit 31 set, since others may sleep on.
+    pub(crate) sleeper_sets_waiters: bool,
+    /// Who returns from a wait and sees the watched owner dead wakes all on its presence word, whoever holds the lock now.
+    pub(crate) return_wakes: bool,
     /// Who finds the lock not recoverable after having slept wakes all on it.
     pub(crate) refused_wakes: bool,
 }
@@ -47,7 +51,9 @@ impl Algorithm {
         presence_first: false,
         pending: true,
         join_wakes: true,
-        refused_wakes: false,
+        sleeper_sets_waiters: true,
+        return_wakes: true,
+        refused_wakes: true,
     };
 }
 
@@ -118,6 +124,7 @@ enum At {
     QueueClaim,
     Asleep,
     Unqueue,
+    Returned,
     GiveUp,
     GiveUpWake,
     RefusedWake,
@@ -211,6 +218,7 @@ impl At {
                 | At::QueueClaim
                 | At::Asleep
                 | At::Unqueue
+                | At::Returned
         )
     }
 
@@ -299,6 +307,7 @@ impl State {
         self.return_from_wait(index);
     }
 
+    /// What follows a wait, for a thread that is in no queue any more.
     fn return_from_wait(&mut self, index: usize) {
         let queued = self.is_queued(index);
         let thread = &mut self.threads[index];
@@ -309,10 +318,12 @@ impl State {
             At::DieMark
         } else if thread.gives_up {
             At::GiveUp
+        } else if thread.at.in_kernel() {
+            At::Returned
         } else {
             At::Load
         };
-        if !queued {
+        if !queued && thread.at != At::Returned {
             thread.seen = FREE;
         }
     }
@@ -441,6 +452,15 @@ impl Scenario {
                 state.unqueue(index);
                 None
             }),
+            At::Returned => {
+                let watched = slot_of(me.seen.owner);
+                let sees_death = self.algorithm.return_wakes && !state.present[watched];
+                let count = if sees_death { ALL } else { 0 };
+                steps.wake("waitv: wake all on a dead presence", (on_presence, watched), count, |thread, _| {
+                    thread.seen = FREE;
+                    thread.at = At::Load;
+                });
+            }
             At::GiveUp => steps.add("abort: set waiters", |state, thread| {
                 if self.algorithm.abort_sets_waiters && held(state.lock.owner) {
                     state.lock.waiters = true;
@@ -470,7 +490,8 @@ impl Scenario {
             At::FastLock => steps.add("fast lock fails", |_, thread| thread.at = At::Load),
             // The load and the CAS of a word without owner are one step: a CAS that fails changes nothing.
             At::Load if now.owner == 0 => steps.push("lock: take a free word", false, |state, index| {
-                state.acquire(index, Word { owner: mine, waiters: now.waiters })
+                let slept = self.algorithm.sleeper_sets_waiters && state.threads[index].slept;
+                state.acquire(index, Word { owner: mine, waiters: now.waiters || slept })
             }),
             At::Load if now.owner == REFUSED => steps.add("lock: not recoverable", |_, thread| {
                 if self.algorithm.refused_wakes && thread.slept {
