@@ -62,7 +62,7 @@ impl Algorithm {
 pub(crate) struct Scenario {
     /// How the lock works.
     pub(crate) algorithm: Algorithm,
-    /// Members from the start, at most 4.
+    /// Members from the start, at most 5.
     pub(crate) members: usize,
     /// How often each locks and unlocks, at most 3.
     pub(crate) rounds: u8,
@@ -94,8 +94,8 @@ impl Scenario {
     }
 }
 
-const THREADS: usize = 4;
-const SLOTS: usize = 4;
+const THREADS: usize = 5;
+const SLOTS: usize = 5;
 
 /// The lock word: owner (0 none, 1 + 2 · slot + generation, [`REFUSED`]) and bit 31.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -781,7 +781,7 @@ impl System for Scenario {
             on_lock: 0,
             on_presence: [0; SLOTS],
             on_claim: [0; SLOTS],
-            threads: [0, 1, 2, 3].map(thread),
+            threads: [0, 1, 2, 3, 4].map(thread),
             kills: 0,
             aborts: 0,
             strays: 0,
@@ -833,7 +833,7 @@ fn key(members: usize, state: &State) -> u128 {
             at -= 1;
         }
     }
-    let mut renamed = [0_u8; SLOTS];
+    let mut renamed = [0_u8; THREADS];
     for (new, (_, old)) in (0_u8..).zip(order) {
         renamed[old] = new;
     }
@@ -844,10 +844,10 @@ fn key(members: usize, state: &State) -> u128 {
     let mut key = owner(state.lock.owner);
     for (alike, index) in order {
         let thread = &state.threads[index];
-        key = key << 20 | u128::from(alike) & 0xF_FFFF;
+        key = key << 16 | u128::from(alike) & 0xFFFF;
         key = key << 4 | owner(thread.seen.owner);
         if index >= members {
-            key = key << 2 | u128::from(renamed[thread.slot]);
+            key = key << 3 | u128::from(renamed[thread.slot]);
         }
     }
     for flag in [state.lock.waiters, state.unreported] {
@@ -859,16 +859,13 @@ fn key(members: usize, state: &State) -> u128 {
     key
 }
 
-/// What tells a thread from others without naming anyone: 20 bits that make up its state, and whether it owns the lock.
+/// What tells a thread from others without naming anyone: 16 bits that make up its state, and whether it owns the lock.
+/// Presence, claim and generation follow from where the threads are.
 fn alike(state: &State, index: usize) -> u32 {
     let thread = &state.threads[index];
     let here = bit(index);
     let watched = if held(thread.seen.owner) { slot_of(thread.seen.owner) } else { 0 };
     let flags = [
-        state.present[index],
-        state.generation[index],
-        state.joining[index],
-        thread.generation,
         thread.seen.waiters,
         thread.slept,
         thread.gives_up,
