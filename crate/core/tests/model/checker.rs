@@ -96,8 +96,8 @@ pub(crate) fn explore<M: System>(system: &M) -> Result<Visited, Property> {
     Ok(Visited { states: seen.count, steps: step_count })
 }
 
-/// A shortest run that breaks a property other than [`Property::Endless`], printed; `None` where there is none.
-pub(crate) fn shortest_run<M: System>(system: &M) -> Option<(Property, String)> {
+/// A shortest run that breaks `property`, printed; `None` where there is none. Does not look for [`Property::Endless`].
+pub(crate) fn shortest_run<M: System>(system: &M, property: Property) -> Option<String> {
     let mut seen = Table::new();
     let mut nodes = vec![(system.start(), 0, "start", 0)];
     seen.enter(system.key(&nodes[0].0));
@@ -107,12 +107,12 @@ pub(crate) fn shortest_run<M: System>(system: &M) -> Option<(Property, String)> 
         let state = nodes[at].0;
         steps.clear();
         system.steps(&state, &mut steps);
-        if let Some(property) = broken(system, &state, &steps) {
-            if let Some(last) = steps.iter().find(|step| step.broken.is_some()) {
-                nodes.push((last.state, last.actor, last.what, at));
-                at = nodes.len() - 1;
-            }
-            return Some((property, print(system, &nodes, at)));
+        if let Some(last) = steps.iter().find(|step| step.broken == Some(property)) {
+            nodes.push((last.state, last.actor, last.what, at));
+            return Some(print(system, &nodes, nodes.len() - 1));
+        }
+        if property == Property::Asleep && is_asleep(system, &state, &steps) {
+            return Some(print(system, &nodes, at));
         }
         for step in &steps {
             if matches!(seen.enter(system.key(&step.state)), Found::New) {
@@ -125,11 +125,12 @@ pub(crate) fn shortest_run<M: System>(system: &M) -> Option<(Property, String)> 
 }
 
 fn broken<M: System>(system: &M, state: &M::State, steps: &[Step<M::State>]) -> Option<Property> {
-    if let Some(property) = steps.iter().find_map(|step| step.broken) {
-        return Some(property);
-    }
-    let nobody_moves = steps.iter().all(|step| step.outside);
-    (nobody_moves && system.waits(state)).then_some(Property::Asleep)
+    let by_step = steps.iter().find_map(|step| step.broken);
+    by_step.or_else(|| is_asleep(system, state, steps).then_some(Property::Asleep))
+}
+
+fn is_asleep<M: System>(system: &M, state: &M::State, steps: &[Step<M::State>]) -> bool {
+    steps.iter().all(|step| step.outside) && system.waits(state)
 }
 
 fn print<M: System>(system: &M, nodes: &[(M::State, usize, &str, usize)], mut at: usize) -> String {
@@ -186,10 +187,11 @@ impl Table {
 
     fn find(&self, key: u128) -> usize {
         let bytes = key.to_ne_bytes();
-        let [low, high] = [0, 8].map(|at| usize::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes")));
+        let [low, high] =
+            [0, 8].map(|at| usize::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes")));
         let mixed = (low ^ high.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mask = self.slots.len() - 1;
-        let mut at = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 24 & mask;
+        let mut at = ((mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 24) & mask;
         while self.slots[at] != EMPTY && self.slots[at] & !LEFT != key {
             at = (at + 1) & mask;
         }

@@ -278,10 +278,6 @@ impl Thread {
 }
 
 impl State {
-    fn alive(&self, owner: u8) -> bool {
-        self.claimed(owner) && self.present[slot_of(owner)]
-    }
-
     fn claimed(&self, owner: u8) -> bool {
         let slot = slot_of(owner);
         !self.joining[slot] && self.generation[slot] == generation_of(owner)
@@ -456,10 +452,15 @@ impl Scenario {
                 let watched = slot_of(me.seen.owner);
                 let sees_death = self.algorithm.return_wakes && !state.present[watched];
                 let count = if sees_death { ALL } else { 0 };
-                steps.wake("waitv: wake all on a dead presence", (on_presence, watched), count, |thread, _| {
-                    thread.seen = FREE;
-                    thread.at = At::Load;
-                });
+                steps.wake(
+                    "waitv: wake all on a dead presence",
+                    (on_presence, watched),
+                    count,
+                    |thread, _| {
+                        thread.seen = FREE;
+                        thread.at = At::Load;
+                    },
+                );
             }
             At::GiveUp => steps.add("abort: set waiters", |state, thread| {
                 if self.algorithm.abort_sets_waiters && held(state.lock.owner) {
@@ -472,7 +473,9 @@ impl Scenario {
             At::Inside | At::UnlockWake | At::UnlockClear | At::RefuseWake | At::StraySlow => {
                 self.unlock(&me, &mut steps);
             }
-            At::DieMark | At::DieWakePresence | At::DieLoadPending | At::DieWakePending => die(&me, &mut steps),
+            At::DieMark | At::DieWakePresence | At::DieLoadPending | At::DieWakePending => {
+                die(&me, &mut steps)
+            }
             At::JoinClaim | At::JoinWakeClaim | At::JoinPresence | At::JoinWakePresence | At::JoinActive => {
                 self.join(&me, &mut steps);
             }
@@ -560,7 +563,11 @@ impl Scenario {
                 let next = if algorithm.presence_first { At::QueueLock } else { At::QueueClaim };
                 ("waitv: queue on the presence", steps.from.present[watched], next)
             }
-            _ => ("waitv: queue on the claim", !algorithm.watches_claim || steps.from.claimed(me.seen.owner), At::Asleep),
+            _ => (
+                "waitv: queue on the claim",
+                !algorithm.watches_claim || steps.from.claimed(me.seen.owner),
+                At::Asleep,
+            ),
         };
         let (at, watches_claim) = (me.at, algorithm.watches_claim);
         steps.push(if matches { what } else { "waitv: mismatch" }, false, |state, index| {
@@ -660,9 +667,11 @@ impl Scenario {
                     }
                 }
             }
-            At::JoinWakeClaim => steps.wake("join: wake all on the claim", (on_claim, slot), count, |thread, _| {
-                thread.at = At::JoinPresence;
-            }),
+            At::JoinWakeClaim => {
+                steps.wake("join: wake all on the claim", (on_claim, slot), count, |thread, _| {
+                    thread.at = At::JoinPresence;
+                })
+            }
             At::JoinPresence => steps.add("join: lock the presence", |state, thread| {
                 state.present[slot] = true;
                 thread.at = At::JoinWakePresence;
@@ -813,7 +822,13 @@ impl System for Scenario {
         let threads = self.members + usize::from(self.rejoin);
         let places: Vec<String> = state.threads[..threads]
             .iter()
-            .map(|thread| format!("{:?}{}", thread.at, if thread.slept { format!("({})", word(thread.seen)) } else { String::new() }))
+            .map(|thread| {
+                format!(
+                    "{:?}{}",
+                    thread.at,
+                    if thread.slept { format!("({})", word(thread.seen)) } else { String::new() }
+                )
+            })
             .collect();
         format!("lock {:<4} {}", word(state.lock), places.join(" "))
     }
@@ -844,17 +859,17 @@ fn key(members: usize, state: &State) -> u128 {
     let mut key = owner(state.lock.owner);
     for (alike, index) in order {
         let thread = &state.threads[index];
-        key = key << 16 | u128::from(alike) & 0xFFFF;
-        key = key << 4 | owner(thread.seen.owner);
+        key = (key << 16) | (u128::from(alike) & 0xFFFF);
+        key = (key << 4) | owner(thread.seen.owner);
         if index >= members {
-            key = key << 3 | u128::from(renamed[thread.slot]);
+            key = (key << 3) | u128::from(renamed[thread.slot]);
         }
     }
     for flag in [state.lock.waiters, state.unreported] {
-        key = key << 1 | u128::from(flag);
+        key = (key << 1) | u128::from(flag);
     }
     for count in [state.kills, state.aborts, state.strays] {
-        key = key << 2 | u128::from(count);
+        key = (key << 2) | u128::from(count);
     }
     key
 }
@@ -876,10 +891,11 @@ fn alike(state: &State, index: usize) -> u32 {
         state.on_presence[watched] & here != 0,
         state.on_claim[watched] & here != 0,
     ];
-    let mut bits = u32::from(held(state.lock.owner) && slot_of(state.lock.owner) == index) << 5 | thread.at as u32;
-    bits = bits << 2 | u32::from(thread.rounds);
+    let mut bits =
+        (u32::from(held(state.lock.owner) && slot_of(state.lock.owner) == index) << 5) | thread.at as u32;
+    bits = (bits << 2) | u32::from(thread.rounds);
     for flag in flags {
-        bits = bits << 1 | u32::from(flag);
+        bits = (bits << 1) | u32::from(flag);
     }
     bits
 }
