@@ -17,8 +17,8 @@
 //!   another owner: without it two kills, one after the other, leave the last of three asleep.
 //! * *Wake two* holds against one kill between two releases, wake n + 1 against n: four members and two kills need three.
 //!   With two, the re-check has to help.
-//! * *Lock before presence in `futex_waitv`*: a waiter that gives up between the two must not have swallowed the one
-//!   wake of a death while nobody can see from the lock queue that it is there.
+//! * *Lock before presence in `futex_waitv`*: a waiter that swallows the one wake of a death and gives up passes it on
+//!   over the lock word, where a sleeper on the presence must therefore stand already.
 //! * `list_op_pending` matters from the second kill on: at the first, the wake on the presence word does its work.
 //! * Not needed by any scenario here, hence kept for reasons outside of the model or as a second line:
 //!   [`NOT_NEEDED`].
@@ -52,11 +52,13 @@ const NOT_NEEDED: [(&str, Algorithm); 5] = [
 ];
 
 fn holds(scenario: Scenario) {
-    let Err(property) = explore(&scenario).map(|visited| println!("{scenario:?}: {visited:?}")) else {
-        return;
-    };
-    let run = shortest_run(&scenario, property).unwrap_or_default();
-    panic!("{scenario:?} breaks {property:?}:\n{run}");
+    match explore(&scenario) {
+        Ok(visited) => println!("{} states, {} steps: {scenario:?}", visited.states, visited.steps),
+        Err(property) => {
+            let run = shortest_run(&scenario, property).unwrap_or_default();
+            panic!("{scenario:?} breaks {property:?}:\n{run}");
+        }
+    }
 }
 
 fn breaks(what: &str, scenario: Scenario, property: Property) {
@@ -66,31 +68,35 @@ fn breaks(what: &str, scenario: Scenario, property: Property) {
 }
 
 #[test]
+fn nobody_stays_asleep_without_kills() {
+    holds(Scenario::new(4, 1));
+    holds(Scenario::new(5, 1));
+}
+
+#[test]
 fn a_kill_anywhere_leaves_nobody_asleep() {
     holds(Scenario { kills: 1, ..Scenario::new(3, 2) });
     holds(Scenario { kills: 1, ..Scenario::new(4, 1) });
-    holds(Scenario { kills: 1, ..Scenario::new(5, 1) });
 }
 
 #[test]
 fn aborted_waits_lose_no_wake() {
-    holds(Scenario { aborts: 2, ..Scenario::new(5, 1) });
+    holds(Scenario { aborts: 1, ..Scenario::new(5, 1) });
     holds(Scenario { kills: 1, aborts: 1, ..Scenario::new(4, 1) });
-    holds(Scenario { kills: 1, aborts: 2, ..Scenario::new(3, 2) });
+    holds(Scenario { kills: 1, aborts: 2, ..Scenario::new(3, 1) });
 }
 
 #[test]
 fn a_slot_taken_over_by_a_new_member_leaves_nobody_asleep() {
-    holds(Scenario { kills: 1, rejoin: true, ..Scenario::new(3, 2) });
+    holds(Scenario { kills: 1, rejoin: true, ..Scenario::new(3, 1) });
     holds(Scenario { kills: 1, aborts: 1, rejoin: true, unrepaired: true, ..Scenario::new(3, 1) });
 }
 
 #[test]
 fn kills_one_after_the_other_leave_nobody_asleep() {
     holds(Scenario { kills: 2, unrepaired: true, ..Scenario::new(3, 2) });
-    holds(Scenario { kills: 2, aborts: 1, rejoin: true, ..Scenario::new(3, 1) });
     let three = Algorithm { unlock_wakes: 3, ..DESIGN };
-    holds(Scenario { kills: 2, aborts: 1, unrepaired: true, algorithm: three, ..Scenario::new(4, 1) });
+    holds(Scenario { kills: 2, algorithm: three, ..Scenario::new(4, 1) });
     let two = Scenario { kills: 2, ..Scenario::new(4, 1) };
     assert!(
         shortest_run(&two, Property::Asleep).is_some(),
@@ -100,14 +106,18 @@ fn kills_one_after_the_other_leave_nobody_asleep() {
 
 #[test]
 fn larger_scenarios_hold() {
+    holds(Scenario { kills: 1, ..Scenario::new(2, 3) });
     if std::env::var("SHMEM_MODEL").is_ok_and(|size| size == "large") {
+        holds(Scenario { kills: 1, ..Scenario::new(5, 1) });
+        holds(Scenario { aborts: 2, ..Scenario::new(5, 1) });
         holds(Scenario { kills: 1, ..Scenario::new(4, 2) });
         holds(Scenario { kills: 1, ..Scenario::new(3, 3) });
-        holds(Scenario { kills: 1, rejoin: true, ..Scenario::new(4, 1) });
+        holds(Scenario { kills: 1, aborts: 2, ..Scenario::new(3, 2) });
         holds(Scenario { kills: 1, aborts: 2, unrepaired: true, ..Scenario::new(4, 1) });
+        holds(Scenario { kills: 1, rejoin: true, ..Scenario::new(4, 1) });
         holds(Scenario { kills: 1, aborts: 1, rejoin: true, ..Scenario::new(3, 2) });
+        holds(Scenario { kills: 2, aborts: 1, rejoin: true, ..Scenario::new(3, 1) });
     }
-    holds(Scenario::new(4, 1));
 }
 
 #[test]
@@ -140,7 +150,12 @@ fn each_detail_left_out_breaks_a_property() {
         ("presence stands before the lock", Algorithm { presence_first: true, ..DESIGN }, given_up, Asleep),
         ("no list_op_pending", Algorithm { pending: false, ..DESIGN }, killed_twice, Asleep),
         ("who slept takes a free word without W", late, five, Asleep),
-        ("unlock clears W, who slept does not set it", cleared, killed, Asleep),
+        (
+            "unlock clears W, who slept does not set it",
+            cleared,
+            Scenario { kills: 1, ..Scenario::new(4, 1) },
+            Asleep,
+        ),
     ];
     for (what, algorithm, scenario, property) in cases {
         breaks(what, Scenario { algorithm, ..scenario }, property);
@@ -150,16 +165,9 @@ fn each_detail_left_out_breaks_a_property() {
 #[test]
 fn some_details_are_a_second_line_only() {
     for (_, algorithm) in NOT_NEEDED {
-        holds(Scenario { algorithm, kills: 1, aborts: 1, ..Scenario::new(4, 1) });
+        holds(Scenario { algorithm, kills: 1, ..Scenario::new(4, 1) });
         holds(Scenario { algorithm, kills: 2, unrepaired: true, ..Scenario::new(3, 1) });
-        holds(Scenario {
-            algorithm,
-            kills: 1,
-            aborts: 1,
-            rejoin: true,
-            unrepaired: true,
-            ..Scenario::new(3, 1)
-        });
+        holds(Scenario { algorithm, kills: 1, rejoin: true, ..Scenario::new(3, 1) });
         holds(Scenario { algorithm, ..Scenario::new(5, 1) });
     }
 }

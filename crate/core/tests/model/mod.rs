@@ -2,3 +2,5 @@
 
 pub(crate) mod checker;
 pub(crate) mod lock;
+mod lock_steps;
+mod state;
