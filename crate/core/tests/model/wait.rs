@@ -2,7 +2,7 @@
 //! condition. Each thread has the word as its `list_op_pending` from its first step to its last, and the word has no
 //! owner bits, so the kernel wakes one for whoever is killed.
 
-use super::checker::{Property, Step, System};
+use super::checker::{Step, System};
 
 /// What the word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,22 @@ pub(crate) enum Kind {
     Flag(u32),
 }
 
+/// When a gate's notifier counts S up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sequence {
+    /// Before it closes the gate.
+    BeforeClose,
+    /// After it closed the gate, before it wakes.
+    AfterClose,
+    /// S is the word that the condition stands in: one store changes both.
+    IsCondition,
+}
+
 /// Who waits and who wakes, and which details are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiting {
     pub(crate) kind: Kind,
-    /// At most 4 with the setters and the resetter.
+    /// At most 5 with the setters and the resetter.
     pub(crate) waiters: usize,
     pub(crate) setters: usize,
     /// How often each setter sets.
@@ -38,6 +49,9 @@ pub(crate) struct Waiting {
     /// How many a setter of an auto-reset event wakes.
     pub(crate) set_wakes: u32,
     pub(crate) pending: bool,
+    pub(crate) sequence: Sequence,
+    /// A gate's waiter loads S before it sets W; otherwise after.
+    pub(crate) loads_sequence_first: bool,
 }
 
 /// As many as sleep.
@@ -134,6 +148,16 @@ impl Waiting {
     fn act(&self, state: &mut State, index: usize) -> &'static str {
         let mut thread = state.threads[index];
         let what = match thread.at {
+            At::Look if self.is_gate() && self.loads_sequence_first => {
+                thread.sequence = state.sequence;
+                thread.at = At::LoadSequence;
+                "wait: load S"
+            }
+            At::LoadSequence if self.loads_sequence_first => {
+                state.waiters = true;
+                thread.at = At::Check;
+                "wait: set W"
+            }
             At::Look if self.is_gate() => {
                 state.waiters = true;
                 thread.at = At::LoadSequence;
@@ -222,12 +246,14 @@ impl Waiting {
             }
             At::Change => {
                 state.items = if let Kind::Items(count) = self.kind { state.items + count } else { 1 };
+                state.sequence += u8::from(self.sequence == Sequence::IsCondition);
                 thread.at = At::LoadGate;
                 "notify: change the condition"
             }
             At::LoadGate => {
+                let next = if self.sequence == Sequence::BeforeClose { At::Advance } else { At::Close };
                 if state.waiters {
-                    thread.at = At::Advance
+                    thread.at = next
                 } else {
                     thread.end(At::Change)
                 }
@@ -235,12 +261,12 @@ impl Waiting {
             }
             At::Advance => {
                 state.sequence += 1;
-                thread.at = At::Close;
+                thread.at = if self.sequence == Sequence::BeforeClose { At::Close } else { At::Wake };
                 "notify: S + 1"
             }
             At::Close => {
                 state.waiters = false;
-                thread.at = At::Wake;
+                thread.at = if self.sequence == Sequence::AfterClose { At::Advance } else { At::Wake };
                 "notify: G = 0"
             }
             _ => {
@@ -381,7 +407,7 @@ impl System for Waiting {
     }
 
     fn key(&self, state: &State) -> u128 {
-        let mut key = u128::from(state.set) << 1 | u128::from(state.waiters);
+        let mut key = (u128::from(state.set) << 1) | u128::from(state.waiters);
         for number in [state.sequence, state.items, state.queue, state.kills, state.aborts] {
             key = (key << 5) | u128::from(number);
         }
