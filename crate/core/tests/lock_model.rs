@@ -1,10 +1,12 @@
 //! The mutex word, every state of it: members that lock, unlock, give up, join and are killed at every step, without
-//! the re-checks that would paper over a lost wake. `SHMEM_MODEL=large` adds the scenarios that take minutes.
+//! the re-checks that would paper over a lost wake. `SHMEM_MODEL=large` adds larger scenarios
+//! (a minute or two; seconds with `--release`). A second kill strikes only when the first death has been dealt with:
+//! a waiter killed with the wake of another's death in its hands is what the re-check is for.
 //!
 //! | lock word | meaning | leaves by |
 //! |---|---|---|
 //! | 0 | free, and nobody sleeps unless a woken one is on its way | CAS to token; to token + W by one who has slept |
-//! | token | held, nobody sleeps for it | CAS to 0 (unlock); to token + W (a waiter; a takeover from the dead) |
+//! | token | held, nobody sleeps unless a woken one is on its way | CAS to 0 (unlock); to token + W (a waiter; a takeover from the dead) |
 //! | token + W | held, somebody may sleep | CAS to W, then wake two (unlock); to another token + W (takeover); to NR (unlock without repair), then wake all |
 //! | W | released, somebody may sleep | CAS to token + W; to 0 by an unlock that woke nobody |
 //! | NR | not recoverable | not in the model |

@@ -39,7 +39,8 @@ pub(crate) struct Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm of DESIGN.md.
+    /// The mutex of DESIGN.md §5, with three details that the model asked for: `sleeper_sets_waiters`, `return_wakes`
+    /// and, as a second line, `refused_wakes`.
     pub(crate) const DESIGN: Self = Self {
         unlock_wakes: 2,
         unlock_compares: true,
