@@ -1,7 +1,9 @@
 //! The named objects between threads that are members each, and what a death leaves of them. Processes are for the kill tests.
 
 use shmem_core::Result;
-use shmem_core::managed::handle::{Barrier, Condition, Event, Mutex, Once, Passed, RwLock, Semaphore, SeqLock};
+use shmem_core::managed::handle::{
+    Barrier, Condition, Event, Mutex, Once, Passed, RwLock, Semaphore, SeqLock,
+};
 use shmem_core::managed::{ManagedOptions, ManagedSegment};
 use shmem_core::membership::{JoinOptions, Member};
 use shmem_core::memory::{CreateOptions, memfd};
@@ -147,10 +149,7 @@ fn permits_are_limited_and_those_of_the_dead_come_back() {
     });
     drop(first);
     assert_eq!(semaphore.available().unwrap(), 2);
-    assert_eq!(
-        Semaphore::open(&managed, &member, "seats", 3).unwrap_err().code(),
-        "ERR_SHM_TYPE_MISMATCH"
-    );
+    assert_eq!(Semaphore::open(&managed, &member, "seats", 3).unwrap_err().code(), "ERR_SHM_TYPE_MISMATCH");
 }
 
 #[test]
