@@ -17,10 +17,11 @@ if ((kind !== 'idle' && kind !== 'ping-pong') || !Number.isSafeInteger(count) ||
 const partner = new Partner('socket-waiter')
 const socket = new ByteSocket(partner.socket)
 if (kind === 'idle') {
-  const wakes = await idleWakes(partner, 'socket arrivals', () => socket.send(), count)
+  const wakes = await idleWakes(partner, ['socket arrivals'], () => socket.send(), count)
   process.stdout.write(`${summarize(wakes).median.toFixed(0)}\n`)
 } else {
-  await pingPong(partner, 'socket echo', () => playSocket(socket, Math.ceil(count / 10)), Math.ceil(count / 10))
-  process.stdout.write(`${(await pingPong(partner, 'socket echo', () => playSocket(socket, count), count)).toFixed(0)}\n`)
+  const play = (rounds: number): Promise<number> => pingPong(partner, ['socket echo'], (left) => playSocket(socket, left), rounds)
+  await play(Math.ceil(count / 10))
+  process.stdout.write(`${(await play(count)).toFixed(0)}\n`)
 }
 partner.close()

@@ -16,7 +16,7 @@ export async function serve(duties: Record<string, Duty>): Promise<void> {
   }
 }
 
-/** Nanoseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
+/** Nanoseconds of CLOCK_MONOTONIC, which all Node processes of a machine share; Bun counts from its own start. */
 export function nowNs(): number {
   return Number(process.hrtime.bigint())
 }

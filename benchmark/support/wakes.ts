@@ -4,15 +4,29 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ByteSocket } from './byte-socket.js'
-import { nowNs } from './duties.js'
+import { nowNs, type Duty } from './duties.js'
 import type { Partner } from './partner.js'
+
+/** A duty and its numbers after the count. */
+export type DutyCall = [duty: string, ...numbers: number[]]
 
 /** Long enough for both processes to be asleep in their event loops. */
 const idleMs = 5
 
+/** What the partner does for the functions below over the socket. */
+export function socketDuties(socket: ByteSocket): Record<string, Duty> {
+  return {
+    'socket arrivals': (count = 0) => socket.arrivals(count, nowNs),
+    'socket echo': async (count = 0) => {
+      await socket.echo(count)
+      return []
+    },
+  }
+}
+
 /** Nanoseconds one way of each of `count` wakes. The duty answers the times at which it was awake, from the same clock. */
-export async function idleWakes(partner: Partner, duty: string, send: () => void, count: number): Promise<number[]> {
-  const { answer } = await partner.begin(duty, count)
+export async function idleWakes(partner: Partner, [duty, ...numbers]: DutyCall, send: () => void, count: number): Promise<number[]> {
+  const { answer } = await partner.begin(duty, count, ...numbers)
   const sentNs: number[] = []
   for (let wake = 0; wake < count; wake += 1) {
     await sleep(idleMs)
@@ -25,10 +39,15 @@ export async function idleWakes(partner: Partner, duty: string, send: () => void
 }
 
 /** Nanoseconds one way, of that many rounds there and back, by the partner's duty of the same count. */
-export async function pingPong(partner: Partner, duty: string, play: () => Promise<void>, rounds: number): Promise<number> {
-  const { answer } = await partner.begin(duty, rounds)
+export async function pingPong(
+  partner: Partner,
+  [duty, ...numbers]: DutyCall,
+  play: (rounds: number) => Promise<void>,
+  rounds: number,
+): Promise<number> {
+  const { answer } = await partner.begin(duty, rounds, ...numbers)
   const startedNs = nowNs()
-  await partner.whileAlive(play())
+  await partner.whileAlive(play(rounds))
   const tookNs = nowNs() - startedNs
   await answer
   return tookNs / rounds / 2
