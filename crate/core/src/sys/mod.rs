@@ -11,6 +11,7 @@ pub mod machine;
 pub mod memfd;
 pub mod mman;
 pub mod posix_sem;
+pub mod pthread;
 pub mod shm;
 pub mod signal;
 pub mod socket;
