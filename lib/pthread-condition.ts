@@ -84,12 +84,15 @@ export class PthreadCondition {
     const { timeoutMs, until } = check.options<PthreadConditionWaitOptions>('options', options, ['timeoutMs', 'until'])
     const limit = check.timeout('options.timeoutMs', timeoutMs)
     if (until !== undefined && typeof until !== 'function') throw wrongType('options.until', 'a function', until)
+    const attempt = (leftMs: number): number => between(this.#segment, () => this.#native.wait(held, Math.min(SLICE_MS, Math.ceil(leftMs))))
+    if (until === undefined) {
+      const word = attempt(limit)
+      return word === 2 ? 'ownerDied' : word === 0 && limit <= SLICE_MS ? 'timedOut' : 'notified'
+    }
     const deadline = performance.now() + limit
-    for (let left = limit; until === undefined || !until(); left = deadline - performance.now()) {
-      if (until !== undefined && left <= 0) return 'timedOut'
-      const word = between(this.#segment, () => this.#native.wait(held, Math.min(SLICE_MS, Math.ceil(left))))
-      if (word === 2) return 'ownerDied'
-      if (until === undefined) return word === 0 && limit <= SLICE_MS ? 'timedOut' : 'notified'
+    for (let left = limit; !until(); left = deadline - performance.now()) {
+      if (left <= 0) return 'timedOut'
+      if (attempt(left) === 2) return 'ownerDied'
     }
     return 'notified'
   }

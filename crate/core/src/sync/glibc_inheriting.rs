@@ -13,7 +13,7 @@
 #![expect(unsafe_code, reason = "a mutex is an address")]
 
 use super::pthread_mutex::MutexOutcome;
-use super::pthread_words::{OWNER_DIED, word};
+use super::pthread_words::{NOT_RECOVERABLE, OWNER_DIED, word};
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::pthread::robust::{List, lock_inheriting, unlock_inheriting};
 use crate::sys::pthread::thread_id;
@@ -25,7 +25,6 @@ const OWNER_AT: usize = 8;
 const USERS_AT: usize = 12;
 const NEXT_AT: usize = 32;
 const INCONSISTENT: u32 = 0x7fff_ffff;
-const NOT_RECOVERABLE: u32 = 0x7fff_fffe;
 
 /// Takes it, waiting for `limit` at most.
 ///

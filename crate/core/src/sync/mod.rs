@@ -1,5 +1,6 @@
 //! Floor 3: waits and wakes, over objects of the kernel or bytes that someone else mapped.
 
+mod condition_words;
 #[cfg(target_env = "gnu")]
 mod glibc_inheriting;
 #[cfg(target_env = "gnu")]

@@ -2,9 +2,9 @@
 
 #![expect(unsafe_code, reason = "a condition variable is an address")]
 
+use super::condition_words as words;
 use super::pthread_mutex::PthreadMutex;
 use super::pthread_place::{Noun, Place};
-use super::pthread_words as words;
 use crate::error::{Errno, Error, Named, Result};
 use crate::memory::Mapping;
 use crate::sys::SysResult;
@@ -54,7 +54,7 @@ impl PthreadCondition {
     pub fn at(mapping: &Arc<Mapping>, offset: u64) -> Result<Self> {
         let place = Place::new(mapping, offset, NOUN)?;
         // SAFETY: aligned and mapped (`Place`).
-        place.with(|address, _| unsafe { words::condition(address) }.map(drop))?;
+        place.with(|address, _| unsafe { words::clock(address) }.map(drop))?;
         Ok(Self { place })
     }
 
@@ -67,9 +67,9 @@ impl PthreadCondition {
         let mutex_address = mutex.held_once()?;
         let waited = self.place.with(|address, _| {
             // SAFETY: aligned and mapped (`Place`).
-            let clock = unsafe { words::condition(address) }?;
+            let clock = unsafe { words::clock(address) }?;
             // SAFETY: as above.
-            unsafe { words::condition_is_usable(address) }?;
+            unsafe { words::may_wait(address) }?;
             // SAFETY: initialised as far as its words tell; the mutex is held once by this thread, which keeps it mapped.
             Ok(unsafe { condition::wait(address, mutex_address, clock, timeout) })
         })?;
@@ -111,7 +111,7 @@ impl PthreadCondition {
     pub fn destroy(&self) -> Result<()> {
         self.call("pthread_cond_destroy", |address| {
             // SAFETY: what `call` says.
-            if unsafe { words::condition_waiters(address) } > 0 {
+            if unsafe { words::has_waiters(address) } {
                 return Err(Errno::EBUSY);
             }
             // SAFETY: what `call` says; nobody waits.
@@ -123,9 +123,9 @@ impl PthreadCondition {
     fn call(&self, name: &'static str, act: impl FnOnce(usize) -> SysResult<()>) -> Result<()> {
         self.place.with(|address, _| {
             // SAFETY: aligned and mapped (`Place`).
-            unsafe { words::condition(address) }?;
+            unsafe { words::clock(address) }?;
             // SAFETY: as above.
-            unsafe { words::condition_is_usable(address) }?;
+            unsafe { words::may_notify(address) }?;
             act(address).called(name)
         })
     }

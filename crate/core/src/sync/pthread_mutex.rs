@@ -98,6 +98,9 @@ impl PthreadMutex {
     fn take_at(&self, address: usize, holds: &Holds, timeout: Option<Duration>) -> Result<MutexOutcome> {
         // SAFETY: aligned and mapped (`Place`).
         let state = unsafe { words::mutex(address) }?;
+        if state.irrecoverable {
+            return Err(Error::system("pthread_mutex_lock", Errno::ENOTRECOVERABLE));
+        }
         let held_here = holds.count(self.place.offset(), thread_id()) > 0;
         let owned = state.owner == thread_id();
         if held_here && !owned && state.owner != 0 {
@@ -126,7 +129,14 @@ impl PthreadMutex {
     }
 
     fn release_at(&self, address: usize, holds: &mut Holds) -> Result<()> {
-        self.held(address, holds, "pthread_mutex_unlock")?;
+        if let Err(error) = self.held(address, holds, "pthread_mutex_unlock") {
+            // SAFETY: aligned and mapped (`Place`).
+            if unsafe { words::mutex(address) }.is_ok_and(|state| !state.robust) {
+                // C unlocked it for us, or made it anew. It is in no list, so its memory may go.
+                holds.take(self.place.offset(), thread_id());
+            }
+            return Err(error);
+        }
         // SAFETY: this thread holds it by this address: the record says so, and the owner in its words.
         match unsafe { mutex::unlock(address) } {
             // After an owner's death and without `mark_consistent`, an inner unlock answers so.
@@ -157,7 +167,8 @@ impl PthreadMutex {
     pub fn destroy(&self) -> Result<()> {
         self.place.anew(|address| {
             // SAFETY: aligned and mapped (`Place`).
-            if unsafe { words::mutex(address) }?.locked {
+            let state = unsafe { words::mutex(address) }?;
+            if state.locked && !state.irrecoverable {
                 return Err(Error::system("pthread_mutex_destroy", Errno::EBUSY));
             }
             // SAFETY: an initialised mutex that nobody holds.
@@ -219,7 +230,7 @@ unsafe fn take_words(address: usize, state: MutexWords, timeout: Option<Duration
     let may_try = state.robust || !state.inherits || !state.owner_died;
     let tried = if may_try {
         // SAFETY: the caller's word.
-        unsafe { mutex::try_lock(address) }
+        unsafe { try_lock(address, state) }
     } else {
         Err(Errno::EBUSY)
     };
@@ -236,9 +247,42 @@ unsafe fn take_words(address: usize, state: MutexWords, timeout: Option<Duration
     if waited == Err(Errno::ETIMEDOUT) && state.robust {
         // glibc leaves list_op_pending pointing here after a timeout; a try sets it right.
         // SAFETY: the caller's word.
-        return outcome(unsafe { mutex::try_lock(address) }, "pthread_mutex_trylock");
+        return outcome(unsafe { try_lock(address, state) }, "pthread_mutex_trylock");
     }
     outcome(waited, "pthread_mutex_clocklock")
+}
+
+/// # Safety
+/// As [`mutex::try_lock`]; `state` must be what its words say.
+unsafe fn try_lock(address: usize, state: MutexWords) -> SysResult<()> {
+    // SAFETY: the caller's word.
+    let answer = unsafe { mutex::try_lock(address) };
+    #[cfg(target_env = "gnu")]
+    if answer == Err(Errno::ENOTRECOVERABLE) && !state.inherits {
+        // SAFETY: the caller's word.
+        unsafe { unlock_irrecoverable(address) };
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = state;
+    answer
+}
+
+/// glibc's try leaves an irrecoverable mutex locked, since it compares the old value of the word with its own id, not the new one; all
+/// others would wait for us.
+///
+/// # Safety
+/// As [`mutex::try_lock`], which just answered ENOTRECOVERABLE.
+#[cfg(target_env = "gnu")]
+unsafe fn unlock_irrecoverable(address: usize) {
+    use std::sync::atomic::Ordering;
+    // SAFETY: the caller's word.
+    let lock = unsafe { words::word(address, 0) };
+    let value = lock.load(Ordering::Relaxed); // Relaxed: nobody else changes the owner while it is this thread.
+    if value & words::OWNER == thread_id().cast_unsigned() {
+        lock.store(0, Ordering::Release);
+        // Needless where nobody waits.
+        let _ = crate::sys::futex::wake(address, 1, false);
+    }
 }
 
 fn outcome(answer: SysResult<()>, call: &'static str) -> Result<MutexOutcome> {

@@ -5,14 +5,16 @@
 
 use super::pthread_place::corrupt;
 use crate::error::{Error, Result};
-use crate::sys::pthread::condition::Clock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 /// The owner in a lock word.
 pub(super) const OWNER: u32 = 0x3fff_ffff;
 /// The kernel's mark that the owner died.
 pub(super) const OWNER_DIED: u32 = 0x4000_0000;
+
+/// glibc's `__owner` of a mutex that was unlocked after its owner's death, without repair.
+#[cfg(target_env = "gnu")]
+pub(super) const NOT_RECOVERABLE: u32 = 0x7fff_fffe;
 
 /// What a mutex is, and who holds it.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,8 @@ pub(super) struct MutexWords {
     pub(super) owner: i32,
     pub(super) locked: bool,
     pub(super) owner_died: bool,
+    /// Somebody unlocked it after an owner's death, without repair.
+    pub(super) irrecoverable: bool,
 }
 
 /// A word of shared memory.
@@ -37,7 +41,7 @@ pub(super) unsafe fn word<'bytes>(address: usize, offset: usize) -> &'bytes Atom
 
 /// # Safety
 /// As [`word`].
-unsafe fn read(address: usize, offset: usize) -> u32 {
+pub(super) unsafe fn read(address: usize, offset: usize) -> u32 {
     // SAFETY: the caller's word.
     unsafe { word(address, offset) }.load(Ordering::Relaxed) // Relaxed: a look that may be stale.
 }
@@ -70,6 +74,7 @@ pub(super) unsafe fn mutex(address: usize) -> Result<MutexWords> {
     let lock = unsafe { read(address, 0) };
     // SAFETY: as above.
     let owner = unsafe { read(address, 8) };
+    let irrecoverable = kind & ROBUST != 0 && owner == NOT_RECOVERABLE;
     let (robust, inherits) = (kind & ROBUST != 0, kind & INHERITS != 0);
     // The others keep 0, 1 or 2 in the lock word, and the owner apart.
     let owner = if robust || inherits { lock & OWNER } else { owner };
@@ -80,6 +85,7 @@ pub(super) unsafe fn mutex(address: usize) -> Result<MutexWords> {
         owner: if lock == 0 { 0 } else { owner.cast_signed() },
         locked: lock & !OWNER_DIED != 0,
         owner_died: (robust || inherits) && lock & OWNER_DIED != 0,
+        irrecoverable,
     })
 }
 
@@ -109,51 +115,9 @@ pub(super) unsafe fn mutex(address: usize) -> Result<MutexWords> {
         owner: owner.cast_signed(),
         locked: lock & OWNER != 0,
         owner_died: lock & OWNER_DIED != 0,
+        // The library's own calls say so, and leave it as it is.
+        irrecoverable: false,
     })
-}
-
-/// glibc's condition variable: its own lock in the low bits of `__g1_orig_size` at 32, flags and waiters in `__wrefs` at 36. musl's keeps
-/// its clock at 16, and a null pointer at 0 where it is shared. Answers its clock.
-///
-/// # Safety
-/// A `pthread_cond_t` must have room at `address`, mapped and writable.
-pub(super) unsafe fn condition(address: usize) -> Result<Clock> {
-    let (at, clock_bit) = if cfg!(target_env = "gnu") { (36, 2) } else { (16, 1) };
-    // SAFETY: the caller's word: both are inside of it.
-    let flags = unsafe { read(address, at) };
-    if cfg!(target_env = "gnu") && flags & 1 == 0 {
-        return Err(corrupt("condition variable", "it is private, or never initialised"));
-    }
-    Ok(if flags & clock_bit == 0 { Clock::Realtime } else { Clock::Monotonic })
-}
-
-/// How many wait, by a count that a killed waiter never leaves. 0 where the library has none.
-///
-/// # Safety
-/// As [`condition`].
-pub(super) unsafe fn condition_waiters(address: usize) -> u32 {
-    // SAFETY: the caller's word: 36 is inside of it.
-    if cfg!(target_env = "gnu") { unsafe { read(address, 36) >> 3 } } else { 0 }
-}
-
-/// glibc takes the condition's own lock without a limit of time; who is killed inside keeps it. An error where it is not free for so long
-/// that its owner must be dead or stopped.
-///
-/// # Safety
-/// As [`condition`].
-pub(super) unsafe fn condition_is_usable(address: usize) -> Result<()> {
-    const LOOKS: u32 = 100;
-    for _ in 0..LOOKS {
-        // SAFETY: the caller's word: 32 is inside of it.
-        if cfg!(not(target_env = "gnu")) || unsafe { read(address, 32) } & 3 == 0 {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Err(corrupt(
-        "condition variable",
-        "its inner lock is not released: a process may have died while it notified or waited",
-    ))
 }
 
 /// glibc's lock: `__cur_writer` at 24, `__shared` at 28, `__flags` at 48. musl's: 128 at 8 where it is shared. Answers the writer, 0 where
@@ -183,6 +147,6 @@ pub(super) unsafe fn rwlock_is_used(address: usize) -> bool {
     let first = unsafe { read(address, 0) };
     // SAFETY: the caller's word: 4 is inside of it.
     let second = unsafe { read(address, 4) };
-    // The lowest two bits of glibc's first word are its phase, which stays after the last writer.
-    if cfg!(target_env = "gnu") { first >> 3 != 0 || second != 0 } else { first != 0 }
+    // The lowest bit of glibc's first word is its phase, which stays after the last writer.
+    if cfg!(target_env = "gnu") { first & !1 != 0 || second != 0 } else { first != 0 }
 }
