@@ -141,8 +141,7 @@ test('condition waits: the mutex is needed once, the time ends, and what is wait
   mutex.lockSync()
   for (const timeoutMs of [0, 0.5, 20]) t.is(condition.waitSync(mutex, { timeoutMs }), 'timedOut')
   let looks = 0
-  const until = (): boolean => (looks += 1) > 3
-  t.is(condition.waitSync(mutex, { until }), 'notified', 'without a notification it looks again')
+  t.is(condition.waitSync(mutex, { until: () => (looks += 1) > 3 }), 'notified', 'without a notification it looks again')
   t.is(looks, 4)
   t.is(condition.waitSync(mutex, { timeoutMs: 150, until: () => false }), 'timedOut')
   t.throws(() => condition.waitSync(mutex, { until: () => { throw new Error('mine') } }), { message: 'mine' })
