@@ -131,6 +131,31 @@ test('a wait for a priority-inheriting mutex that becomes irrecoverable meanwhil
   await answersWith(t, waiter.answer(), { code: 'ENOTRECOVERABLE', syscall: 'pthread_mutex_lock' })
 })
 
+test('several mutexes of all ways, locked by waiting and unlocked out of order, are each told to the next when their owner is killed', async t => {
+  const room = roomWithC(t)
+  if (room === undefined) return
+  const peer = room.startPeer()
+  const offsets = [0, 64, 128, 192, 256]
+  for (const offset of offsets) {
+    PthreadMutex.initialise(room.segment, offset, { protocol: offset % 128 === 0 ? 'inherit' : 'none' })
+    t.is(await peer.call('mutex-lock', offset), 0)
+  }
+  const owner = await nodePeer(t, room.segment, 'PthreadMutex', 0)
+  for (const offset of offsets) {
+    await owner.ask('call', ['PthreadMutex.at', ['$segment', offset], `at${offset}`])
+    await owner.ask('block', [`at${offset}.lockSync`])
+    const word = new Uint32Array(room.segment.buffer, offset, 1)
+    await until('it waits', () => (word[0] ?? 0) >= 0x8000_0000)
+    t.is(await peer.call('mutex-unlock', offset), 0)
+    t.is(await owner.answer(), 'locked')
+  }
+  for (const offset of [128, 64]) await owner.ask('call', [`at${offset}.unlock`])
+  await owner.kill()
+  const told = []
+  for (const offset of offsets) told.push(await peer.call('mutex-lock', offset))
+  t.deepEqual(told, [errno.EOWNERDEAD, 0, 0, errno.EOWNERDEAD, errno.EOWNERDEAD])
+})
+
 test('what glibc says by ending the process is an error: a circle of waits, and an owner without a trace', async t => {
   const room = roomWithC(t)
   if (room === undefined) return

@@ -279,3 +279,32 @@ mod words {
         Ok(if serial { BarrierOutcome::Serial } else { BarrierOutcome::Released })
     }
 }
+
+#[cfg(all(test, target_env = "gnu"))]
+mod tests {
+    use super::*;
+    use crate::memory::raw::{MmapArguments, mmap};
+    use crate::sys::mman::flags::{MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE};
+
+    #[test]
+    fn a_barrier_waits_in_slices_and_has_one_serial_thread() {
+        let arguments = MmapArguments {
+            address: 0,
+            length_bytes: 4096,
+            protection: PROT_READ | PROT_WRITE,
+            flags: MAP_SHARED | MAP_ANONYMOUS,
+            fd: -1,
+            offset: 0,
+        };
+        let mapping = mmap(&arguments).unwrap().mapping;
+        let barrier = PthreadBarrier::initialise(&mapping, 0, 2).unwrap();
+        let (mut first, mut second) = (Arrival::default(), Arrival::default());
+        let slice = Duration::from_millis(1);
+        assert_eq!(barrier.wait(&mut first, slice).unwrap(), BarrierOutcome::NotYet);
+        assert_eq!(barrier.destroy().unwrap_err().errno(), Some(Errno::EBUSY));
+        assert_eq!(barrier.wait(&mut first, slice).unwrap(), BarrierOutcome::NotYet);
+        assert_eq!(barrier.wait(&mut second, slice).unwrap(), BarrierOutcome::Serial);
+        assert_eq!(barrier.wait(&mut first, slice).unwrap(), BarrierOutcome::Released);
+        barrier.destroy().unwrap();
+    }
+}

@@ -293,3 +293,60 @@ fn outcome(answer: SysResult<()>, call: &'static str) -> Result<MutexOutcome> {
         Err(errno) => Err(Error::system(call, errno)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::raw::{MmapArguments, mmap};
+    use crate::sys::mman::flags::{MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE};
+
+    const ROBUST: Attributes = Attributes { kind: Type::ErrorChecking, robust: true, inherits: false };
+
+    fn mapping() -> Arc<Mapping> {
+        let arguments = MmapArguments {
+            address: 0,
+            length_bytes: 4096,
+            protection: PROT_READ | PROT_WRITE,
+            flags: MAP_SHARED | MAP_ANONYMOUS,
+            fd: -1,
+            offset: 0,
+        };
+        mmap(&arguments).unwrap().mapping
+    }
+
+    #[test]
+    fn a_thread_that_ends_with_a_mutex_leaves_it_to_the_next() {
+        for inherits in [false, true] {
+            let mapping = mapping();
+            let mutex = PthreadMutex::initialise(&mapping, 64, Attributes { inherits, ..ROBUST }).unwrap();
+            let (place, waiting) = (Arc::clone(&mapping), std::sync::Barrier::new(2));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let theirs = PthreadMutex::at(&place, 64).unwrap();
+                    assert_eq!(theirs.try_lock().unwrap(), MutexOutcome::Locked);
+                    waiting.wait();
+                });
+                waiting.wait();
+            });
+            assert_eq!(mutex.lock(Duration::from_secs(20)).unwrap(), MutexOutcome::OwnerDied);
+            mutex.mark_consistent().unwrap();
+            mutex.unlock().unwrap();
+            assert_eq!(mutex.try_lock().unwrap(), MutexOutcome::Locked);
+            mutex.unlock().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mapping_with_a_held_mutex_stays_when_it_is_released_and_dropped() {
+        let mapping = mapping();
+        let address = mapping.address();
+        let mutex = PthreadMutex::initialise(&mapping, 0, ROBUST).unwrap();
+        mutex.try_lock().unwrap();
+        assert_eq!(mapping.refuse_if_held().unwrap_err().code(), "ERR_SHM_HELD");
+        mapping.release();
+        drop((mutex, mapping));
+        // SAFETY: the first word of the mutex; mapped, which is the claim.
+        let word = unsafe { words::word(address, 0) }.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(word & words::OWNER, thread_id().cast_unsigned());
+    }
+}
