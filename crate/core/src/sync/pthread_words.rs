@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "a word is an address")]
 
 use super::pthread_place::corrupt;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The owner in a lock word.
@@ -65,7 +65,7 @@ pub(super) unsafe fn mutex(address: usize) -> Result<MutexWords> {
         return Err(corrupt("mutex", &format!("its kind is 0x{kind:x}")));
     }
     if kind & CEILING != 0 {
-        return Err(Error::own(
+        return Err(crate::error::Error::own(
             "ERR_SHM_UNSUPPORTED",
             "mutexes with a priority ceiling (PTHREAD_PRIO_PROTECT) are not supported",
         ));
