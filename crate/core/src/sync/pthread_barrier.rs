@@ -242,7 +242,10 @@ mod words {
     }
 
     fn wake(address: usize) -> Result<()> {
-        futex::wake(address, i32::MAX, false).map_err(|errno| Error::system("pthread_barrier_wait", errno))
+        match futex::wake(address, i32::MAX, false) {
+            Ok(_) => Ok(()),
+            Err(errno) => Err(Error::system("pthread_barrier_wait", errno)),
+        }
     }
 }
 
