@@ -345,8 +345,8 @@ mod tests {
         assert_eq!(mapping.refuse_if_held().unwrap_err().code(), "ERR_SHM_HELD");
         mapping.release();
         drop((mutex, mapping));
-        // SAFETY: the first word of the mutex; mapped, which is the claim.
-        let word = unsafe { words::word(address, 0) }.load(std::sync::atomic::Ordering::SeqCst);
-        assert_eq!(word & words::OWNER, thread_id().cast_unsigned());
+        // SAFETY: the place of the mutex; mapped, which is the claim.
+        let state = unsafe { words::mutex(address) }.unwrap();
+        assert_eq!(state.owner, thread_id());
     }
 }
