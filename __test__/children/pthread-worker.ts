@@ -34,6 +34,9 @@ const ways: Record<string, (segment: SysvSegment, tell: () => void) => void> = {
   }
 }
 
+// The test is over: a worker that waits for ever must not outlive it.
+if (isMainThread) process.stdin.on('end', () => process.exit(1))
+
 const [way = '', id = ''] = isMainThread ? process.argv.slice(2) : (workerData as string[])
 
 if (!isMainThread) {
