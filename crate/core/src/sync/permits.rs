@@ -91,8 +91,8 @@ impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
                     platform.recheck(holder);
                 }
                 let life = holder.and_then(|holder| platform.look_at(holder).map(|life| (holder, life)));
-                match life.filter(|(_, life)| life.is_alive) {
-                    Some((holder, life)) => {
+                match life {
+                    Some((holder, life)) if life.is_alive => {
                         // One holder's presence is watched once, however many permits it has.
                         if !seen.contains(&Some(holder)) {
                             sleep.watch(life.presence.0, life.presence.1);
@@ -102,11 +102,15 @@ impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
                         }
                         break;
                     }
-                    None if platform.compare_exchange(cell, value, self.token.word()).is_ok() => {
+                    dead if platform.compare_exchange(cell, value, self.token.word()).is_ok() => {
                         fail_point::reach("permit.taken");
+                        if let Some((_, life)) = dead {
+                            // The kernel woke one. Others sleep on this death, and none of them on the new holder yet.
+                            platform.wake(life.presence.0, u32::MAX);
+                        }
                         return true;
                     }
-                    None => {}
+                    _ => {}
                 }
             }
         }

@@ -246,9 +246,13 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     sleep.watch(life.claim.0, life.claim.1);
                 }
                 // A dead reader's, or scribbled: nobody reads.
-                _ => {
+                dead => {
                     if platform.compare_exchange(cell, value, 0).is_err() {
                         continue;
+                    }
+                    if let Some((_, life)) = dead {
+                        // The kernel woke one of those who sleep on this death, whatever they wait for.
+                        platform.wake(life.presence.0, u32::MAX);
                     }
                 }
             }
