@@ -64,6 +64,12 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
                 return Err(scribbled(value));
             };
             if !life.is_alive {
+                if self.options.strict && life.is_active && !platform.has_left_kernel(writer) {
+                    withdraw(platform, self.cell, self.token);
+                    let mut sleep = Sleep::new();
+                    sleep.poll = true;
+                    return Ok(Step::Asleep(sleep.on(life.claim.0, life.claim.1)));
+                }
                 if self.slept {
                     // The kernel woke one of those who sleep on this death.
                     platform.wake(life.presence.0, u32::MAX);
