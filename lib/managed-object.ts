@@ -18,6 +18,8 @@ export interface Opened {
   token: number
   /** Index of this environment's slot. */
   slot: number
+  /** The number of its type: permits, parties, bytes, reset mode. */
+  number: number
 }
 
 /** What slow paths counted, by all members together; the numbers wrap at 2^32. Fast paths count nothing. */
@@ -78,6 +80,11 @@ export abstract class ManagedObject {
       ownerDeaths: (this.words[OWNER_DEATHS] ?? 0) >>> 0,
       timeouts: (this.words[TIMEOUTS] ?? 0) >>> 0
     }
+  }
+
+  /** Throws once the segment is closed. @internal */
+  protected live(): void {
+    if (this.words === CLOSED) throw closedError(this.describe())
   }
 
   /** What error messages call it. @internal */

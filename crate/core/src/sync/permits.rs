@@ -60,6 +60,13 @@ impl<W: Copy, C: Fn(u32) -> W> Permits<W, C> {
         Err(Error::own("ERR_SHM_NOT_OWNER", "this member holds no permit"))
     }
 
+    /// Wakes those who wait for a permit: what [`Permits::release`] does after it, for who freed a cell by its own hand.
+    pub fn returned<P: Platform<Word = W>>(&self, platform: &P) {
+        platform.set_pending(Some(self.gate));
+        self.as_gate().open(platform, WAKES);
+        platform.set_pending(None);
+    }
+
     fn as_gate(&self) -> Gate<W> {
         Gate { gate: self.gate, sequence: self.sequence }
     }
