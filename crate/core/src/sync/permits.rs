@@ -109,15 +109,17 @@ impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
                         }
                         break;
                     }
-                    dead if platform.compare_exchange(cell, value, self.token.word()).is_ok() => {
-                        fail_point::reach("permit.taken");
+                    dead => {
                         if let Some((_, life)) = dead {
-                            // The kernel woke one. Others sleep on this death, and none of them on the new holder yet.
+                            // As in the lock: all who sleep on this death, and one who watches none of the holders there are.
                             platform.wake(life.presence.0, u32::MAX);
+                            self.permits.as_gate().open(platform, 1);
                         }
-                        return true;
+                        if platform.compare_exchange(cell, value, self.token.word()).is_ok() {
+                            fail_point::reach("permit.taken");
+                            return true;
+                        }
                     }
-                    _ => {}
                 }
             }
         }
