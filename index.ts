@@ -30,6 +30,9 @@ export {
 } from './lib/managed-segment.js'
 export type { ManagedObject, ObjectCounters } from './lib/managed-object.js'
 export { Mutex, type LockOptions, type LockSyncOptions, type Locked, type Owner, type RepairOption, type StrictOption } from './lib/mutex.js'
+export { RwLock } from './lib/rwlock.js'
+export { Semaphore, type PermitOptions, type PermitSyncOptions, type SemaphoreOptions } from './lib/semaphore.js'
+export { Event, type EventOptions, type EventSyncOptions, type EventWaitOptions } from './lib/event.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

@@ -7,6 +7,7 @@
 import { isMainThread, threadId } from 'node:worker_threads'
 import * as check from './arguments.js'
 import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
+import { Event, eventNumber, type EventOptions } from './event.js'
 import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
 import { layout } from './managed-layout.js'
@@ -15,7 +16,9 @@ import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
 import type { CreateOptions } from './options.js'
 import { PosixSegment } from './posix-segment.js'
+import { RwLock } from './rwlock.js'
 import { keepOpen, nativeOf } from './segment.js'
+import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 
 /** A segment that can be managed: its object has a descriptor, in which members hold their byte locks. */
 export type ManageableSegment = PosixSegment | MemfdSegment | FileSegment
@@ -140,6 +143,21 @@ export class ManagedSegment {
     return this.#object(name, layout.mutex, 0, Mutex)
   }
 
+  /** A reader-writer lock. Errors as of {@link ManagedSegment.mutex}. It takes 128 bytes for each member that the segment has room for. */
+  rwlock(name: string): RwLock {
+    return this.#object(name, layout.rwlock, 0, RwLock)
+  }
+
+  /** A semaphore with so many permits. Errors as of {@link ManagedSegment.mutex}; other `permits` than its maker's are `ERR_SHM_TYPE_MISMATCH`. */
+  semaphore(name: string, options: SemaphoreOptions): Semaphore {
+    return this.#object(name, layout.semaphore, semaphoreNumber(options), Semaphore)
+  }
+
+  /** An event. Errors as of {@link ManagedSegment.mutex}; another `reset` than its maker's is `ERR_SHM_TYPE_MISMATCH`. */
+  event(name: string, options?: EventOptions): Event {
+    return this.#object(name, layout.event, eventNumber(options), Event)
+  }
+
   /** The memory, as {@link Segment.buffer}. Its first bytes are the segment's own. */
   get buffer(): ArrayBuffer {
     return this.segment.buffer
@@ -208,7 +226,7 @@ export class ManagedSegment {
     const object = this.#native.object(plain, kind, number)
     const known = this.#objects.get(plain)
     if (known instanceof Class) return known
-    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot() })
+    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), number })
     this.#objects.set(plain, made)
     return made
   }

@@ -30,11 +30,13 @@ const instances: Record<string, object[]> = {
   Segment: [world.posix, world.sysv, world.memfd, world.file],
   PosixSegment: [world.posix], SysvSegment: [world.sysv], MemfdSegment: [world.memfd], FileSegment: [world.file],
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
-  PthreadMutex: [world.mutex], PthreadCondition: [world.condition], PthreadRwLock: [world.rwlock], PthreadBarrier: [world.barrier]
+  PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
+  ManagedSegment: [world.managed], RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event]
 } satisfies Record<string, World[keyof World][]>
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
-const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`)]
+const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
+  ...['RwLock', 'Semaphore', 'Event'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
 
 const accepted: string[] = []
 const unclear: string[] = []

@@ -101,6 +101,12 @@ impl NativeObject {
         self.with(|place, table, token| place.release(table, token)).or_throw(&env)
     }
 
+    /// Tells those who wait that the facade gave a permit back.
+    #[napi(catch_unwind)]
+    pub fn returned(&self, env: Env) -> Result<()> {
+        self.with(|place, table, _| place.returned(table)).or_throw(&env)
+    }
+
     /// Permits that can be had.
     #[napi(catch_unwind)]
     pub fn available(&self, env: Env) -> Result<u32> {
