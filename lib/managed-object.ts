@@ -85,6 +85,11 @@ export abstract class ManagedObject {
     return `${this.kind} '${this.name}'`
   }
 
+  /** @throws {@link ShmError} `ERR_SHM_CLOSED` @internal */
+  protected assertOpen(): void {
+    if (this.words === CLOSED) throw closedError(this.describe())
+  }
+
   /** An error about this object. @internal */
   protected error(code: string, message: string): ShmError {
     return new ShmError({ code, message: `${this.describe()}: ${message}`, objectName: this.name })
