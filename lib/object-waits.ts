@@ -20,6 +20,13 @@ export function beginWait(object: Binding.NativeObject, operation: number, argum
   return id
 }
 
+/** Begins a wait for the next change among a segment's members. Answers its id. It does not keep the process alive. */
+export function beginMemberWatch(managed: Binding.NativeManaged, ended: Ended): number {
+  const id = started().beginMemberWatch(managed)
+  pending.set(id, ended)
+  return id
+}
+
 /** Ends a wait: what it may have got is given back, and nothing will be told of it. */
 export function callOffWait(id: number): void {
   pending.delete(id)

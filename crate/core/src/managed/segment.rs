@@ -89,6 +89,7 @@ impl ManagedSegment {
             header.settle(fd.as_fd(), size_bytes, options.if_blank)?
         };
         let table = table_of(mapping, &geometry, fd)?;
+        let table = if observes { table.read_only() } else { table };
         Ok(Self { mapping: mapping.pin()?, subject: segment.subject(), geometry, table, observes })
     }
 
