@@ -195,7 +195,7 @@ impl NativeManaged {
                 })?;
                 let shape = Shape { kind, number };
                 let found = open.managed.object(open.member()?, &name, shape)?;
-                Ok(NativeObject::new(Rc::clone(&self.inner), found, shape))
+                Ok(NativeObject::new(Rc::clone(&self.inner), name, found, shape))
             })
             .or_throw(&env)
     }
