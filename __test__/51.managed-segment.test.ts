@@ -6,13 +6,17 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { FileSegment, ManagedSegment, MemfdSegment, PosixSegment, SysvSegment, IPC_PRIVATE, type ManageableSegment } from 'shmem'
+import { compileC } from './support/c-program.js'
+import { startCommand } from './support/child.js'
 import { failsWith } from './support/failure.js'
-import { managed, member, peer } from './support/managed.js'
+import { managed, member, peer, wordOf } from './support/managed.js'
 import { objectName, temporaryFolder } from './support/peer.js'
 import { skip } from './support/skip.js'
 import { until } from './support/until.js'
 
+/** Bytes of the header: its state, and the word of the directory's mutex. */
 const READY = 16
+const DIRECTORY_LOCK = 256
 const SIZE = 1 << 20
 
 test('a POSIX object by name: create, open, openOrCreate', t => {
@@ -191,6 +195,30 @@ test('an initialiser that died is replaced by who may make it, and named to who 
   t.is(mem.mutex('book').tryLock(), 'locked')
   mem.mutex('book').unlock()
   mem.close()
+})
+
+test('an initialiser that lives and does not go on is named after ten seconds, and so is who holds the directory', async t => {
+  const name = objectName(t)
+  const made = ManagedSegment.create(name, { size: '1MiB' })
+  const holder = compileC(t, 'byte-holder')
+  if (holder === undefined) return
+  const stopped = startCommand(t, holder, [`/dev/shm${name}`, String(2 ** 40 - 1)])
+  t.is(await stopped.line(), 'held')
+  const words = new Int32Array(made.buffer)
+  // A member of this process, whose token is a living one's.
+  made.mutex('book').lockSync()
+  words[DIRECTORY_LOCK / 4] = wordOf(made, 'book')
+  const late = (await member(t, name)).ask('mutex', { name: 'new', method: 'tryLock' })
+  await until('it waits for the directory', () => (words[DIRECTORY_LOCK / 4] ?? 0) < 0)
+  words[READY / 4] = 1
+  const refused = [peer(t).ask('open', { name }), peer(t).ask('openOrCreate', { name, options: { size: '1MiB' } })]
+  for (const answer of refused) await t.throwsAsync(answer, { message: new RegExp(`process ${process.pid} began`, 'u') })
+  await t.throwsAsync(late, { message: new RegExp(`process ${process.pid} `, 'u') })
+  words[READY / 4] = 2
+  words[DIRECTORY_LOCK / 4] = 0
+  made.mutex('book').unlock()
+  await stopped.kill()
+  made.close()
 })
 
 test('another version, byte order or page size is refused', t => {
