@@ -42,6 +42,7 @@ export class LockManager {
 
   /** @internal */
   constructor(home: Home) {
+    if (typeof (home as Home | null | undefined)?.mutex !== 'function') throw wrongType('home', 'a managed segment', home)
     this.#home = home
   }
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { ShmError, closedError } from './errors.js'
+import { ShmError, closedError, wrongType } from './errors.js'
 import { layout, OWNER_DEATHS, TIMEOUTS, WAITS } from './managed-layout.js'
-import type { Binding } from './native.js'
+import { native, type Binding } from './native.js'
 
 /** What an object is made from. @internal */
 export interface Opened {
@@ -63,7 +63,9 @@ export abstract class ManagedObject {
   protected readonly token: number
 
   /** @internal */
-  protected constructor({ name, object, buffer, token }: Opened) {
+  protected constructor(opened: Opened) {
+    if (!((opened as Partial<Opened> | null | undefined)?.object instanceof native.NativeObject)) throw wrongType('opened', 'what a managed segment opened', opened)
+    const { name, object, buffer, token } = opened
     this.name = name
     this.object = object
     this.created = object.created
@@ -80,14 +82,14 @@ export abstract class ManagedObject {
     }
   }
 
+  /** Throws once the segment is closed. @internal */
+  protected live(): void {
+    if (this.words === CLOSED) throw closedError(this.describe())
+  }
+
   /** What error messages call it. @internal */
   protected describe(): string {
     return `${this.kind} '${this.name}'`
-  }
-
-  /** @throws {@link ShmError} `ERR_SHM_CLOSED` @internal */
-  protected assertOpen(): void {
-    if (this.words === CLOSED) throw closedError(this.describe())
   }
 
   /** An error about this object. @internal */

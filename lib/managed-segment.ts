@@ -80,10 +80,10 @@ export class ManagedSegment {
   #token = 0
   #isOpen = true
 
-  private constructor(segment: ManageableSegment, ownsSegment: boolean, geometry: Required<ManagedGeometry> | undefined, observes: boolean, memberName: string) {
-    this.segment = segment
+  private constructor(segment: ManageableSegment, ownsSegment: boolean, plan: Required<ManagedGeometry> | undefined, observes: boolean, memberName: string) {
+    this.segment = manageable(segment)
     this.#ownsSegment = ownsSegment
-    this.#native = native.manage(nativeOf(segment), geometry !== undefined, geometry?.members ?? 0, geometry?.objects ?? 0)
+    this.#native = native.manage(nativeOf(segment), plan !== undefined, plan?.members ?? 0, plan?.objects ?? 0)
     try {
       if (!observes) this.#token = this.#native.join(memberName) | 0
     } catch (error) {
@@ -130,8 +130,9 @@ export class ManagedSegment {
   static openOrCreate(segment: ManageableSegment, options?: ManagedGeometry & JoinOptions): ManagedSegment
   static openOrCreate(source: string | ManageableSegment, options?: ManagedCreateOptions | (ManagedGeometry & JoinOptions)): ManagedSegment {
     if (typeof source === 'string') return ManagedSegment.#made(source, options as ManagedCreateOptions, PosixSegment.openOrCreate)
+    const segment = manageable(source)
     const given = check.options<ManagedGeometry & JoinOptions>('options', options, GEOMETRY_WORDS)
-    return new ManagedSegment(manageable(source), false, geometry(given), false, presentation(given.memberName))
+    return new ManagedSegment(segment, false, geometry(given), false, presentation(given.memberName))
   }
 
   /** A mutex. `ERR_SHM_TYPE_MISMATCH` where the name is taken by something else; `ERR_SHM_DIRECTORY_FULL`; `ERR_SHM_NO_SPACE`. */

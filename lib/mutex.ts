@@ -311,7 +311,7 @@ export class Mutex extends ManagedObject {
   }
 
   #notOwner(): ShmError {
-    this.assertOpen()
+    this.live()
     return this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
   }
 

@@ -29,15 +29,15 @@ function create(): { segment: MemfdSegment; mem: ManagedSegment } {
 }
 
 /** What a segment with a free mutex, a held one and a dead member looks like, and where its parts are. */
-function image(): { bytes: Buffer; parts: Record<string, [number, number][]> } {
+function image(): { whole: Buffer; parts: Record<string, [number, number][]> } {
   const { segment, mem } = create()
   const objects = ['book', 'held'].map(name => mem.mutex(name))
   objects[1]?.lockSync()
-  const bytes = segment.read(0, SIZE)
+  const whole = segment.read(0, SIZE)
   objects[1]?.unlock()
   const heap = Number(new DataView(mem.buffer).getBigUint64(72, true))
   const [book, held] = mem.objects.map(({ offset }) => offset)
-  const slot = [0, 1, 2, 3].map(index => PAGE * (1 + index)).find(at => bytes.readUInt32LE(at) !== 0) ?? 0
+  const slot = [0, 1, 2, 3].map(index => PAGE * (1 + index)).find(at => whole.readUInt32LE(at) !== 0) ?? 0
   const directory = PAGE * (1 + MEMBERS)
   const parts: Record<string, [number, number][]> = {
     header: [[0, 100], [128, 4], [256, 4], [384, 200]],
@@ -48,11 +48,11 @@ function image(): { bytes: Buffer; parts: Record<string, [number, number][]> } {
   }
   mem.close()
   segment.close()
-  return { bytes, parts }
+  return { whole, parts }
 }
 
 function bytes(part: string): void {
-  const { bytes: whole, parts } = image()
+  const { whole, parts } = image()
   let tries = 0
   const segment = MemfdSegment.create('shmem-test', { size: SIZE })
   for (const [start, count] of parts[part] ?? assert.fail(part)) {

@@ -151,7 +151,9 @@ async function granted(): Promise<void> {
     const { worker, ended } = await start('busy', fd)
     await isWaitedFor(mem)
     book.unlock()
-    while (round % 2 === 0 && book.owner?.name !== 'worker busy') await new Promise(resolve => setTimeout(resolve, 1))
+    if (round % 2 === 0) {
+      while (book.owner?.name !== 'worker busy') await new Promise(resolve => setTimeout(resolve, 1))
+    }
     const got = book.lock({ timeoutMs: 20_000 })
     await worker.terminate()
     await ended

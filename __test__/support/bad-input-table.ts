@@ -9,6 +9,7 @@ import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, memfd_create, mmap, s
 import {
   FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
+import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -34,6 +35,7 @@ export function makeWorld(folder: string) {
     condition: PthreadCondition.initialise(posix, 1088),
     rwlock: PthreadRwLock.initialise(posix, 1152),
     barrier: PthreadBarrier.initialise(posix, 1216, { count: 2 }),
+    managed: makeManaged(),
     mapping,
     fd: memfd_create('bad', 0),
     rawSet: semget(IPC_PRIVATE, 2, IPC_CREAT | 0o600),
@@ -43,6 +45,7 @@ export function makeWorld(folder: string) {
 
 /** Takes the world down. */
 export function endWorld(world: World): void {
+  endManaged(world.managed)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -82,6 +85,7 @@ export function mainTable(world: World): Table {
   const wait = takes('options', { timeoutMs: 0 }, bad.object, timeout)
 
   return {
+    ...managedRows(world.memfd),
     ftok: [needs('path', '.', bad.path), needs('projectId', 7, [null, {}, true, 5n, 0, 256, -1, 1.5, NaN, 2 ** 53, '', 'ab', 'é', '\0'])],
     sendFd: [needs('socketPath', `${world.folder}/s`, bad.path), fd, takes('options', { timeoutMs: 0 }, bad.object, timeout)],
     receiveFd: [needs('socketPath', `${world.folder}/s`, bad.path), takes('options', { timeoutMs: 0 }, bad.object, timeout)],
