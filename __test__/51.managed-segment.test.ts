@@ -333,6 +333,17 @@ test('a place whose generations are used up is not used again', async t => {
   t.is(mem.members.length, 1)
 })
 
+test('the garbage collector ends no membership, and gives no lock away', async t => {
+  const { mem, name } = managed(t)
+  const program = `import { ManagedSegment } from 'shmem'
+    ;(() => ManagedSegment.open('${name}').mutex('book').lockSync())()
+    setTimeout(() => { for (let count = 0; count < 5; count += 1) gc(); setTimeout(() => { console.log('collected'); setInterval(() => {}, 1000) }) }, 10)`
+  const child = startCommand(t, process.execPath, ['--expose-gc', '--input-type=module', '-e', program])
+  t.is(await child.line(), 'collected')
+  t.is(mem.members.filter(({ alive }) => alive).length, 2)
+  t.is(mem.mutex('book').tryLock(), 'busy')
+})
+
 test('two segments in one thread are two memberships', t => {
   const [first, second] = [managed(t), managed(t)]
   first.mem.mutex('book').lockSync()

@@ -60,7 +60,13 @@ const GEOMETRY_WORDS = ['members', 'objects', 'memberName'] as const
 const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', ...GEOMETRY_WORDS] as const
 
 /**
- * A managed segment, open in this environment, which is a member of it until `close()`.
+ * Kept from the garbage collector until `close()`: a member that goes is a dead one, and what it holds is given to the next, while code that
+ * has only a view of the memory may still be at work.
+ */
+const MEMBERSHIPS = new Set<ManagedSegment>()
+
+/**
+ * A managed segment, open in this environment, which is a member of it until `close()`, also when nothing refers to it any more.
  *
  * Over a POSIX object by name (`'orders'` is `/orders`), or over a {@link PosixSegment}, {@link MemfdSegment} or {@link FileSegment} that you opened:
  * then whoever opens first makes it a managed one, and you close the segment yourself, after this.
@@ -94,6 +100,7 @@ export class ManagedSegment {
     this.#release = keepOpen(segment, 'a managed segment')
     this.#events = new MemberEvents(this.#native, this.#token)
     this.locks = new LockManager(this)
+    if (!observes) MEMBERSHIPS.add(this)
   }
 
   /**
@@ -206,6 +213,7 @@ export class ManagedSegment {
       if (held !== undefined) throw new ShmError({ code: 'ERR_SHM_HELD', message: `${held} is held by this environment: give it back first`, objectName: object.name })
     }
     this.#isOpen = false
+    MEMBERSHIPS.delete(this)
     for (const object of this.#objects.values()) endObject(object)
     this.#events.end()
     this.#native.close()
