@@ -7,8 +7,9 @@ import {
 } from 'shmem/sysv'
 import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, memfd_create, mmap, sem_init } from 'shmem/posix'
 import {
-  FileSegment, ManagedSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
+  FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
+import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -21,7 +22,7 @@ export type Table = Record<string, Argument[]>
 /** Makes one of everything; files lie in `folder`. */
 export function makeWorld(folder: string) {
   const posix = PosixSegment.create(`/shmem-test-${process.pid}-bad`, { size: 65_536 })
-  const managed = ManagedSegment.openOrCreate(MemfdSegment.create('bad', { size: '1MiB' }), { members: 4 })
+  const managed = makeManaged()
   const mapping = mmap(null, 65_536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
   return {
     folder,
@@ -36,9 +37,9 @@ export function makeWorld(folder: string) {
     pthreadRwlock: PthreadRwLock.initialise(posix, 1152),
     pthreadBarrier: PthreadBarrier.initialise(posix, 1216, { count: 2 }),
     managed,
-    rwlock: managed.rwlock('rwlock'),
-    permits: managed.semaphore('permits', { permits: 2 }),
-    event: managed.event('event'),
+    rwlock: managed.mem.rwlock('rwlock'),
+    permits: managed.mem.semaphore('permits', { permits: 2 }),
+    event: managed.mem.event('event'),
     mapping,
     fd: memfd_create('bad', 0),
     rawSet: semget(IPC_PRIVATE, 2, IPC_CREAT | 0o600),
@@ -48,8 +49,7 @@ export function makeWorld(folder: string) {
 
 /** Takes the world down. */
 export function endWorld(world: World): void {
-  world.managed.close()
-  ;(world.managed.segment as MemfdSegment).close()
+  endManaged(world.managed)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -97,6 +97,7 @@ export function mainTable(world: World): Table {
   const wait = takes('options', { timeoutMs: 0 }, bad.object, timeout)
 
   return {
+    ...managedRows(world.memfd),
     ftok: [needs('path', '.', bad.path), needs('projectId', 7, [null, {}, true, 5n, 0, 256, -1, 1.5, NaN, 2 ** 53, '', 'ab', 'é', '\0'])],
     sendFd: [needs('socketPath', `${world.folder}/s`, bad.path), fd, takes('options', { timeoutMs: 0 }, bad.object, timeout)],
     receiveFd: [needs('socketPath', `${world.folder}/s`, bad.path), takes('options', { timeoutMs: 0 }, bad.object, timeout)],
