@@ -30,6 +30,13 @@ export {
 } from './lib/managed-segment.js'
 export type { ManagedObject, ObjectCounters } from './lib/managed-object.js'
 export { Mutex, type LockOptions, type LockSyncOptions, type Locked, type Owner, type RepairOption, type StrictOption } from './lib/mutex.js'
+export { Condition, type Notified } from './lib/condition.js'
+export { Barrier, type Arrived } from './lib/barrier.js'
+export { Once, type Done } from './lib/once.js'
+export { SeqLock } from './lib/seqlock.js'
+export { AtomicWord } from './lib/atomic-word.js'
+export { AtomicCounter } from './lib/atomic-counter.js'
+export { notify, wait, waitAsync, type WordOutcome, type WordWaitAsyncOptions, type WordWaitOptions } from './lib/word-waits.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

@@ -12,6 +12,8 @@ import type { Binding } from './native.js'
 export interface Opened {
   name: string
   object: Binding.NativeObject
+  /** Permits, parties, bytes: what its kind has besides, or 0. */
+  number: number
   /** Over the whole segment. */
   buffer: ArrayBuffer
   /** This environment's, as a signed word. */

@@ -6,6 +6,10 @@
 
 import { isMainThread, threadId } from 'node:worker_threads'
 import * as check from './arguments.js'
+import { AtomicCounter } from './atomic-counter.js'
+import { AtomicWord } from './atomic-word.js'
+import { Barrier } from './barrier.js'
+import { Condition } from './condition.js'
 import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
 import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
@@ -14,8 +18,10 @@ import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
 import type { CreateOptions } from './options.js'
+import { Once } from './once.js'
 import { PosixSegment } from './posix-segment.js'
 import { keepOpen, nativeOf } from './segment.js'
+import { SeqLock } from './seqlock.js'
 
 /** A segment that can be managed: its object has a descriptor, in which members hold their byte locks. */
 export type ManageableSegment = PosixSegment | MemfdSegment | FileSegment
@@ -140,6 +146,38 @@ export class ManagedSegment {
     return this.#object(name, layout.mutex, 0, Mutex)
   }
 
+  /** A condition variable. Errors as {@link ManagedSegment.mutex}. */
+  condition(name: string): Condition {
+    return this.#object(name, layout.condition, 0, Condition)
+  }
+
+  /** A barrier for so many parties, 1 to 4,096. Errors as {@link ManagedSegment.mutex}; another number of parties is another type. */
+  barrier(name: string, options: { parties: number }): Barrier {
+    const { parties } = check.options<{ parties: number }>('options', options, ['parties'])
+    return this.#object(name, layout.barrier, check.integer('options.parties', parties, 1, layout.partiesMax), Barrier)
+  }
+
+  /** Something that is done once, by one member. Errors as {@link ManagedSegment.mutex}. */
+  once(name: string): Once {
+    return this.#object(name, layout.once, 0, Once)
+  }
+
+  /** A record of so many bytes, 1 to 2^20, that is read without a lock. Errors as {@link ManagedSegment.mutex}; another size is another type. */
+  seqlock(name: string, options: { bytes: number }): SeqLock {
+    const { bytes } = check.options<{ bytes: number }>('options', options, ['bytes'])
+    return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
+  }
+
+  /** An atomic word of 32 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
+  word(name: string): AtomicWord {
+    return this.#object(name, layout.word, 0, AtomicWord)
+  }
+
+  /** An atomic counter of 64 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
+  counter(name: string): AtomicCounter {
+    return this.#object(name, layout.counter, 0, AtomicCounter)
+  }
+
   /** The memory, as {@link Segment.buffer}. Its first bytes are the segment's own. */
   get buffer(): ArrayBuffer {
     return this.segment.buffer
@@ -208,7 +246,7 @@ export class ManagedSegment {
     const object = this.#native.object(plain, kind, number)
     const known = this.#objects.get(plain)
     if (known instanceof Class) return known
-    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot() })
+    const made = new Class({ name: plain, object, number, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot() })
     this.#objects.set(plain, made)
     return made
   }
