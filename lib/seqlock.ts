@@ -17,8 +17,8 @@ import type { WaitOptions } from './sysv-semaphore-set.js'
 /** As often as a read begins anew. */
 const READS_MAX = 1_000_000
 
-/** Copies one half of the record to a target. */
-type CopyOut = (target: Uint8Array) => void
+/** Whether plain loads keep their place before a later atomic one. Where they may sink below it, words are loaded one by one. */
+const LOADS_STAY = process.arch === 'x64'
 
 /**
  * A record of a managed segment, with many readers and few writers. Readers never wait and hold nobody up; writers exclude each other. A record of
@@ -31,7 +31,8 @@ export class SeqLock extends ManagedObject {
   /** Bytes of the record. */
   readonly bytes: number
   readonly #lock: Mutex
-  #halves: [Half, Half] | undefined
+  #first: Half | undefined
+  #second: Half | undefined
 
   /** @internal */
   constructor(opened: Opened) {
@@ -40,7 +41,8 @@ export class SeqLock extends ManagedObject {
     this.#lock = new WriterLock(opened)
     const first = opened.object.offset + PARTS * 4
     const stride = Math.ceil(this.bytes / layout.copyAlign) * layout.copyAlign
-    this.#halves = [new Half(opened.buffer, first, this.bytes), new Half(opened.buffer, first + stride, this.bytes)]
+    this.#first = new Half(opened.buffer, first, this.bytes)
+    this.#second = new Half(opened.buffer, first + stride, this.bytes)
   }
 
   /**
@@ -50,17 +52,19 @@ export class SeqLock extends ManagedObject {
    */
   read(): Buffer
   read<Target extends Uint8Array>(target: Target): Target
-  read(target?: Uint8Array): Uint8Array {
-    const halves = this.#halves
-    if (halves === undefined) throw closedError(this.describe())
-    const result = target ?? Buffer.allocUnsafeSlow(this.bytes)
-    if (target !== undefined) this.#check('target', target, Infinity)
+  read(target: Uint8Array = Buffer.allocUnsafeSlow(this.bytes)): Uint8Array {
     const { words } = this
+    const first = this.#first
+    const second = this.#second
+    if (first === undefined || second === undefined) throw closedError(this.describe())
+    if (!(target instanceof Uint8Array) || target.byteLength < this.bytes) this.#check('target', target, Infinity)
     for (let reads = 0; reads < READS_MAX; reads += 1) {
       const version = Atomics.load(words, VERSION)
-      halves[version & 1 ? 1 : 0].copyOut(result)
+      const half = (version & 1) === 0 ? first : second
+      if (LOADS_STAY) target.set(half.bytes)
+      else half.copyWordwise(target)
       // A writer fills the other half, and counts before it comes back to this one.
-      if (Atomics.load(words, VERSION) === version) return result
+      if (Atomics.load(words, VERSION) === version) return target
     }
     throw this.error('ERR_SHM_BUSY', 'writers overtook the read a million times')
   }
@@ -71,8 +75,9 @@ export class SeqLock extends ManagedObject {
    * @throws RangeError where `source` has not as many bytes as the record.
    */
   write(source: Uint8Array, options?: WaitOptions & SpinOptions): 'written' | 'timedOut' {
-    const halves = this.#halves
-    if (halves === undefined) throw closedError(this.describe())
+    const first = this.#first
+    const second = this.#second
+    if (first === undefined || second === undefined) throw closedError(this.describe())
     this.#check('source', source, this.bytes)
     if (options !== undefined) checkOptions(options)
     const got = this.#lock.lockSync(options)
@@ -80,7 +85,8 @@ export class SeqLock extends ManagedObject {
     try {
       if (got === 'ownerDied') this.#lock.markConsistent()
       const next = (Atomics.load(this.words, VERSION) + 1) | 0
-      halves[next & 1 ? 1 : 0].view.set(source)
+      const half = (next & 1) === 0 ? first : second
+      half.bytes.set(source)
       Atomics.store(this.words, VERSION, next)
     } finally {
       this.#lock.unlock()
@@ -90,13 +96,14 @@ export class SeqLock extends ManagedObject {
 
   /** How often it was written, modulo 2^32; stale the moment it returns. */
   get version(): number {
-    if (this.#halves === undefined) throw closedError(this.describe())
+    if (this.#first === undefined) throw closedError(this.describe())
     return Atomics.load(this.words, VERSION) >>> 0
   }
 
   /** @internal */
   protected override ended(): void {
-    this.#halves = undefined
+    this.#first = undefined
+    this.#second = undefined
     endObject(this.#lock)
   }
 
@@ -110,25 +117,23 @@ export class SeqLock extends ManagedObject {
 
 /** One copy of the record. */
 class Half {
-  readonly view: Uint8Array
-  readonly copyOut: CopyOut
+  readonly bytes: Uint8Array
+  readonly #words: Int32Array
+  readonly #copy: Int32Array
+  readonly #copied: Uint8Array
 
   constructor(buffer: ArrayBuffer, offset: number, bytes: number) {
-    const view = new Uint8Array(buffer, offset, bytes)
-    this.view = view
-    this.copyOut = process.arch === 'x64' ? target => target.set(view) : wordwise(buffer, offset, bytes)
+    this.bytes = new Uint8Array(buffer, offset, bytes)
+    // A half is rounded up to 64 bytes, so its last word is its own.
+    this.#words = new Int32Array(buffer, offset, Math.ceil(bytes / 4))
+    this.#copy = new Int32Array(LOADS_STAY ? 0 : this.#words.length)
+    this.#copied = new Uint8Array(this.#copy.buffer, 0, LOADS_STAY ? 0 : bytes)
   }
-}
 
-/** Plain loads may sink below a later atomic one where the processor does not keep their order; atomic ones do not. */
-function wordwise(buffer: ArrayBuffer, offset: number, bytes: number): CopyOut {
-  // A half is rounded up to 64 bytes, so its last word is its own.
-  const words = new Int32Array(buffer, offset, Math.ceil(bytes / 4))
-  const copy = new Int32Array(words.length)
-  const view = new Uint8Array(copy.buffer, 0, bytes)
-  return target => {
-    for (let index = 0; index < words.length; index += 1) copy[index] = Atomics.load(words, index)
-    target.set(view)
+  copyWordwise(target: Uint8Array): void {
+    const copy = this.#copy
+    for (let index = 0; index < copy.length; index += 1) copy[index] = Atomics.load(this.#words, index)
+    target.set(this.#copied)
   }
 }
 
