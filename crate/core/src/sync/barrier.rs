@@ -11,7 +11,7 @@
 //! | gate, sequence | where parties sleep ([`super::gate`]) |
 //! | phase | bit 0: the one before was broken; bits 1 to 12: arrivals taken back, wrapping; bits 13 to 31: number of the phase, wrapping |
 //! | seat: token | 0 free, or whose it is |
-//! | seat: arrived | number of the phase it arrived in, plus 1 |
+//! | seat: arrived | number of the phase it arrived in, plus 1; 0 once its party knows how that ended |
 
 use super::gate::Gate;
 use super::mutex::{Lock, LockOptions, unlock};
@@ -211,6 +211,14 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
         self.phase
     }
 
+    /// Its party knows how the phase ended: nobody takes it for arrived in that one again.
+    fn settle<P: Platform<Word = W>>(&self, platform: &P, answer: Answer) -> Answer {
+        if let Some((_, arrival)) = self.barrier.seat_of(platform, self.token) {
+            platform.store(arrival, 0);
+        }
+        answer
+    }
+
     /// One look with the lock held.
     fn turn<P: Platform<Word = W>>(&mut self, platform: &P, recheck: bool) -> Result<Step<W>> {
         let gate = self.barrier.as_gate();
@@ -218,7 +226,9 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
             let sequence = gate.arm(platform);
             let phase = platform.load(self.barrier.phase);
             match self.arrived_in(platform) {
-                Some(arrived) if arrived != number_of(phase) => return Ok(Step::Answered(answer_of(phase))),
+                Some(arrived) if arrived != number_of(phase) => {
+                    return Ok(Step::Answered(self.settle(platform, answer_of(phase))));
+                }
                 Some(_) => {}
                 None => {
                     // A death is for those who wait already. Where nobody does, it only makes a seat free.
@@ -238,14 +248,14 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
             let look = self.barrier.look(platform, phase, recheck, &mut sleep);
             if look.dead {
                 self.barrier.breaks(platform);
-                return Ok(Step::Answered(Answer::PartyDied));
+                return Ok(Step::Answered(self.settle(platform, Answer::PartyDied)));
             }
             if look.arrived < self.barrier.parties {
                 return Ok(Step::Asleep(sleep));
             }
             // Otherwise somebody gave up meanwhile.
             if self.barrier.complete(platform, phase) {
-                return Ok(Step::Answered(Answer::Done));
+                return Ok(Step::Answered(self.settle(platform, Answer::Done)));
             }
         }
     }
@@ -284,7 +294,7 @@ impl<P: Platform, S: Fn(u32) -> (P::Word, P::Word)> Wait<P> for Arrive<P::Word, 
         }
         // It may have swallowed a wake: others may sleep on.
         self.barrier.as_gate().arm(platform);
-        (arrived != number_of(phase)).then(|| answer_of(phase))
+        (arrived != number_of(phase)).then(|| self.settle(platform, answer_of(phase)))
     }
 
     /// The phase has ended for all.
