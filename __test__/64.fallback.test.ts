@@ -73,7 +73,8 @@ test('words are waited for', async t => {
     await other.block(`word.${form}`, word.load(), { spinMicros: 0 })
     word.add(1)
     word.notify()
-    t.is(await other.child.answer(), 'ok', form)
+    // It may not have looked before the change.
+    t.true(['ok', 'not-equal'].includes(await other.child.answer()), form)
   }
   await other.block('word.waitSync', word.load())
   await until('a thread that sleeps directly is woken without a change', () => word.notify(1) === 1)
