@@ -78,7 +78,7 @@ impl NativeWaiters {
     /// Calls a wait off, and gives back what it may have got. Answers what that was (see `NativeObject.wait`); −1: nothing.
     #[napi(catch_unwind)]
     pub fn call_off(&self, id: u32) -> i32 {
-        self.waiters.call_off(id).map_or(-1, answer_number)
+        self.waiters.call_off_late(id).map_or(-1, answer_number)
     }
 
     /// What ended since the last call.

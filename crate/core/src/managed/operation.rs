@@ -1,5 +1,7 @@
 //! The waits and wakes of named objects, made from an object's place: one row an operation.
 
+#![expect(unsafe_code, reason = "a seqlock's record is an address")]
+
 use super::directory::Found;
 use super::kind::{Kind, Shape};
 use super::layout::{self, PARTS};
@@ -12,6 +14,7 @@ use crate::sync::event::{self, EventWait, Reset};
 use crate::sync::mutex::{self, Lock, LockOptions};
 use crate::sync::permits::{Acquire, Permits};
 use crate::sync::rwlock::{self, ReadLock, WriteLock};
+use crate::sync::seqlock::SeqLock;
 use crate::sync::wait::{Answer, Wait, Waited};
 use crate::sync::word::WordWait;
 
@@ -71,11 +74,11 @@ impl Counters {
     /// Counts what a wait came to.
     pub fn count(&self, waited: Waited) {
         if waited.slept {
-            self.waits.add(1);
+            self.waits.fetch_add(1);
         }
         match waited.answer {
-            Some(Answer::OwnerDied | Answer::PartyDied) => drop(self.owner_deaths.add(1)),
-            None if waited.slept => drop(self.timeouts.add(1)),
+            Some(Answer::OwnerDied | Answer::PartyDied) => drop(self.owner_deaths.fetch_add(1)),
+            None if waited.slept => drop(self.timeouts.fetch_add(1)),
             _ => {}
         }
     }
@@ -96,7 +99,7 @@ impl<'a> Place<'a> {
     /// `ERR_OUT_OF_RANGE`: it does not fit in there.
     pub fn at(managed: &'a ManagedSegment, offset: u64, shape: Shape) -> Result<Self> {
         let bytes = shape.bytes(managed.geometry().slots)?;
-        let last = offset.checked_add(bytes - 4).unwrap_or(u64::MAX);
+        let last = offset.saturating_add(bytes - 4);
         managed.word(last)?;
         Ok(Self { managed, offset, shape })
     }
@@ -264,6 +267,18 @@ impl<'a> Place<'a> {
         self.managed.word(self.offset + offset)
     }
 
+    /// The record of a seqlock.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`.
+    pub fn record(&self) -> Result<SeqLock> {
+        let bytes = self.shape.number as usize;
+        let copies = self.word(PARTS)?;
+        self.word(PARTS + 2 * (bytes as u64).next_multiple_of(layout::COPY_ALIGN) - 4)?;
+        // SAFETY: both copies are inside the segment, as just checked, at a multiple of 4; the segment is borrowed.
+        Ok(unsafe { SeqLock::at(self.word(layout::VERSION)?, copies.address(), bytes) })
+    }
+
     fn reset_mode(&self) -> Reset {
         if self.shape.number == 1 { Reset::Auto } else { Reset::Manual }
     }
@@ -287,7 +302,6 @@ impl<'a> Place<'a> {
         Ok(Barrier {
             lock: self.word(layout::WORD)?,
             gate: self.word(layout::BARRIER_GATE)?,
-            sequence: self.word(layout::BARRIER_SEQUENCE)?,
             phase: self.word(layout::BARRIER_PHASE)?,
             seats: move |index| {
                 let token = tokens(index);

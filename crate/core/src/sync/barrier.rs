@@ -8,7 +8,7 @@
 //! | word | means |
 //! |---|---|
 //! | lock | the mutex, as drawn in [`super::mutex`] |
-//! | gate, sequence | where parties sleep ([`super::gate`]) |
+//! | gate | where parties sleep ([`super::gate`]); its sequence is the phase |
 //! | phase | bit 0: the one before was broken; bits 1 to 12: arrivals taken back, wrapping; bits 13 to 31: number of the phase, wrapping |
 //! | seat: token | 0 free, or whose it is |
 //! | seat: arrived | number of the phase it arrived in, plus 1; 0 once its party knows how that ended |
@@ -26,8 +26,6 @@ pub struct Barrier<W, S> {
     pub lock: W,
     /// See the module.
     pub gate: W,
-    /// See the module.
-    pub sequence: W,
     /// See the module.
     pub phase: W,
     /// The two words of a seat, by its index.
@@ -67,7 +65,7 @@ struct Look {
 
 impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
     fn as_gate(&self) -> Gate<W> {
-        Gate { gate: self.gate, sequence: self.sequence }
+        Gate { gate: self.gate, sequence: self.phase }
     }
 
     /// Ends the phase as complete, if nobody took an arrival back since its word was `seen`; the caller holds the lock.
@@ -124,7 +122,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
             }
             match party.and_then(|party| platform.look_at(party)).filter(|life| life.is_alive) {
                 Some(life) => {
-                    sleep.watch(life.presence.0, life.presence.1);
+                    sleep.watch_life(&life);
                     look.arrived += u32::from(platform.load(arrival) == arrival_in(phase));
                 }
                 None => look.dead = true,
@@ -223,10 +221,10 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
     fn turn<P: Platform<Word = W>>(&mut self, platform: &P, recheck: bool) -> Result<Step<W>> {
         let gate = self.barrier.as_gate();
         loop {
-            let sequence = gate.arm(platform);
-            let phase = platform.load(self.barrier.phase);
+            let phase = gate.arm(platform);
             match self.arrived_in(platform) {
                 Some(arrived) if arrived != number_of(phase) => {
+                    gate.pass(platform, true);
                     return Ok(Step::Answered(self.settle(platform, answer_of(phase))));
                 }
                 Some(_) => {}
@@ -244,7 +242,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
                     self.arrive(platform, phase)?;
                 }
             }
-            let mut sleep = gate.sleep(sequence).on(self.barrier.phase, phase);
+            let mut sleep = gate.sleep(phase);
             let look = self.barrier.look(platform, phase, recheck, &mut sleep);
             if look.dead {
                 self.barrier.breaks(platform);
@@ -263,8 +261,9 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
 
 impl<P: Platform, S: Fn(u32) -> (P::Word, P::Word)> Wait<P> for Arrive<P::Word, S> {
     fn step(&mut self, platform: &P, recheck: bool) -> Result<Step<P::Word>> {
+        platform.set_pending(Some(self.barrier.lock));
         match self.lock.step(platform, recheck)? {
-            Step::Answered(_) => {}
+            Step::Answered(_) => platform.set_pending(Some(self.barrier.gate)),
             asleep @ Step::Asleep(_) => return Ok(asleep),
         }
         let turn = self.turn(platform, recheck);
@@ -292,8 +291,7 @@ impl<P: Platform, S: Fn(u32) -> (P::Word, P::Word)> Wait<P> for Arrive<P::Word, 
                 }
             }
         }
-        // It may have swallowed a wake: others may sleep on.
-        self.barrier.as_gate().arm(platform);
+        self.barrier.as_gate().pass(platform, true);
         (arrived != number_of(phase)).then(|| self.settle(platform, answer_of(phase)))
     }
 

@@ -64,6 +64,7 @@ trait Bound: Send {
     fn give_back(&mut self, answer: Answer);
     fn busy_word(&self) -> Option<Word>;
     fn word_count(&self) -> usize;
+    fn pass_on_deaths(&self, sleep: &Sleep<Word>);
 }
 
 struct On<P> {
@@ -93,6 +94,10 @@ impl<P: Platform<Word = Word> + Send> Bound for On<P> {
 
     fn word_count(&self) -> usize {
         self.wait.word_count()
+    }
+
+    fn pass_on_deaths(&self, sleep: &Sleep<Word>) {
+        sleep.pass_on_deaths(&self.platform);
     }
 }
 
@@ -178,11 +183,20 @@ impl Waiters {
         Ok(id)
     }
 
-    /// Ends a wait that nobody fetched yet, and gives back what it may have got. When this returns, it has left nothing behind. Answers what
-    /// it gave back, for those who cannot: a barrier's phase that has ended, has.
-    pub fn call_off(&self, id: u32) -> Option<Answer> {
+    /// Ends a wait that nobody fetched yet, and gives back what it may have got. When this returns, it has left nothing behind. Answers whether
+    /// there was such a wait.
+    pub fn call_off(&self, id: u32) -> bool {
+        self.end(id).is_some()
+    }
+
+    /// As [`Waiters::call_off`]; answers what it gave back, for those who cannot: a barrier's phase that has ended, has.
+    pub fn call_off_late(&self, id: u32) -> Option<Answer> {
+        self.end(id).flatten()
+    }
+
+    fn end(&self, id: u32) -> Option<Option<Answer>> {
         let entry = lock(&self.shared.book).entries.remove(&id)?;
-        entry.call_off()
+        Some(entry.call_off())
     }
 
     /// Which waits ended since the last call, and how.
@@ -324,6 +338,9 @@ impl Active {
     fn look(&mut self, first_word: usize, woken: Option<usize>, now: Duration) {
         let inside = lock(&self.entry.inside);
         // While the request is there, its pin is, and so are the words.
+        if let Some(request) = &inside.request {
+            request.wait.pass_on_deaths(&self.sleep);
+        }
         let is_concerned = inside.request.is_none()
             || woken.is_some_and(|woken| first_word <= woken)
             || self.sleep.words().any(|(word, expected)| word.load() != expected);
