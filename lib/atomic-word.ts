@@ -21,11 +21,12 @@ import { notifyCount, waitSyncWith, waitWith, type WordOutcome, type WordWaitAsy
 export class AtomicWord extends ManagedObject {
   override readonly kind = 'word'
   #isOpen = true
-  readonly #waits = new LoneWaits()
+  readonly #waits: LoneWaits
 
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
+    this.#waits = new LoneWaits()
   }
 
   /** The value; stale the moment it returns. */

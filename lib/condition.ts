@@ -38,12 +38,13 @@ export type Notified = 'notified' | 'ownerDied' | 'timedOut'
 export class Condition extends ManagedObject {
   override readonly kind = 'condition'
   /** The promises of this environment, by the sequence from which they wait. */
-  readonly #queues = new Map<number, WaitQueue<'notified'>>()
+  readonly #queues: Map<number, WaitQueue<'notified'>>
   #isPaused = false
 
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
+    this.#queues = new Map()
   }
 
   /**

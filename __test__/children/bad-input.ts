@@ -10,7 +10,7 @@ import { inspect } from 'node:util'
 import * as main from 'shmem'
 import * as posix from 'shmem/posix'
 import * as sysv from 'shmem/sysv'
-import { endWorld, mainTable, makeWorld, posixTable, sysvTable, type Table, type World } from '../support/bad-input-table.js'
+import { endWorld, mainTable, makeWorld, posixTable, sysvTable, type Table } from '../support/bad-input-table.js'
 import type { Argument } from '../support/bad-values.js'
 
 type Callable = (...values: unknown[]) => unknown
@@ -29,12 +29,15 @@ const modules: [string, object, Table][] = [
 const instances: Record<string, object[]> = {
   Segment: [world.posix, world.sysv, world.memfd, world.file],
   PosixSegment: [world.posix], SysvSegment: [world.sysv], MemfdSegment: [world.memfd], FileSegment: [world.file],
+  ManagedSegment: [world.waits.mem], Condition: [world.waits.condition], Barrier: [world.waits.barrier], Once: [world.waits.once],
+  SeqLock: [world.waits.seqlock], AtomicWord: [world.waits.word], AtomicCounter: [world.waits.counter],
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
   PthreadMutex: [world.mutex], PthreadCondition: [world.condition], PthreadRwLock: [world.rwlock], PthreadBarrier: [world.barrier]
-} satisfies Record<string, World[keyof World][]>
+}
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
-const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`)]
+const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
+  ...['Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
 
 const accepted: string[] = []
 const unclear: string[] = []

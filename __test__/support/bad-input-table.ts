@@ -10,6 +10,7 @@ import {
   FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
 import * as bad from './bad-values.js'
+import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
 /** Real objects to call methods on and to pass as good arguments. */
@@ -25,6 +26,7 @@ export function makeWorld(folder: string) {
   return {
     folder,
     posix,
+    waits: makeWaits(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -43,6 +45,7 @@ export function makeWorld(folder: string) {
 
 /** Takes the world down. */
 export function endWorld(world: World): void {
+  endWaits(world.waits)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -89,6 +92,8 @@ export function mainTable(world: World): Table {
       needs('descriptor', world.posix.descriptor, [...bad.object, {}, { kind: 'disk' }, { kind: 5 }]),
       takes('options', {}, bad.object, { access: bad.word, guard: bad.flag })
     ],
+
+    ...waitRows(world.waits),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],
