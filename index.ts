@@ -28,7 +28,7 @@ export {
   type ObjectEntry
 } from './lib/managed-segment.js'
 export type { Member, MemberEvent } from './lib/members.js'
-export { LockManager, type GrantedLock, type LockRequestOptions } from './lib/lock-manager.js'
+export { LockManager, type GrantedLock, type LockMode, type LockRequestOptions } from './lib/lock-manager.js'
 export type { ManagedObject, ObjectCounters } from './lib/managed-object.js'
 export { Mutex, type LockOptions, type LockSyncOptions, type Locked, type Owner, type RepairOption, type StrictOption } from './lib/mutex.js'
 export { RwLock } from './lib/rwlock.js'

@@ -3,7 +3,7 @@
  */
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { Mutex } from 'shmem'
+import { ManagedSegment, Mutex } from 'shmem'
 import { failsWith } from './support/failure.js'
 import { isWaitedFor, managed, member, wordOf, wordsOf } from './support/managed.js'
 import { until } from './support/until.js'
@@ -303,9 +303,33 @@ test('locks.request is the same lock in the manner of the Web Locks API', async 
   t.deepEqual(order, ['a', 'b', 'c'])
 })
 
+test('locks.request shares a reader-writer lock, and no mutex', async t => {
+  const { mem, name } = managed(t)
+  const twin = ManagedSegment.open(name)
+  const book = mem.rwlock('book')
+  let together = 0
+  const read = (from: ManagedSegment): Promise<unknown> => from.locks.request('book', { mode: 'shared' }, async lock => {
+    t.deepEqual(lock, { name: 'book', mode: 'shared' })
+    together += 1
+    await until('both read', () => together === 2)
+    t.is(await from.locks.request('book', { ifAvailable: true }, got => got), null, 'nobody writes meanwhile')
+  })
+  await Promise.all([read(mem), read(twin)])
+  t.deepEqual(await twin.locks.request('book', lock => lock), { name: 'book', mode: 'exclusive' })
+  await mem.locks.request('book', async () => {
+    t.is(book.owner?.pid, process.pid)
+    t.is(await twin.locks.request('book', { mode: 'shared', ifAvailable: true }, got => got), null)
+  })
+  t.is(book.tryWriteLock(), 'locked')
+  book.writeUnlock()
+  mem.mutex('plain')
+  await t.throwsAsync(mem.locks.request('plain', { mode: 'shared' }, () => {}), { code: 'ERR_SHM_TYPE_MISMATCH' })
+  await t.throwsAsync(mem.locks.request('plain', { mode: 'shared', repair: () => {} }, () => {}), { code: 'ERR_INVALID_ARG_VALUE' })
+  twin.close()
+})
+
 test('a second opening in the same thread is a second member, and a lock between the two is a deadlock that is told', async t => {
   const { mem, name } = managed(t)
-  const { ManagedSegment } = await import('shmem')
   const twin = ManagedSegment.open(name)
   t.is(mem.members.length, 2)
   mem.mutex('book').lockSync()

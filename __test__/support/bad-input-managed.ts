@@ -39,7 +39,7 @@ export function managedRows(over: MemfdSegment): Record<string, Argument[]> {
   const lock = takes('options', { timeoutMs: 0 }, bad.object, asyncWait)
   const act = needs('act', () => {}, functions)
   const repair = { repair: functions }
-  const request = { mode: [...bad.word, 'shared'], ifAvailable: bad.flag, signal: asyncWait.signal, repair: functions, steal: bad.flag }
+  const request = { mode: bad.word, ifAvailable: bad.flag, signal: asyncWait.signal, repair: functions, steal: bad.flag }
 
   return {
     'new ManagedSegment': [needs('segment', undefined, bad.handle)],
