@@ -8,7 +8,7 @@ import * as check from './arguments.js'
 import { wrongType } from './errors.js'
 import { ANSWER, OPERATION, SEQUENCE, WORD } from './managed-layout.js'
 import { ManagedObject, type Opened } from './managed-object.js'
-import { Mutex, letGo, serveWaiters } from './mutex.js'
+import { Mutex, letGo, serveWaiters, takenAgain } from './mutex.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, spinWhile, type SpinOptions } from './spinning.js'
 import { WaitQueue } from './wait-queue.js'
@@ -57,7 +57,7 @@ export class Condition extends ManagedObject {
     const { timeoutMs, spinMicros } = check.options<WaitOptions & SpinOptions>('options', options, ['timeoutMs', 'spinMicros'])
     const timeout = check.timeout('options.timeoutMs', timeoutMs)
     const loads = spinLoads(spinMicros)
-    const from = this.#begin(mutex)
+    const { from, turn } = this.#begin(mutex)
     let isNotified = false
     let got: ReturnType<Mutex['lockSync']>
     // A notification must not go to a promise of this thread, which could not run.
@@ -69,6 +69,7 @@ export class Condition extends ManagedObject {
     } finally {
       try {
         got = mutex.lockSync()
+        takenAgain(mutex, turn)
       } finally {
         this.#goOn()
       }
@@ -85,7 +86,7 @@ export class Condition extends ManagedObject {
     const terms = waitTerms(options, ['spinMicros'])
     const { spinMicros } = check.options<SpinOptions>('options', options, ['spinMicros', ...ASYNC_WAIT_OPTIONS])
     const loads = spinLoads(spinMicros)
-    const from = this.#begin(mutex)
+    const { from, turn } = this.#begin(mutex)
     let outcome: 'notified' | 'timedOut' = 'notified'
     let failure: { reason: unknown } | undefined
     try {
@@ -95,6 +96,7 @@ export class Condition extends ManagedObject {
       failure = { reason }
     }
     const got = await mutex.lock({ ref: terms.ref })
+    takenAgain(mutex, turn)
     if (got === 'ownerDied') return got
     if (failure !== undefined) throw failure.reason
     return outcome
@@ -116,16 +118,16 @@ export class Condition extends ManagedObject {
   }
 
   #notify(count: number): void {
-    // A waiter sets the word before it looks at anything.
+    // Always counted: who sets the word for waiters, and reads the sequence before this, never sleeps on it (crate/core/src/sync/gate.rs).
+    Atomics.add(this.words, SEQUENCE, 1)
     if (Atomics.load(this.words, WORD) !== 0) this.object.notify(count)
   }
 
-  /** The wait begins while the mutex is held; answers the sequence to wait from. */
-  #begin(mutex: Mutex): number {
+  /** The wait begins while the mutex is held; answers the sequence to wait from, and which hold it was. */
+  #begin(mutex: Mutex): { from: number; turn: number } {
     if (!(mutex instanceof Mutex)) throw wrongType('mutex', 'a mutex of a managed segment', mutex)
     const from = this.object.beginNotified()
-    letGo(mutex)
-    return from
+    return { from, turn: letGo(mutex) }
   }
 
   async #queued(from: number, terms: ReturnType<typeof waitTerms>): Promise<'notified' | 'timedOut'> {

@@ -61,9 +61,11 @@ const ASYNC_WORDS = ['spinMicros', 'strict', ...ASYNC_WAIT_OPTIONS] as const
  * Gives a mutex back for a wait for something else: promises of this environment do not get it before {@link serveWaiters}, since their code
  * could not run. `ERR_SHM_NOT_OWNER`; `ERR_SHM_OWNER_DIED` before `markConsistent()`. For this library's own modules. @internal
  */
-export let letGo: (mutex: Mutex) => void
+export let letGo: (mutex: Mutex) => number
 /** Goes on with the promises of this environment that wait for a mutex. For this library's own modules. @internal */
 export let serveWaiters: (mutex: Mutex) => void
+/** The mutex is held again after {@link letGo}, as the same hold: a block around the wait gives it back. @internal */
+export let takenAgain: (mutex: Mutex, turn: number) => void
 
 /**
  * A mutex of a managed segment: one member at a time holds it, whichever process or worker it is. Not recursive.
@@ -79,6 +81,9 @@ export class Mutex extends ManagedObject {
   override readonly kind: string = 'mutex'
   static {
     letGo = mutex => mutex.#letGo()
+    takenAgain = (mutex, turn) => {
+      mutex.#turn = turn
+    }
     serveWaiters = mutex => mutex.#queue.advance()
   }
 
@@ -102,8 +107,10 @@ export class Mutex extends ManagedObject {
 
   /** Whether the queue's waits are strict: they are while one of those who wait asked for it. */
   #strict = 0
-  /** Counts what was given back, so that a block gives back its own only. */
+  /** Which hold it is, so that a block gives back its own only. */
   #turn = 0
+  /** The number that was given out last. */
+  #last = 0
 
   /**
    * Takes the lock if it is free now, or its owner is dead; with `strict`, if that one's whole process is gone. A lock that this environment holds
@@ -162,7 +169,7 @@ export class Mutex extends ManagedObject {
   unlock(): void {
     if (this.#hold === HELD && Atomics.compareExchange(this.words, WORD, this.token, 0) === this.token) {
       this.#hold = FREE
-      this.#turn = (this.#turn + 1) | 0
+      this.#turn = this.#last = (this.#last + 1) | 0
       if (this.#queue.length > 0) this.#queue.advance()
       return
     }
@@ -296,7 +303,7 @@ export class Mutex extends ManagedObject {
     if (this.#hold === FREE) throw this.#notOwner()
     const consistent = this.#hold === HELD
     this.#hold = FREE
-    this.#turn = (this.#turn + 1) | 0
+    this.#turn = this.#last = (this.#last + 1) | 0
     try {
       this.object.unlock(consistent)
     } finally {
@@ -304,12 +311,15 @@ export class Mutex extends ManagedObject {
     }
   }
 
-  #letGo(): void {
+  #letGo(): number {
     if (this.#hold === FREE) throw this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
     if (this.#hold === INCONSISTENT) throw this.error('ERR_SHM_OWNER_DIED', 'its owner died with it: repair, and markConsistent() first')
+    const turn = this.#turn
     this.#queue.pause()
     this.#hold = FREE
+    this.#turn = this.#last = (this.#last + 1) | 0
     if (Atomics.compareExchange(this.words, WORD, this.token, 0) !== this.token) this.object.unlock(true)
+    return turn
   }
 
   #got(answer: number): Locked {
@@ -340,7 +350,7 @@ export class Mutex extends ManagedObject {
   #refuseWithout(repair: (() => unknown) | undefined): asserts repair is () => unknown {
     if (repair !== undefined) return
     this.#hold = FREE
-    this.#turn = (this.#turn + 1) | 0
+    this.#turn = this.#last = (this.#last + 1) | 0
     this.object.handOn()
     this.#queue.advance()
     throw this.error('ERR_SHM_OWNER_DIED', 'its owner died with it, and there is no repair')

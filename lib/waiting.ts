@@ -18,7 +18,8 @@ export function waitInSlices(timeoutMs: number, attempt: (sliceMs: number, again
   let left = timeoutMs
   let again = false
   do {
-    if (attempt(Math.min(SLICE_MS, Math.ceil(left)), again)) return true
+    // The last slice is a shorter one: the native side counts a wait by it, once.
+    if (attempt(left > SLICE_MS ? SLICE_MS : Math.min(SLICE_MS - 1, Math.ceil(left)), again)) return true
     again = true
     left = deadline - performance.now()
   } while (left > 0)
