@@ -24,8 +24,8 @@ export type Notified = 'notified' | 'ownerDied' | 'timedOut'
 /**
  * A condition variable of a managed segment.
  *
- * Wait in a loop that looks at what you wait for: a waiter may wake for no reason, and another may be quicker. Of the promises of one environment,
- * `notifyOne()` may wake all. A waiter that dies takes no notification with it.
+ * Wait in a loop that looks at what you wait for: a waiter may wake for no reason, and another may be quicker. `notifyOne()` wakes one at once, and
+ * may wake more, some time later: so a waiter that dies takes no notification with it.
  *
  * ```ts
  * await mutex.withLock(async () => {
@@ -102,7 +102,7 @@ export class Condition extends ManagedObject {
     return outcome
   }
 
-  /** Wakes one who waits, if anybody does. Who holds the mutex meanwhile lets nobody slip between. */
+  /** Wakes at least one who waits, if anybody does. Who holds the mutex meanwhile lets nobody slip between. */
   notifyOne(): void {
     this.#notify(1)
   }
