@@ -25,11 +25,15 @@ export {
   type ManagedCreateOptions,
   type ManagedGeometry,
   type ManagedOpenOptions,
-  type Member,
   type ObjectEntry
 } from './lib/managed-segment.js'
+export type { Member, MemberEvent } from './lib/members.js'
+export { LockManager, type GrantedLock, type LockRequestOptions } from './lib/lock-manager.js'
 export type { ManagedObject, ObjectCounters } from './lib/managed-object.js'
 export { Mutex, type LockOptions, type LockSyncOptions, type Locked, type Owner, type RepairOption, type StrictOption } from './lib/mutex.js'
+export { RwLock } from './lib/rwlock.js'
+export { Semaphore, type PermitOptions, type PermitSyncOptions, type SemaphoreOptions } from './lib/semaphore.js'
+export { Event, type EventOptions, type EventSyncOptions, type EventWaitOptions } from './lib/event.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { wrongType } from './errors.js'
+
 /** A lock in hand. */
 export class HeldLock {
   /** Whether the owner before died with it: repair what it guards, then {@link HeldLock.markConsistent}. */
@@ -14,6 +16,7 @@ export class HeldLock {
 
   /** @internal */
   constructor(ownerDied: boolean, markConsistent: () => void, release: () => void) {
+    if (typeof markConsistent !== 'function' || typeof release !== 'function') throw wrongType('ownerDied', 'made by acquire(), not by new', ownerDied)
     this.ownerDied = ownerDied
     this.#markConsistent = markConsistent
     this.#release = release

@@ -48,6 +48,14 @@ const ROWS: Row[] = [
   { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },
   { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
   { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: the refresh() of a segment maps what is left; raw mappings and semaphores are opened again' },
+  { code: 'ERR_SHM_NOT_MANAGED', hint: 'ManagedSegment.openOrCreate() makes a managed segment of a blank one' },
+  { code: 'ERR_SHM_NOT_READY', hint: 'ManagedSegment.openOrCreate() makes it anew where its maker is dead' },
+  { code: 'ERR_SHM_MEMBERS_FULL', hint: 'Others leave by close(); { members } says where it is made how many there can be' },
+  { code: 'ERR_SHM_DIRECTORY_FULL', hint: '{ objects } says where it is made how many there can be' },
+  { code: 'ERR_SHM_NO_SPACE', hint: '{ size } says where it is made how much there is' },
+  { code: 'ERR_SHM_OWNER_DIED', hint: '{ repair } makes what the lock guards whole again, and goes on' },
+  { code: 'ERR_SHM_DEADLOCK', hint: 'lock(), with a promise, waits its turn in one environment' },
+  { code: 'ERR_SHM_VERSION', hint: 'All members need the same version of shmem; remove the object and make it anew' },
   { code: 'ERR_SHM_REMOVED', hint: 'Open it with { keepFd: true } to go on after the name is gone' }
 ]
 

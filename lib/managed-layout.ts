@@ -18,9 +18,14 @@ export const WAITS = layout.waitsOffset / 4
 export const OWNER_DEATHS = layout.ownerDeathsOffset / 4
 export const TIMEOUTS = layout.timeoutsOffset / 4
 export const PARTS = layout.partsOffset / 4
+/** From one reader's cell to the next, and from one permit's. */
+export const READER_STRIDE = layout.readerStride / 4
+export const PERMIT_STRIDE = layout.permitStride / 4
 
 /** A word without its mark for waiters. */
 export const VALUE = ~layout.waiters
+/** An event's word: set. */
+export const SET = layout.set
 
 /** What is waited for: numbers that the binding knows (crate/node/src/managed_object.rs). */
 export const OPERATION = { lock: 0, read: 1, write: 2, acquire: 3, event: 4, arrive: 5, notified: 6, word: 7 } as const

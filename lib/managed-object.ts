@@ -4,9 +4,9 @@
  * @module
  */
 
-import { ShmError, closedError } from './errors.js'
+import { ShmError, closedError, wrongType } from './errors.js'
 import { layout, OWNER_DEATHS, TIMEOUTS, WAITS } from './managed-layout.js'
-import type { Binding } from './native.js'
+import { native, type Binding } from './native.js'
 
 /** What an object is made from. @internal */
 export interface Opened {
@@ -18,6 +18,8 @@ export interface Opened {
   token: number
   /** Index of this environment's slot. */
   slot: number
+  /** The number of its type: permits, parties, bytes, reset mode. */
+  number: number
 }
 
 /** What slow paths counted, by all members together; the numbers wrap at 2^32. Fast paths count nothing. */
@@ -63,7 +65,9 @@ export abstract class ManagedObject {
   protected readonly token: number
 
   /** @internal */
-  protected constructor({ name, object, buffer, token }: Opened) {
+  protected constructor(opened: Opened) {
+    if (!((opened as Partial<Opened> | null | undefined)?.object instanceof native.NativeObject)) throw wrongType('opened', 'what a managed segment opened', opened)
+    const { name, object, buffer, token } = opened
     this.name = name
     this.object = object
     this.created = object.created
@@ -78,6 +82,11 @@ export abstract class ManagedObject {
       ownerDeaths: (this.words[OWNER_DEATHS] ?? 0) >>> 0,
       timeouts: (this.words[TIMEOUTS] ?? 0) >>> 0
     }
+  }
+
+  /** Throws once the segment is closed. @internal */
+  protected live(): void {
+    if (this.words === CLOSED) throw closedError(this.describe())
   }
 
   /** What error messages call it. @internal */

@@ -7,15 +7,20 @@
 import { isMainThread, threadId } from 'node:worker_threads'
 import * as check from './arguments.js'
 import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
+import { Event, eventNumber, type EventOptions } from './event.js'
 import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
 import { layout } from './managed-layout.js'
+import { LockManager } from './lock-manager.js'
+import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
 import type { CreateOptions } from './options.js'
 import { PosixSegment } from './posix-segment.js'
+import { RwLock } from './rwlock.js'
 import { keepOpen, nativeOf } from './segment.js'
+import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 
 /** A segment that can be managed: its object has a descriptor, in which members hold their byte locks. */
 export type ManageableSegment = PosixSegment | MemfdSegment | FileSegment
@@ -43,20 +48,6 @@ export interface ManagedOpenOptions extends JoinOptions {
   access?: 'write' | 'observe'
 }
 
-/** A member, as its slot describes it. */
-export interface Member {
-  /** As its own PID namespace numbers it. */
-  pid: number
-  /** The thread that is the member. */
-  tid: number
-  name: string
-  /** `false`: it died, and nobody took its place since. */
-  alive: boolean
-  joinedAt: Date
-  /** Whether it is this environment. */
-  isSelf: boolean
-}
-
 /** An object that the segment's directory lists. */
 export interface ObjectEntry {
   name: string
@@ -72,7 +63,13 @@ const GEOMETRY_WORDS = ['members', 'objects', 'memberName'] as const
 const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', ...GEOMETRY_WORDS] as const
 
 /**
- * A managed segment, open in this environment, which is a member of it until `close()`.
+ * Kept from the garbage collector until `close()`: a member that goes is a dead one, and what it holds is given to the next, while code that
+ * has only a view of the memory may still be at work.
+ */
+const MEMBERSHIPS = new Set<ManagedSegment>()
+
+/**
+ * A managed segment, open in this environment, which is a member of it until `close()`, also when nothing refers to it any more.
  *
  * Over a POSIX object by name (`'orders'` is `/orders`), or over a {@link PosixSegment}, {@link MemfdSegment} or {@link FileSegment} that you opened:
  * then whoever opens first makes it a managed one, and you close the segment yourself, after this.
@@ -86,15 +83,27 @@ export class ManagedSegment {
   readonly #objects = new Map<string, ManagedObject>()
   readonly #ownsSegment: boolean
   readonly #release: () => void
+  readonly #events: MemberEvents
+  /** The Web Locks face of its locks. */
+  readonly locks: LockManager
   #token = 0
   #isOpen = true
 
-  private constructor(segment: ManageableSegment, ownsSegment: boolean, geometry: Required<ManagedGeometry> | undefined, observes: boolean, memberName: string) {
-    this.segment = segment
+  private constructor(segment: ManageableSegment, ownsSegment: boolean, plan: Required<ManagedGeometry> | undefined, observes: boolean, memberName: string) {
+    this.segment = manageable(segment)
     this.#ownsSegment = ownsSegment
-    this.#native = native.manage(nativeOf(segment), geometry !== undefined, geometry?.members ?? 0, geometry?.objects ?? 0)
-    if (!observes) this.#token = this.#native.join(memberName) | 0
+    this.#native = native.manage(nativeOf(segment), plan !== undefined, plan?.members ?? 0, plan?.objects ?? 0)
+    try {
+      if (!observes) this.#token = this.#native.join(memberName) | 0
+    } catch (error) {
+      // It keeps the memory mapped until it is closed.
+      this.#native.close()
+      throw error
+    }
     this.#release = keepOpen(segment, 'a managed segment')
+    this.#events = new MemberEvents(this.#native, this.#token)
+    this.locks = new LockManager(this)
+    if (!observes) MEMBERSHIPS.add(this)
   }
 
   /**
@@ -131,13 +140,29 @@ export class ManagedSegment {
   static openOrCreate(segment: ManageableSegment, options?: ManagedGeometry & JoinOptions): ManagedSegment
   static openOrCreate(source: string | ManageableSegment, options?: ManagedCreateOptions | (ManagedGeometry & JoinOptions)): ManagedSegment {
     if (typeof source === 'string') return ManagedSegment.#made(source, options as ManagedCreateOptions, PosixSegment.openOrCreate)
+    const segment = manageable(source)
     const given = check.options<ManagedGeometry & JoinOptions>('options', options, GEOMETRY_WORDS)
-    return new ManagedSegment(manageable(source), false, geometry(given), false, presentation(given.memberName))
+    return new ManagedSegment(segment, false, geometry(given), false, presentation(given.memberName))
   }
 
   /** A mutex. `ERR_SHM_TYPE_MISMATCH` where the name is taken by something else; `ERR_SHM_DIRECTORY_FULL`; `ERR_SHM_NO_SPACE`. */
   mutex(name: string): Mutex {
     return this.#object(name, layout.mutex, 0, Mutex)
+  }
+
+  /** A reader-writer lock. Errors as of {@link ManagedSegment.mutex}. It takes 128 bytes for each member that the segment has room for. */
+  rwlock(name: string): RwLock {
+    return this.#object(name, layout.rwlock, 0, RwLock)
+  }
+
+  /** A semaphore with so many permits. Errors as of {@link ManagedSegment.mutex}; other `permits` than its maker's are `ERR_SHM_TYPE_MISMATCH`. */
+  semaphore(name: string, options: SemaphoreOptions): Semaphore {
+    return this.#object(name, layout.semaphore, semaphoreNumber(options), Semaphore)
+  }
+
+  /** An event. Errors as of {@link ManagedSegment.mutex}; another `reset` than its maker's is `ERR_SHM_TYPE_MISMATCH`. */
+  event(name: string, options?: EventOptions): Event {
+    return this.#object(name, layout.event, eventNumber(options), Event)
   }
 
   /** The memory, as {@link Segment.buffer}. Its first bytes are the segment's own. */
@@ -157,14 +182,36 @@ export class ManagedSegment {
 
   /** Everybody who is a member now, and the dead whose places nobody took yet. Stale the moment it returns. */
   get members(): Member[] {
-    return this.#native.members().map(member => ({
-      pid: member.pid,
-      tid: member.tid,
-      name: member.name,
-      alive: member.alive,
-      joinedAt: new Date(member.joinedAtMs),
-      isSelf: (member.token | 0) === this.#token
-    }))
+    return this.#native.members().map(member => memberOf(member, this.#token))
+  }
+
+  /** Whether this environment is a member: not with `access: 'observe'`, and not after `close()`. */
+  get isMember(): boolean {
+    return this.#isOpen && this.#token !== 0
+  }
+
+  /** This environment as a member; nothing for an observer. */
+  get self(): Member | undefined {
+    return this.members.find(member => member.isSelf)
+  }
+
+  /**
+   * Calls `listener` when somebody joins, leaves or dies, soon after it happened (milliseconds; a second at most where the kernel could not tell). Listeners do not
+   * keep the process alive, and end with `close()`. Who joined and was gone again before the next look is not told.
+   */
+  on(event: MemberEvent, listener: (member: Member) => void): this {
+    return this.#listen(event, listener, false)
+  }
+
+  /** As {@link ManagedSegment.on}, for the next time only. */
+  once(event: MemberEvent, listener: (member: Member) => void): this {
+    return this.#listen(event, listener, true)
+  }
+
+  /** Ends what {@link ManagedSegment.on} began. */
+  off(event: MemberEvent, listener: (member: Member) => void): this {
+    this.#events.off(check.oneOf('event', event, MEMBER_EVENTS), listenerOf(listener))
+    return this
   }
 
   /** What the directory lists. */
@@ -184,7 +231,9 @@ export class ManagedSegment {
       if (held !== undefined) throw new ShmError({ code: 'ERR_SHM_HELD', message: `${held} is held by this environment: give it back first`, objectName: object.name })
     }
     this.#isOpen = false
+    MEMBERSHIPS.delete(this)
     for (const object of this.#objects.values()) endObject(object)
+    this.#events.end()
     this.#native.close()
     this.#release()
     if (this.#ownsSegment) this.segment.close()
@@ -200,15 +249,22 @@ export class ManagedSegment {
     this.close()
   }
 
+  #listen(event: MemberEvent, listener: (member: Member) => void, once: boolean): this {
+    if (!this.#isOpen) throw closedError('managed segment')
+    this.#events.on(check.oneOf('event', event, MEMBER_EVENTS), listenerOf(listener), once)
+    return this
+  }
+
   /** One object a name: its private state is this environment's. */
   #object<Type extends ManagedObject>(name: string, kind: number, number: number, Class: new (opened: Opened) => Type): Type {
     if (!this.#isOpen) throw closedError('managed segment')
     const plain = check.text('name', name)
     if (Buffer.byteLength(plain) > layout.nameBytesMax) throw outOfRange('name', `a name of at most ${layout.nameBytesMax} bytes`, name)
+    if (!this.isMember) throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: 'who opened it to observe is no member: it may list members and objects, and use none', objectName: plain })
     const object = this.#native.object(plain, kind, number)
     const known = this.#objects.get(plain)
     if (known instanceof Class) return known
-    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot() })
+    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), number })
     this.#objects.set(plain, made)
     return made
   }
@@ -253,6 +309,11 @@ function objectName(name: string): string {
 function manageable(value: unknown): ManageableSegment {
   if (value instanceof PosixSegment || value instanceof MemfdSegment || value instanceof FileSegment) return value
   throw wrongType('segment', 'a name, or a PosixSegment, MemfdSegment or FileSegment', value)
+}
+
+function listenerOf(listener: (member: Member) => void): (member: Member) => void {
+  if (typeof listener !== 'function') throw wrongType('listener', 'a function', listener)
+  return listener
 }
 
 function presentation(memberName: string | undefined): string {

@@ -5,6 +5,7 @@
  */
 
 import * as check from './arguments.js'
+import { wrongType, type ShmError } from './errors.js'
 import { HeldLock } from './held-lock.js'
 import { ANSWER, BLOCKS_OWNER, OPERATION, STRICT, VALUE, WORD } from './managed-layout.js'
 import { ManagedObject, type Opened } from './managed-object.js'
@@ -86,16 +87,22 @@ export class Mutex extends ManagedObject {
     })
   }
 
-  /** Whether the queue's waits are strict: those of the one that came last. */
+  /** Whether the queue's waits are strict: they are while one of those who wait asked for it. */
   #strict = 0
+  /** Counts what was given back, so that a block gives back its own only. */
+  #turn = 0
 
-  /** Takes the lock if it is free now, or its owner is dead. A lock that this environment holds already is `'busy'`. */
-  tryLock(): Locked | 'busy' {
-    if (this.#hold === FREE && Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
+  /**
+   * Takes the lock if it is free now, or its owner is dead; with `strict`, if that one's whole process is gone. A lock that this environment holds
+   * already is `'busy'`.
+   */
+  tryLock(options?: StrictOption): Locked | 'busy' {
+    if (options === undefined && this.#hold === FREE && Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
       this.#hold = HELD
       return 'locked'
     }
-    return this.#tryHard()
+    const { strict } = check.options<StrictOption>('options', options, ['strict'])
+    return this.#tryHard(strictly(strict))
   }
 
   /**
@@ -119,14 +126,18 @@ export class Mutex extends ManagedObject {
   async lock(options?: LockOptions): Promise<Locked | 'timedOut'> {
     const terms = waitTerms(options, ['spinMicros', 'strict'])
     const { spinMicros, strict } = check.options<LockOptions>('options', options, ASYNC_WORDS)
-    if (this.#queue.length === 0 && this.#hold === FREE) {
-      const loads = spinLoads(spinMicros)
-      if (loads > 0) spin(this.words, WORD, loads)
-      const got = this.tryLock()
-      if (got !== 'busy') return got
-      if (terms.timeoutMs === 0) return 'timedOut'
+    const loads = spinLoads(spinMicros)
+    const strictness = strictly(strict)
+    if (this.#queue.length === 0) {
+      this.#strict = 0
+      if (this.#hold === FREE) {
+        if (loads > 0) spin(this.words, WORD, loads)
+        const got = this.#tryHard(strictness)
+        if (got !== 'busy') return got
+        if (terms.timeoutMs === 0) return 'timedOut'
+      }
     }
-    this.#strict = check.flag('options.strict', strict, false) ? STRICT : 0
+    this.#strict |= strictness
     return this.#queue.wait(terms)
   }
 
@@ -138,6 +149,7 @@ export class Mutex extends ManagedObject {
   unlock(): void {
     if (this.#hold === HELD && Atomics.compareExchange(this.words, WORD, this.token, 0) === this.token) {
       this.#hold = FREE
+      this.#turn = (this.#turn + 1) | 0
       if (this.#queue.length > 0) this.#queue.advance()
       return
     }
@@ -146,7 +158,7 @@ export class Mutex extends ManagedObject {
 
   /** Says that what the lock guards is whole again, after an `'ownerDied'`. `ERR_SHM_NOT_OWNER` where this environment does not hold it. */
   markConsistent(): void {
-    if (this.#hold === FREE) throw this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
+    if (this.#hold === FREE) throw this.#notOwner()
     this.#hold = HELD
   }
 
@@ -173,28 +185,34 @@ export class Mutex extends ManagedObject {
    */
   async withLock<Result>(act: () => Result | Promise<Result>, options?: LockOptions & RepairOption): Promise<Result> {
     const { repair, ...wait } = repairOption(options, ASYNC_WORDS)
+    const plain = needed('act', act)
     const held = await this.acquire(wait)
     try {
-      if (held.ownerDied) await this.#repair(repair)
-      return await act()
+      if (held.ownerDied) {
+        this.#refuseWithout(repair)
+        await repair()
+        held.markConsistent()
+      }
+      return await plain()
     } finally {
-      this.#release()
+      held.release()
     }
   }
 
   /** As {@link Mutex.withLock}, with the thread blocked; `act` must not be asynchronous. */
   withLockSync<Result>(act: () => Result, options?: LockSyncOptions & RepairOption): Result {
     const { repair, ...wait } = repairOption(options, SYNC_WORDS)
+    const plain = needed('act', act)
     const held = this.acquireSync(wait)
     try {
       if (held.ownerDied) {
         this.#refuseWithout(repair)
         repair()
-        this.markConsistent()
+        held.markConsistent()
       }
-      return act()
+      return plain()
     } finally {
-      this.#release()
+      held.release()
     }
   }
 
@@ -224,21 +242,25 @@ export class Mutex extends ManagedObject {
 
   /** For the queue: no native wait goes on. */
   #attempt(): Locked | undefined {
-    const got = this.tryLock()
+    const got = this.#tryHard(this.#strict)
     return got === 'busy' ? undefined : got
   }
 
-  #tryHard(): Locked | 'busy' {
+  #tryHard(strictness: number): Locked | 'busy' {
     if (this.#hold !== FREE) return 'busy'
-    // Held by somebody who lives: no native look is needed to know only that, but who is dead is decided there.
-    const answer = this.object.wait(OPERATION.lock, 0, 0)
+    if (Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
+      this.#hold = HELD
+      return 'locked'
+    }
+    // Who is dead is decided natively.
+    const answer = this.object.wait(OPERATION.lock, strictness, 0)
     return answer === ANSWER.notYet ? 'busy' : this.#got(answer)
   }
 
   #lockSlow(options: LockSyncOptions | undefined): Locked | 'timedOut' {
     const { timeoutMs, spinMicros, strict } = check.options<LockSyncOptions>('options', options, SYNC_WORDS)
     const timeout = check.timeout('options.timeoutMs', timeoutMs)
-    const argument = BLOCKS_OWNER | (check.flag('options.strict', strict, false) ? STRICT : 0)
+    const argument = BLOCKS_OWNER | strictly(strict)
     const loads = spinLoads(spinMicros)
     if (this.#hold !== FREE) throw this.error('ERR_SHM_DEADLOCK', 'this thread holds it already, and would wait for itself')
     // A promise of this environment may be about to get it: it waits behind this call.
@@ -258,9 +280,10 @@ export class Mutex extends ManagedObject {
   }
 
   #unlockSlow(): void {
-    if (this.#hold === FREE) throw this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
+    if (this.#hold === FREE) throw this.#notOwner()
     const consistent = this.#hold === HELD
     this.#hold = FREE
+    this.#turn = (this.#turn + 1) | 0
     try {
       this.object.unlock(consistent)
     } finally {
@@ -276,28 +299,40 @@ export class Mutex extends ManagedObject {
 
   #handle(got: Locked | 'timedOut'): HeldLock {
     if (got === 'timedOut') throw this.error('ERR_SHM_TIMED_OUT', 'it was not free in time')
-    return new HeldLock(got === 'ownerDied', () => this.markConsistent(), () => this.#release())
+    const turn = this.#turn
+    const isMine = (): boolean => this.#hold !== FREE && this.#turn === turn
+    const markConsistent = (): void => {
+      if (!isMine()) throw this.#notOwner()
+      this.markConsistent()
+    }
+    return new HeldLock(got === 'ownerDied', markConsistent, () => {
+      if (isMine()) this.unlock()
+    })
   }
 
-  /** What a block does at its end, whatever it did in between. */
-  #release(): void {
-    if (this.#hold !== FREE) this.unlock()
-  }
-
-  async #repair(repair: (() => unknown) | undefined): Promise<void> {
-    this.#refuseWithout(repair)
-    await repair()
-    this.markConsistent()
+  #notOwner(): ShmError {
+    this.live()
+    return this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
   }
 
   /** Leaves the lock to the next as it was got: held by the dead. */
   #refuseWithout(repair: (() => unknown) | undefined): asserts repair is () => unknown {
     if (repair !== undefined) return
     this.#hold = FREE
+    this.#turn = (this.#turn + 1) | 0
     this.object.handOn()
     this.#queue.advance()
     throw this.error('ERR_SHM_OWNER_DIED', 'its owner died with it, and there is no repair')
   }
+}
+
+function strictly(strict: boolean | undefined): number {
+  return check.flag('options.strict', strict, false) ? STRICT : 0
+}
+
+function needed<F extends (...given: never[]) => unknown>(name: string, value: F): F {
+  if (typeof value !== 'function') throw wrongType(name, 'a function', value)
+  return value
 }
 
 /** What of a word is its owner's token. @internal */

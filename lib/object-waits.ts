@@ -11,12 +11,20 @@ import { errorOf, native, type Binding } from './native.js'
 export type Ended = (answer: number, error: Error | undefined) => void
 
 let waiters: Binding.NativeWaiters | undefined
-const pending = new Map<number, Ended>()
+/** What to call, and what an error is about. */
+const pending = new Map<number, { ended: Ended; objectName?: string }>()
 
 /** Begins a wait. Answers its id. */
 export function beginWait(object: Binding.NativeObject, operation: number, argument: number, ended: Ended): number {
   const id = started().begin(object, operation, argument)
-  pending.set(id, ended)
+  pending.set(id, { ended, objectName: object.name })
+  return id
+}
+
+/** Begins a wait for the next change among a segment's members. Answers its id. It does not keep the process alive. */
+export function beginMemberWatch(managed: Binding.NativeManaged, ended: Ended): number {
+  const id = started().beginMemberWatch(managed)
+  pending.set(id, { ended })
   return id
 }
 
@@ -33,8 +41,9 @@ function started(): Binding.NativeWaiters {
 
 function tell(): void {
   for (const { id, answer, error } of started().fetch()) {
-    const ended = pending.get(id)
+    const wait = pending.get(id)
     pending.delete(id)
-    ended?.(answer, error === undefined || error === null ? undefined : errorOf(error))
+    const { objectName } = wait ?? {}
+    wait?.ended(answer, error === undefined || error === null ? undefined : errorOf({ ...error, ...(objectName === undefined ? {} : { objectName }) }))
   }
 }

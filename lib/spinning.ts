@@ -28,6 +28,11 @@ export function spinLoads(spinMicros: number | undefined): number {
   return Math.round(spinMicros * LOADS_PER_MICRO)
 }
 
+/** Looks until one of these bits of the word is 1, at most so many times. */
+export function spinForBits(words: Int32Array, index: number, bits: number, loads: number): void {
+  for (let left = loads; left > 0; left -= 1) if ((Atomics.load(words, index) & bits) !== 0) return
+}
+
 /** Looks until the word is 0, at most so many times. Answers whether it is. */
 export function spin(words: Int32Array, index: number, loads: number): boolean {
   for (let left = loads; left > 0; left -= 1) if (Atomics.load(words, index) === 0) return true

@@ -10,7 +10,7 @@ import { inspect } from 'node:util'
 import * as main from 'shmem'
 import * as posix from 'shmem/posix'
 import * as sysv from 'shmem/sysv'
-import { endWorld, mainTable, makeWorld, posixTable, sysvTable, type Table, type World } from '../support/bad-input-table.js'
+import { endWorld, mainTable, makeWorld, posixTable, sysvTable, type Table } from '../support/bad-input-table.js'
 import type { Argument } from '../support/bad-values.js'
 
 type Callable = (...values: unknown[]) => unknown
@@ -30,11 +30,14 @@ const instances: Record<string, object[]> = {
   Segment: [world.posix, world.sysv, world.memfd, world.file],
   PosixSegment: [world.posix], SysvSegment: [world.sysv], MemfdSegment: [world.memfd], FileSegment: [world.file],
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
-  PthreadMutex: [world.mutex], PthreadCondition: [world.condition], PthreadRwLock: [world.rwlock], PthreadBarrier: [world.barrier]
-} satisfies Record<string, World[keyof World][]>
+  PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
+  ManagedSegment: [world.managed.mem], Mutex: [world.managed.mutex], LockManager: [world.managed.mem.locks],
+  RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event]
+}
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
-const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`)]
+const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
+  ...['Mutex', 'RwLock', 'Semaphore', 'Event'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
 
 const accepted: string[] = []
 const unclear: string[] = []
@@ -52,7 +55,7 @@ const unlisted = modules.flatMap(([module, exported, table]) => {
 })
 const unknown = modules.flatMap(([module, exported, table]) => {
   const there = new Set(functionsOf(exported))
-  return Object.keys(table).filter(name => !there.has(name.replace(/ (IPC_|SET|length).*/, ''))).map(name => `${module}: ${name}`)
+  return Object.keys(table).filter(name => !there.has(name.replace(/ (IPC_|SET|length|name).*/, ''))).map(name => `${module}: ${name}`)
 })
 endWorld(world)
 console.log(JSON.stringify({ calls, accepted, unclear, leftovers, unlisted, unknown }))

@@ -9,6 +9,7 @@ import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, memfd_create, mmap, s
 import {
   FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
+import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -21,6 +22,7 @@ export type Table = Record<string, Argument[]>
 /** Makes one of everything; files lie in `folder`. */
 export function makeWorld(folder: string) {
   const posix = PosixSegment.create(`/shmem-test-${process.pid}-bad`, { size: 65_536 })
+  const managed = makeManaged()
   const mapping = mmap(null, 65_536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
   return {
     folder,
@@ -30,10 +32,14 @@ export function makeWorld(folder: string) {
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
     set: SysvSemaphoreSet.create(0, { count: 2, initial: 1 }),
     semaphore: PosixSemaphore.init(posix, 0, { value: 1 }),
-    mutex: PthreadMutex.initialise(posix, 1024),
-    condition: PthreadCondition.initialise(posix, 1088),
-    rwlock: PthreadRwLock.initialise(posix, 1152),
-    barrier: PthreadBarrier.initialise(posix, 1216, { count: 2 }),
+    pthreadMutex: PthreadMutex.initialise(posix, 1024),
+    pthreadCondition: PthreadCondition.initialise(posix, 1088),
+    pthreadRwlock: PthreadRwLock.initialise(posix, 1152),
+    pthreadBarrier: PthreadBarrier.initialise(posix, 1216, { count: 2 }),
+    managed,
+    rwlock: managed.mem.rwlock('rwlock'),
+    permits: managed.mem.semaphore('permits', { permits: 2 }),
+    event: managed.mem.event('event'),
     mapping,
     fd: memfd_create('bad', 0),
     rawSet: semget(IPC_PRIVATE, 2, IPC_CREAT | 0o600),
@@ -43,6 +49,7 @@ export function makeWorld(folder: string) {
 
 /** Takes the world down. */
 export function endWorld(world: World): void {
+  endManaged(world.managed)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -77,11 +84,20 @@ export function mainTable(world: World): Table {
   const semaphore = takes('options', {}, bad.object, { value: bad.whole(0, 2 ** 31 - 1), mode: bad.whole(0, 0o777) })
   const semaphoreName = needs('name', '/shmem-test-bad-input', [...bad.objectName, `/${'x'.repeat(251)}`])
   const setOptions = needs('options', { count: 1 }, bad.object, { count: [...bad.whole(1, 32_000), undefined], initial: [...bad.whole(0, 32_767), [1, 2], [-1], ['1']], mode: bad.whole(0, 0o777) })
+  const syncWait = { ...timeout, spinMicros: bad.whole(0, 1_000_000).filter(value => value !== 1.5) }
+  const pendingWait = { ...asyncWait, spinMicros: syncWait.spinMicros }
+  const strict = { strict: bad.flag }
+  const repair = { repair: [null, 5, {}, 'x', true] }
+  const act = takes('act', () => {}, [])
+  const lockSync = takes('options', { timeoutMs: 0 }, bad.object, { ...syncWait, ...strict })
+  const lock = takes('options', { timeoutMs: 0 }, bad.object, { ...pendingWait, ...strict })
+  const named = needs('name', 'another', [...bad.text, 'x'.repeat(70_000)])
   const place = [needs('segment', world.posix, bad.handle), needs('offset', 64, [...bad.whole(0, 65_536), 1, 65_536, 65_528])]
   const abi = { abi: bad.word }
   const wait = takes('options', { timeoutMs: 0 }, bad.object, timeout)
 
   return {
+    ...managedRows(world.memfd),
     ftok: [needs('path', '.', bad.path), needs('projectId', 7, [null, {}, true, 5n, 0, 256, -1, 1.5, NaN, 2 ** 53, '', 'ab', 'é', '\0'])],
     sendFd: [needs('socketPath', `${world.folder}/s`, bad.path), fd, takes('options', { timeoutMs: 0 }, bad.object, timeout)],
     receiveFd: [needs('socketPath', `${world.folder}/s`, bad.path), takes('options', { timeoutMs: 0 }, bad.object, timeout)],
@@ -199,7 +215,7 @@ export function mainTable(world: World): Table {
     'new PthreadCondition': [needs('condition', undefined, bad.handle)],
     'PthreadCondition.initialise': [...place, takes('options', {}, bad.object, { ...abi, clock: bad.word })],
     'PthreadCondition.at': [...place, takes('options', {}, bad.object, abi)],
-    'PthreadCondition#waitSync': [needs('mutex', world.mutex, bad.handle), takes('options', { timeoutMs: 0 }, bad.object, { ...timeout, until: [...bad.object, {}] })],
+    'PthreadCondition#waitSync': [needs('mutex', world.pthreadMutex, bad.handle), takes('options', { timeoutMs: 0 }, bad.object, { ...timeout, until: [...bad.object, {}] })],
     'PthreadCondition#notifyOne': [],
     'PthreadCondition#notifyAll': [],
     'PthreadCondition#destroy': [],
@@ -218,7 +234,46 @@ export function mainTable(world: World): Table {
     'PthreadBarrier.initialise': [...place, needs('options', { count: 2 }, bad.object, { ...abi, count: [...bad.whole(1, 2 ** 31 - 1), undefined] })],
     'PthreadBarrier.at': [...place, takes('options', {}, bad.object, abi)],
     'PthreadBarrier#waitSync': [],
-    'PthreadBarrier#destroy': []
+    'PthreadBarrier#destroy': [],
+
+    'ManagedSegment#rwlock': [named],
+    'ManagedSegment#semaphore': [named, needs('options', { permits: 1 }, bad.object, { permits: [...bad.whole(1, 65_536), undefined] })],
+    'ManagedSegment#event': [named, takes('options', {}, bad.object, { reset: bad.word })],
+
+    'new RwLock': [needs('opened', undefined, bad.handle)],
+    'RwLock#tryReadLock': [],
+    'RwLock#readLockSync': [lockSync],
+    'RwLock#readLock': [lock],
+    'RwLock#readUnlock': [],
+    'RwLock#tryWriteLock': [],
+    'RwLock#writeLockSync': [lockSync],
+    'RwLock#writeLock': [lock],
+    'RwLock#writeUnlock': [],
+    'RwLock#markConsistent': [],
+    'RwLock#reset': [],
+    'RwLock#acquireReadSync': [lockSync],
+    'RwLock#acquireRead': [lock],
+    'RwLock#acquireWriteSync': [lockSync],
+    'RwLock#acquireWrite': [lock],
+    'RwLock#withReadLock': [act, lock],
+    'RwLock#withReadLockSync': [act, lockSync],
+    'RwLock#withWriteLock': [act, { ...lock, options: { ...lock.options, ...repair } }],
+    'RwLock#withWriteLockSync': [act, { ...lockSync, options: { ...lockSync.options, ...repair } }],
+
+    'new Semaphore': [needs('opened', undefined, bad.handle)],
+    'Semaphore#tryAcquire': [],
+    'Semaphore#acquireSync': [takes('options', { timeoutMs: 0 }, bad.object, syncWait)],
+    'Semaphore#acquire': [takes('options', { timeoutMs: 0 }, bad.object, pendingWait)],
+    'Semaphore#release': [],
+    'Semaphore#withPermit': [act, takes('options', { timeoutMs: 0 }, bad.object, pendingWait)],
+    'Semaphore#withPermitSync': [act, takes('options', { timeoutMs: 0 }, bad.object, syncWait)],
+
+    'new Event': [needs('opened', undefined, bad.handle)],
+    'Event#set': [],
+    'Event#reset': [],
+    'Event#tryWait': [],
+    'Event#waitSync': [takes('options', { timeoutMs: 0 }, bad.object, syncWait)],
+    'Event#wait': [takes('options', { timeoutMs: 0 }, bad.object, pendingWait)]
   }
 }
 

@@ -1,10 +1,13 @@
 //! Members join, leave and die; the lock of a dead one comes free at once.
 
+use shmem_core::managed::header::IfBlank;
 use shmem_core::managed::{Kind, ManagedOptions, ManagedSegment, Shape};
-use shmem_core::membership::{JoinOptions, Member, Word};
+use shmem_core::membership::{Fate, JoinOptions, Member, Word};
 use shmem_core::memory::{CreateOptions, memfd};
+use shmem_core::sync::member_watch::MemberWatch;
 use shmem_core::sync::mutex::{self, Lock, LockOptions};
 use shmem_core::sync::wait::{Answer, wait_until};
+use shmem_core::sys::futex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -110,4 +113,66 @@ fn a_lock_of_ones_own_is_a_deadlock_and_not_a_silence() {
         assert_eq!(refused.code(), "ERR_SHM_DEADLOCK");
     }
     assert_eq!(mutex::unlock(other.table(), word, other.token()).unwrap_err().code(), "ERR_SHM_NOT_OWNER");
+}
+
+#[test]
+fn what_became_of_a_member_is_known_also_when_its_place_is_anothers() {
+    let segment = memfd::create("membership", &CreateOptions::new(1 << 20), 0).unwrap();
+    let if_blank = IfBlank::Make { slots: 1, objects: 1 };
+    let managed = ManagedSegment::open(&segment, ManagedOptions { if_blank }).unwrap();
+    let table = managed.table();
+    let mut past = Vec::new();
+    for turn in 0..40 {
+        let member = join(&managed, "guest");
+        let token = member.token();
+        assert_eq!(table.fate(token), Fate::Lives);
+        let fate = if turn % 3 == 0 { Fate::Died } else { Fate::Left };
+        if fate == Fate::Died {
+            drop(member);
+        } else {
+            member.leave();
+        }
+        past.push((token, fate));
+        // Of the 32 before the present one; older ones count as dead.
+        for (token, fate) in past.iter().rev().take(32) {
+            assert_eq!(table.fate(*token), *fate, "{token:?} after turn {turn}");
+        }
+    }
+    let (oldest, _) = past[1];
+    assert_eq!(table.fate(oldest), Fate::Died);
+}
+
+#[test]
+fn a_watch_ends_with_each_join_leave_and_death_after_its_making() {
+    let managed = managed();
+    let wait = |watch: &mut MemberWatch, limit_ms: u64| {
+        let until = futex::now() + Duration::from_millis(limit_ms);
+        wait_until(managed.table(), watch, Some(until)).unwrap().answer
+    };
+    let mut quiet = MemberWatch::new(managed.table());
+    assert_eq!(wait(&mut quiet, 30), None);
+    // What happens between the making and the wait is not missed.
+    let mut watch = MemberWatch::new(managed.table());
+    let member = join(&managed, "guest");
+    assert_eq!(wait(&mut watch, 0), Some(Answer::Done));
+    let mut watch = MemberWatch::new(managed.table());
+    member.leave();
+    assert_eq!(wait(&mut watch, 0), Some(Answer::Done));
+    for _ in 0..50 {
+        let (told, hear) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let (go, gone) = std::sync::mpsc::channel::<()>();
+            let managed = &managed;
+            scope.spawn(move || {
+                // Not dropped before its thread's end: the kernel itself marks this death.
+                std::mem::forget(join(managed, "guest"));
+                told.send(()).unwrap();
+                let _ = gone.recv();
+            });
+            hear.recv().unwrap();
+            let mut watch = MemberWatch::new(managed.table());
+            drop(go);
+            assert_eq!(wait(&mut watch, 20_000), Some(Answer::Done));
+        });
+    }
 }

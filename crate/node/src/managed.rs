@@ -10,7 +10,9 @@ use napi_derive::napi;
 use shmem_core::Error;
 use shmem_core::managed::header::{IfBlank, LAYOUT_VERSION};
 use shmem_core::managed::{Kind, ManagedOptions, ManagedSegment, ObjectFacts, Shape, kind, layout};
-use shmem_core::membership::{JoinOptions, Member, MemberFacts, MemberTable};
+use shmem_core::membership::{Fate, JoinOptions, Member, MemberFacts, MemberTable, Token};
+use shmem_core::sync::member_watch::MemberWatch;
+use shmem_core::sync::waiter::Request;
 use shmem_core::sync::{event, mutex};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -193,7 +195,7 @@ impl NativeManaged {
                 })?;
                 let shape = Shape { kind, number };
                 let found = open.managed.object(open.member()?, &name, shape)?;
-                Ok(NativeObject::new(Rc::clone(&self.inner), found, shape))
+                Ok(NativeObject::new(Rc::clone(&self.inner), name, found, shape))
             })
             .or_throw(&env)
     }
@@ -222,6 +224,21 @@ impl NativeManaged {
             .or_throw(&env)
     }
 
+    /// What became of the member of a token: 0 it lives, 1 it died, 2 it left.
+    #[napi(catch_unwind)]
+    pub fn fate(&self, env: Env, token: u32) -> Result<u32> {
+        let fate = |open: &Open| Token::from_word(token).map_or(Fate::Died, |token| open.table().fate(token));
+        self.inner
+            .with(|open| {
+                Ok(match fate(open) {
+                    Fate::Lives => 0,
+                    Fate::Died => 1,
+                    Fate::Left => 2,
+                })
+            })
+            .or_throw(&env)
+    }
+
     /// Index of this environment's slot.
     #[napi(catch_unwind)]
     pub fn slot(&self, env: Env) -> Result<u32> {
@@ -232,6 +249,17 @@ impl NativeManaged {
     #[napi(catch_unwind)]
     pub fn slots(&self, env: Env) -> Result<u32> {
         self.inner.with(|open| Ok(open.managed.geometry().slots)).or_throw(&env)
+    }
+}
+
+impl NativeManaged {
+    /// A wait for the next change of the list of members, from this moment on.
+    pub(crate) fn member_watch(&self) -> shmem_core::Result<Request> {
+        self.inner.with(|open| {
+            let table = open.table().clone();
+            let watch = MemberWatch::new(&table);
+            Ok(Request::new(table, Box::new(watch), |_| {}, open.managed.mapping().pin()?))
+        })
     }
 }
 

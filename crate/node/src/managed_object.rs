@@ -6,6 +6,7 @@ use crate::managed::{Inner, NativeMember};
 use napi::bindgen_prelude::Env;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
+use shmem_core::error::Subject;
 use shmem_core::managed::{Found, LockWish, Operation, Place, Shape};
 use shmem_core::membership::{MemberTable, Token};
 use shmem_core::sync::wait::{Answer, Waited, wait_until};
@@ -29,14 +30,21 @@ pub(crate) const WORD: u32 = 7;
 #[derive(Debug)]
 pub struct NativeObject {
     inner: Rc<Inner>,
+    name: String,
     found: Found,
     shape: Shape,
 }
 
 #[napi]
 impl NativeObject {
-    pub(crate) const fn new(inner: Rc<Inner>, found: Found, shape: Shape) -> Self {
-        Self { inner, found, shape }
+    pub(crate) const fn new(inner: Rc<Inner>, name: String, found: Found, shape: Shape) -> Self {
+        Self { inner, name, found, shape }
+    }
+
+    /// Its name in the segment.
+    #[napi(catch_unwind, getter)]
+    pub fn name(&self) -> String {
+        self.name.clone()
     }
 
     /// First byte in the segment.
@@ -99,6 +107,12 @@ impl NativeObject {
     #[napi(catch_unwind)]
     pub fn release(&self, env: Env) -> Result<()> {
         self.with(|place, table, token| place.release(table, token)).or_throw(&env)
+    }
+
+    /// Tells those who wait that the facade gave a permit back.
+    #[napi(catch_unwind)]
+    pub fn returned(&self, env: Env) -> Result<()> {
+        self.with(|place, table, _| place.returned(table)).or_throw(&env)
     }
 
     /// Permits that can be had.
@@ -169,10 +183,13 @@ impl NativeObject {
         &self,
         act: impl FnOnce(Place<'_>, &MemberTable, Token) -> shmem_core::Result<T>,
     ) -> shmem_core::Result<T> {
-        self.inner.with(|open| {
-            let member = open.member()?;
-            act(Place::of(&open.managed, self.found, self.shape), member.table(), member.token())
-        })
+        let named = |error: shmem_core::Error| error.or_on(|| Subject::Name(self.name.clone()));
+        self.inner
+            .with(|open| {
+                let member = open.member()?;
+                act(Place::of(&open.managed, self.found, self.shape), member.table(), member.token())
+            })
+            .map_err(named)
     }
 }
 

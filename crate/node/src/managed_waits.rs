@@ -2,6 +2,7 @@
 //! an environment, which does not keep it alive.
 
 use crate::error::{ErrorFacts, OrThrow, facts};
+use crate::managed::NativeManaged;
 use crate::managed_object::{NativeObject, answer_number, operation_of};
 use crate::panics::guarded;
 use napi::Result;
@@ -53,6 +54,12 @@ impl NativeWaiters {
     pub fn begin(&self, env: Env, object: &NativeObject, operation: u32, argument: u32) -> Result<u32> {
         let operation = operation_of(operation, argument)?;
         object.request(operation).and_then(|request| self.waiters.begin(request)).or_throw(&env)
+    }
+
+    /// Waits for the next change of the list of members, from this moment on. Answers the wait's id.
+    #[napi(catch_unwind)]
+    pub fn begin_member_watch(&self, env: Env, managed: &NativeManaged) -> Result<u32> {
+        managed.member_watch().and_then(|request| self.waiters.begin(request)).or_throw(&env)
     }
 
     /// Calls a wait off, and gives back what it may have got. `false`: there is no such wait any more.

@@ -202,6 +202,15 @@ impl<'a> Place<'a> {
         self.permits()?.release(table, token)
     }
 
+    /// Tells those who wait that a permit was given back by a fast path.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`.
+    pub fn returned(&self, table: &MemberTable) -> Result<()> {
+        self.permits()?.returned(table);
+        Ok(())
+    }
+
     /// Permits that can be had; stale the moment it returns.
     ///
     /// # Errors

@@ -13,9 +13,14 @@ use crate::memory::{Access, Mapping, Pinned, Segment};
 use crate::sync::mutex::{self, Lock, LockOptions};
 use crate::sync::wait::{Answer, wait_until};
 use crate::sys::file::{self, FileSystem, flags};
+use crate::sys::futex;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Who changes the directory needs microseconds; one that is stopped meanwhile, or a word that names it by mistake, is told after this time.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a managed segment is opened.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +94,7 @@ impl ManagedSegment {
             header.settle(fd.as_fd(), size_bytes, options.if_blank)?
         };
         let table = table_of(mapping, &geometry, fd)?;
+        let table = if observes { table.read_only() } else { table };
         Ok(Self { mapping: mapping.pin()?, subject: segment.subject(), geometry, table, observes })
     }
 
@@ -179,7 +185,11 @@ impl ManagedSegment {
         let word = self.word(offset_of!(Layout, directory_lock) as u64)?;
         let table = member.table();
         let options = LockOptions { strict: false, blocks_owner: true };
-        let waited = wait_until(table, &mut Lock::new(word, member.token(), options), None)?;
+        let until = futex::now() + PATIENCE;
+        let waited = wait_until(table, &mut Lock::new(word, member.token(), options), Some(until))?;
+        if waited.answer.is_none() {
+            return Err(busy_directory(table, word));
+        }
         let made = self.heap().and_then(|heap| {
             if waited.answer == Some(Answer::OwnerDied) {
                 self.mend(&heap, table)?;
@@ -238,6 +248,12 @@ fn own_description(segment: &Segment) -> Result<OwnedFd> {
         let how = if segment.access == Access::Write { flags::O_RDWR } else { flags::O_RDONLY };
         file::open(&format!("/proc/self/fd/{}", fd.as_raw_fd()), how, 0).called("open")
     })
+}
+
+fn busy_directory(table: &MemberTable, word: Word) -> Error {
+    let owner = Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| table.member(token));
+    let who = owner.map_or_else(String::new, |facts| format!(" by process {} ('{}')", facts.pid, facts.name));
+    Error::own("ERR_SHM_TIMED_OUT", format!("its directory is being changed{who} for {PATIENCE:?} already"))
 }
 
 fn unsupported(why: &str) -> Error {

@@ -43,8 +43,8 @@ pub struct SlotLayout {
     pub joined_at_ms: u64,
     /// Bytes of `name` that count.
     pub name_bytes: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// How the generations before ended, the latest in the lowest bit: 1 by death. Written by the next joiner.
+    pub endings: u32,
     /// UTF-8.
     pub name: [u8; NAME_BYTES_MAX],
 }
@@ -64,6 +64,7 @@ const _: () = {
     assert!(offset_of!(SlotLayout, start_ticks) == 24);
     assert!(offset_of!(SlotLayout, joined_at_ms) == 32);
     assert!(offset_of!(SlotLayout, name_bytes) == 40);
+    assert!(offset_of!(SlotLayout, endings) == 44);
     assert!(offset_of!(SlotLayout, name) == 48);
     assert!(size_of::<SlotLayout>() == 112);
 };

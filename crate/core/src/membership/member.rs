@@ -10,7 +10,7 @@
 
 use super::layout::{NAME_BYTES_MAX, SlotLayout};
 use super::presence::Presence;
-use super::table::{ACTIVE, JOINING, MemberTable, OWNER_DIED, WAITERS, free_claim};
+use super::table::{ACTIVE, FREE, JOINING, MemberTable, OWNER_DIED, STATE, WAITERS, free_claim};
 use super::token::Token;
 use crate::error::{Errno, Error, Named, Result};
 use crate::fail_point;
@@ -88,11 +88,15 @@ impl Member {
         options: &JoinOptions,
     ) -> Result<Option<Self>> {
         let claim = table.claim(slot);
-        let generation = (claim.load() >> 2).saturating_add(1);
+        let found = claim.load();
+        let generation = (found >> 2).saturating_add(1);
         if generation > table.shape().generation_max() {
             // Used up: an old token must never come to life.
             return Ok(None);
         }
+        // SYNC: before the claim, so that whoever sees the new generation finds here how the old one ended.
+        let endings = table.word(slot, offset_of!(SlotLayout, endings));
+        endings.store(endings.load() << 1 | u32::from(found & STATE != FREE));
         let joining = generation << 2 | JOINING;
         claim.store(joining);
         fail_point::reach("join.claimed");

@@ -11,6 +11,7 @@ use super::table::{MemberTable, OWNER_DIED, WAITERS};
 use super::word::Word;
 use crate::error::{Error, Named, Result};
 use crate::fail_point;
+use crate::memory::guard::WatchedRange;
 use crate::sys::mman::{self, flags};
 use crate::sys::process;
 use crate::sys::robust_list::RobustList;
@@ -26,6 +27,8 @@ pub(super) struct Presence {
     alias: usize,
     page_size_bytes: usize,
     list: RobustList,
+    /// Somebody may make the object shorter: a touch of the slot's page is then the guard's.
+    watch: WatchedRange,
 }
 
 impl Presence {
@@ -51,7 +54,15 @@ impl Presence {
         let page_size_bytes = table.page_size_bytes();
         let list = robust_list()?;
         let alias = map_alias(table.fd.as_fd(), file_offset, page_size_bytes)?;
-        let presence = Self { alias, page_size_bytes, list };
+        // SAFETY: the slot's page, in which no Rust object lies; `end` drops the watch before it unmaps the page.
+        let watch = match unsafe { WatchedRange::new(alias, page_size_bytes) } {
+            Ok(watch) => watch,
+            Err(error) => {
+                unmap_alias(alias, page_size_bytes);
+                return Err(error);
+            }
+        };
+        let presence = Self { alias, page_size_bytes, list, watch };
         list.set_pending(Some(presence.word().address()));
         // musl's pthread_exit(3) clears the words of the list itself, and wakes other processes only if this bit of a mutex's type is set.
         presence.word().before().store(MUSL_SHARED);
@@ -75,8 +86,8 @@ impl Presence {
         fail_point::reach("leave.absent");
         word.wake(u32::MAX);
         self.list.set_pending(None);
-        // SAFETY: both pages are ours; nothing leads there any more.
-        let _ = unsafe { mman::munmap(self.alias, 2 * self.page_size_bytes) };
+        drop(self.watch);
+        unmap_alias(self.alias, self.page_size_bytes);
     }
 
     fn entry(&self) -> usize {
@@ -119,9 +130,13 @@ fn map_alias(fd: BorrowedFd<'_>, file_offset: u64, page_size_bytes: usize) -> Re
     // SAFETY: our two pages; the advice discards nothing.
     let _ = unsafe { mman::madvise(alias, 2 * page_size_bytes, flags::MADV_DONTFORK) };
     if let Err(errno) = mapped {
-        // SAFETY: as above; nobody else knows the range.
-        let _ = unsafe { mman::munmap(alias, 2 * page_size_bytes) };
+        unmap_alias(alias, page_size_bytes);
         return Err(Error::system("mmap", errno));
     }
     Ok(alias)
+}
+
+fn unmap_alias(alias: usize, page_size_bytes: usize) {
+    // SAFETY: both pages were made by `map_alias`; callers know that nothing leads there any more.
+    let _ = unsafe { mman::munmap(alias, 2 * page_size_bytes) };
 }

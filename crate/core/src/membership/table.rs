@@ -43,7 +43,24 @@ pub struct MemberTable {
     epoch: Word,
     /// The member that joined through this description: the kernel does not tell a description of its own byte locks.
     own: Option<Token>,
+    /// Whether the words may be written. Who only observes marks nobody dead.
+    is_writable: bool,
 }
+
+/// What became of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is a member still.
+    Lives,
+    /// It ended without leaving, or so long ago that nobody knows.
+    Died,
+    /// It left.
+    Left,
+}
+
+/// So many generations of a slot are remembered by how they ended.
+const ENDINGS: u32 = u32::BITS;
+const FATE_LOOKS: u32 = 1000;
 
 /// What a slot says of its member. All of it was written by the member: a claim, not a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +110,14 @@ impl MemberTable {
         let stat = file::stat(fd.as_fd()).called("fstat")?;
         let identity = (stat.device, stat.inode);
         let shape = TokenShape::of(slots);
-        Ok(Self { address, slots, page_size_bytes, shape, identity, fd: Arc::new(fd), epoch, own: None })
+        let fd = Arc::new(fd);
+        Ok(Self { address, slots, page_size_bytes, shape, identity, fd, epoch, own: None, is_writable: true })
+    }
+
+    /// The same table over memory that is mapped for reading.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { is_writable: false, ..self }
     }
 
     /// As many members as there can be at once.
@@ -134,6 +158,31 @@ impl MemberTable {
         (0..self.slots).filter_map(|slot| self.facts(slot)).collect()
     }
 
+    /// What became of the member of a token.
+    #[must_use]
+    pub fn fate(&self, token: Token) -> Fate {
+        let (slot, generation) = self.shape.parts(token);
+        if slot >= self.slots {
+            return Fate::Died;
+        }
+        // Who has no look at a claim that stands still is played with.
+        for _ in 0..FATE_LOOKS {
+            let claim = self.claim(slot).load();
+            // SYNC: see `Member::take_slot`. Read between two equal claims, the endings are those of that claim.
+            let endings = self.word(slot, offset_of!(SlotLayout, endings)).load();
+            if self.claim(slot).load() != claim {
+                continue;
+            }
+            return match ((claim >> 2).checked_sub(generation), claim & STATE) {
+                (Some(0), ACTIVE) if self.seems_alive(token) => Fate::Lives,
+                (Some(0), FREE) => Fate::Left,
+                (Some(later @ 1..=ENDINGS), _) if endings >> (later - 1) & 1 == 0 => Fate::Left,
+                _ => Fate::Died,
+            };
+        }
+        Fate::Died
+    }
+
     /// The member of a token, while its slot is not another's.
     #[must_use]
     pub fn member(&self, token: Token) -> Option<MemberFacts> {
@@ -160,7 +209,7 @@ impl MemberTable {
         let facts = MemberFacts {
             token,
             slot,
-            alive: self.is_alive(token),
+            alive: self.seems_alive(token),
             pid: self.word(slot, offset_of!(SlotLayout, pid)).load(),
             tid: self.word(slot, offset_of!(SlotLayout, tid)).load(),
             pid_namespace: self.long(slot, offset_of!(SlotLayout, pid_namespace)),
@@ -170,6 +219,11 @@ impl MemberTable {
         };
         // Another may have taken the slot in the middle of this.
         (self.claim(slot).load() == claim).then_some(facts)
+    }
+
+    /// As [`Self::is_alive`]; who cannot mark a death that the kernel could not mark looks for it here.
+    fn seems_alive(&self, token: Token) -> bool {
+        self.is_alive(token) && (self.is_writable || !self.has_left_kernel(token))
     }
 
     /// As [`Platform::recheck`], for all slots.
@@ -317,7 +371,7 @@ impl Platform for MemberTable {
     /// What it finds it marks and wakes, as the kernel would have done.
     fn recheck(&self, token: Token) {
         let (slot, _) = self.shape.parts(token);
-        if self.is_alive(token) && self.has_left_kernel(token) {
+        if self.is_writable && self.is_alive(token) && self.has_left_kernel(token) {
             self.bury(slot);
         }
     }

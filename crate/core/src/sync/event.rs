@@ -102,6 +102,11 @@ fn set_pending<P: Platform>(platform: &P, word: P::Word, reset: Reset) -> bool {
     loop {
         let value = platform.load(word);
         if value & SET != 0 {
+            // SYNC: an exchange, not a look. Who takes the event or resets it before this exchange makes it fail; who does so after it sees what
+            // this setter wrote. A load could come before that writing, and the setter's news would be nobody's.
+            if platform.compare_exchange(word, value, value).is_err() {
+                continue;
+            }
             return false;
         }
         // SYNC: releases what the setter wrote to who gets through.

@@ -17,6 +17,7 @@ mod glibc_semaphore;
 pub mod helper_threads;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
+pub mod member_watch;
 pub mod mutex;
 mod outcome;
 pub mod pending_waits;

@@ -121,12 +121,15 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
                     return Ok(Step::Asleep(sleep.on(life.claim.0, life.claim.1)));
                 }
                 fail_point::reach("lock.owner_dead");
+                // Before it is taken, so that this thread's own death loses no wake. The kernel woke one. All who sleep on this death are
+                // concerned, whichever lock they wait for; and of those who sleep on this lock, watching an owner of before, one has to
+                // come and watch the next.
+                platform.wake(life.presence.0, u32::MAX);
+                platform.wake(self.word, 1);
                 if platform.compare_exchange(self.word, value, mine | WAITERS).is_err() {
                     continue;
                 }
                 fail_point::reach("lock.dead_taken");
-                // The kernel woke one. All who sleep on this death are concerned, whichever lock they wait for.
-                platform.wake(life.presence.0, u32::MAX);
                 self.inherited_from = Some(owner);
                 return Ok(Step::Answered(Answer::OwnerDied));
             }

@@ -62,6 +62,13 @@ impl<W: Copy, C: Fn(u32) -> W> Permits<W, C> {
         Err(Error::own("ERR_SHM_NOT_OWNER", "this member holds no permit"))
     }
 
+    /// Wakes those who wait for a permit: what [`Permits::release`] does after it, for who freed a cell by its own hand.
+    pub fn returned<P: Platform<Word = W>>(&self, platform: &P) {
+        platform.set_pending(Some(self.gate));
+        self.as_gate().open(platform, WAKES);
+        platform.set_pending(None);
+    }
+
     fn as_gate(&self) -> Gate<W> {
         Gate { gate: self.gate, sequence: self.sequence }
     }
@@ -93,8 +100,8 @@ impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
                     platform.recheck(holder);
                 }
                 let life = holder.and_then(|holder| platform.look_at(holder).map(|life| (holder, life)));
-                match life.filter(|(_, life)| life.is_alive) {
-                    Some((holder, life)) => {
+                match life {
+                    Some((holder, life)) if life.is_alive => {
                         // One holder's presence is watched once, however many permits it has.
                         if !seen.contains(&Some(holder)) {
                             sleep.watch_life(&life);
@@ -104,11 +111,17 @@ impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
                         }
                         break;
                     }
-                    None if platform.compare_exchange(cell, value, self.token.word()).is_ok() => {
-                        fail_point::reach("permit.taken");
-                        return true;
+                    dead => {
+                        if let Some((_, life)) = dead {
+                            // As in the lock: all who sleep on this death, and one who watches none of the holders there are.
+                            platform.wake(life.presence.0, u32::MAX);
+                            self.permits.as_gate().open(platform, 1);
+                        }
+                        if platform.compare_exchange(cell, value, self.token.word()).is_ok() {
+                            fail_point::reach("permit.taken");
+                            return true;
+                        }
                     }
-                    None => {}
                 }
             }
         }

@@ -64,6 +64,12 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
                 return Err(scribbled(value));
             };
             if !life.is_alive {
+                if self.options.strict && life.is_active && !platform.has_left_kernel(writer) {
+                    withdraw(platform, self.cell, self.token);
+                    let mut sleep = Sleep::new();
+                    sleep.poll = true;
+                    return Ok(Step::Asleep(sleep.on(life.claim.0, life.claim.1)));
+                }
                 return Ok(self.done(platform, Answer::OwnerDied));
             }
             withdraw(platform, self.cell, self.token);
@@ -239,9 +245,13 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     sleep.watch_life(&life);
                 }
                 // A dead reader's, or scribbled: nobody reads.
-                _ => {
+                dead => {
                     if platform.compare_exchange(cell, value, 0).is_err() {
                         continue;
+                    }
+                    if let Some((_, life)) = dead {
+                        // The kernel woke one of those who sleep on this death, whatever they wait for.
+                        platform.wake(life.presence.0, u32::MAX);
                     }
                 }
             }

@@ -293,8 +293,14 @@ impl Active {
         };
         let mut inside = lock(&self.entry.inside);
         let Inside { request, slept, ending } = &mut *inside;
-        // Called off.
-        let Some(Request { wait, count, .. }) = request else { return false };
+        let Some(Request { wait, count, .. }) = request else {
+            // Called off, while this thread slept for it and may have swallowed a wake after its `give_up`: another one gets it. The words may be
+            // unmapped by now; the kernel then answers EFAULT.
+            for (word, _) in self.sleep.words() {
+                word.wake(1);
+            }
+            return false;
+        };
         self.busy = wait.busy_word();
         let answer = match wait.step(recheck) {
             Ok(Step::Asleep(sleep)) => {

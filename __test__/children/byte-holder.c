@@ -1,0 +1,23 @@
+/*
+ * Takes the open-file-description lock of one byte of a file, says "held", and keeps it: an initialiser of a managed segment that is
+ * stopped. Arguments: path, byte.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  int fd = open(argv[1], O_RDWR);
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = atoll(argv[2]), .l_len = 1};
+  if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+    perror("byte-holder");
+    return 1;
+  }
+  puts("held");
+  fflush(stdout);
+  pause();
+  return 0;
+}
