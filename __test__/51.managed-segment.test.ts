@@ -344,6 +344,15 @@ test('the garbage collector ends no membership, and gives no lock away', async t
   t.is(mem.mutex('book').tryLock(), 'busy')
 })
 
+test('a core dump leaves a managed segment out', t => {
+  const { name } = managed(t)
+  // Opened by its name, /proc shows it by its name.
+  const mem = ManagedSegment.open(name)
+  const mapped = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).find(text => text.includes(`/dev/shm${name}`) && text.includes(`${SIZE / 1024} kB`))
+  t.regex(mapped ?? '', /VmFlags:.*\bdd\b/)
+  mem.close()
+})
+
 test('two segments in one thread are two memberships', t => {
   const [first, second] = [managed(t), managed(t)]
   first.mem.mutex('book').lockSync()

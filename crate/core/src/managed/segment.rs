@@ -9,11 +9,11 @@ use super::kind::{OBJECT_ALIGN_BYTES, Shape};
 use crate::error::{Error, Named, Result, Subject};
 use crate::fail_point;
 use crate::membership::{JoinOptions, Member, MemberTable, Token, Word};
-use crate::memory::{Access, Mapping, Pinned, Segment};
+use crate::memory::{Access, Extent, Mapping, Pinned, Segment};
 use crate::sync::mutex::{self, Lock, LockOptions};
 use crate::sync::wait::{Answer, wait_until};
 use crate::sys::file::{self, FileSystem, flags};
-use crate::sys::futex;
+use crate::sys::{futex, mman};
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -93,6 +93,8 @@ impl ManagedSegment {
         } else {
             header.settle(fd.as_fd(), size_bytes, options.if_blank)?
         };
+        // A core dump delays the kernel's marks until it is written; with this memory in it, for long. Refused, it is but slower.
+        let _ = mapping.advise(Extent::default(), mman::flags::MADV_DONTDUMP);
         let table = table_of(mapping, &geometry, fd)?;
         let table = if observes { table.read_only() } else { table };
         Ok(Self { mapping: mapping.pin()?, subject: segment.subject(), geometry, table, observes })
