@@ -27,7 +27,7 @@ async function parent(name: string): Promise<void> {
 /** Two children count the word of that name up. */
 async function count(mem: ManagedSegment, name: string, how: string): Promise<void> {
   const children = [1, 2].map(() => fork(import.meta.filename, [name, how]))
-  for (const [code] of await Promise.all(children.map(child => once(child, 'exit')))) {
+  for (const [code] of await Promise.all(children.map(started => once(started, 'exit')))) {
     if (code !== 0) throw new Error(`a child ended with ${code}`)
   }
   const sum = mem.word(how).load()

@@ -28,10 +28,10 @@ async function parent(name: string): Promise<void> {
 
 async function repairAfterDeath(mem: ManagedSegment, name: string): Promise<void> {
   const mutex = mem.mutex('accounts')
-  const owner = await ownerInTheMiddle(name)
+  const clerk = await ownerInTheMiddle(name)
   console.log(`the owner holds the lock: tryLock() is '${mutex.tryLock()}', and ${mutex.owner?.name} is alive: ${mutex.owner?.alive}`)
   const got = mutex.lock()
-  owner.kill('SIGKILL')
+  clerk.kill('SIGKILL')
   console.log(`the owner is killed: lock() is '${await got}'`)
   console.log(`found: ${accounts(mem)}`)
   mem.word('second').store(TOTAL - mem.word('first').load())
@@ -45,9 +45,9 @@ async function repairAfterDeath(mem: ManagedSegment, name: string): Promise<void
 /** What happens to a lock that is given back without a repair: nobody gets it any more, since what it guards is not to be trusted. */
 async function neglectAfterDeath(mem: ManagedSegment, name: string): Promise<void> {
   const mutex = mem.mutex('accounts')
-  const owner = await ownerInTheMiddle(name)
+  const clerk = await ownerInTheMiddle(name)
   const got = mutex.lock()
-  owner.kill('SIGKILL')
+  clerk.kill('SIGKILL')
   console.log(`another owner is killed: lock() is '${await got}'`)
   mutex.unlock()
   await mutex.lock().catch((error: ShmError) => console.log(`not repaired: the next lock() is ${error.code}`))
@@ -60,9 +60,9 @@ async function neglectAfterDeath(mem: ManagedSegment, name: string): Promise<voi
 
 /** Starts an owner, and answers when it has taken the money from one account. */
 async function ownerInTheMiddle(name: string): Promise<ChildProcess> {
-  const owner = fork(import.meta.filename, [name])
-  await once(owner, 'message')
-  return owner
+  const clerk = fork(import.meta.filename, [name])
+  await once(clerk, 'message')
+  return clerk
 }
 
 /** The second process: stops in the middle, and never unlocks. */

@@ -23,9 +23,9 @@ const CHILD = 1
 async function parent(name: string): Promise<void> {
   const segment = PosixSegment.create(name, { size: 4096 })
   try {
-    const child = fork(import.meta.filename, [name])
+    const ended = once(fork(import.meta.filename, [name]), 'exit')
     play(segment, 'parent', PARENT, CHILD)
-    const [code] = await once(child, 'exit')
+    const [code] = await ended
     if (code !== 0) throw new Error(`the child ended with ${code}`)
     console.log(`parent: the ball is at ${new Int32Array(segment.buffer)[BALL]}`)
   } finally {
