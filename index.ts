@@ -34,6 +34,13 @@ export { Mutex, type LockOptions, type LockSyncOptions, type Locked, type Owner,
 export { RwLock } from './lib/rwlock.js'
 export { Semaphore, type PermitOptions, type PermitSyncOptions, type SemaphoreOptions } from './lib/semaphore.js'
 export { Event, type EventOptions, type EventSyncOptions, type EventWaitOptions } from './lib/event.js'
+export { Condition, type Notified } from './lib/condition.js'
+export { Barrier, type Arrived } from './lib/barrier.js'
+export { Once, type Done } from './lib/once.js'
+export { SeqLock } from './lib/seqlock.js'
+export { AtomicWord } from './lib/atomic-word.js'
+export { AtomicCounter } from './lib/atomic-counter.js'
+export { notify, wait, waitAsync, type WordOutcome, type WordWaitAsyncOptions, type WordWaitOptions } from './lib/word-waits.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

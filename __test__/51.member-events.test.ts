@@ -33,7 +33,7 @@ test.serial('a death is told soon', async t => {
   for (let kill = 0; kill < 10; kill += 1) {
     const dying = await member(t, name)
     let told = 0
-    mem.once('memberDied', () => (told = performance.now()))
+    mem.on('memberDied', () => (told = performance.now()), { once: true })
     const before = performance.now()
     void dying.kill()
     // Looks by itself, as the event keeps nobody alive.
@@ -92,7 +92,7 @@ test.serial('a listener for once is called once, and after off() or close() nobo
   const { mem, name } = managed(t)
   let calls = 0
   const listener = (): void => void (calls += 1)
-  mem.once('memberJoined', listener).on('memberLeft', listener)
+  mem.on('memberJoined', listener, { once: true }).on('memberLeft', listener)
   await (await member(t, name)).ask('close')
   await until('both were called', () => calls === 2)
   mem.off('memberLeft', listener)
@@ -109,7 +109,7 @@ test.serial('40 members, more than one wait can watch, are watched all the same'
   const crowd = Array.from({ length: 40 }, (_, index) => ManagedSegment.open(name, { memberName: `member ${index}` }))
   const killed = await member(t, name)
   let died = 0
-  mem.once('memberDied', ({ pid }) => (died = pid))
+  mem.on('memberDied', ({ pid }) => (died = pid), { once: true })
   await killed.kill()
   await until('it is told', () => died === killed.pid)
   t.is(died, killed.pid)

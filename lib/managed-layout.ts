@@ -12,6 +12,7 @@ export const layout = native.managedLayout()
 /** Where words of an object are in an `Int32Array` over it. */
 export const WORD = layout.wordOffset / 4
 export const SEQUENCE = layout.sequenceOffset / 4
+export const BARRIER_PHASE = layout.barrierPhaseOffset / 4
 export const DONE = layout.doneOffset / 4
 export const VERSION = layout.versionOffset / 4
 export const WAITS = layout.waitsOffset / 4
@@ -37,3 +38,8 @@ export const ANSWER = { notYet: -1, done: 0, ownerDied: 1, partyDied: 2, notEqua
 export const STRICT = 1
 /** The waiting thread cannot unlock meanwhile. */
 export const BLOCKS_OWNER = 2
+
+/** The argument of an arrival: bits. It goes on with an earlier slice. */
+export const RESUMES = 1
+/** Another slice follows: the arrival stays. */
+export const KEEPS = 2

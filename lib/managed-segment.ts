@@ -6,6 +6,10 @@
 
 import { isMainThread, threadId } from 'node:worker_threads'
 import * as check from './arguments.js'
+import { AtomicCounter } from './atomic-counter.js'
+import { AtomicWord } from './atomic-word.js'
+import { Barrier } from './barrier.js'
+import { Condition } from './condition.js'
 import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
 import { Event, eventNumber, type EventOptions } from './event.js'
 import { FileSegment } from './file-segment.js'
@@ -17,10 +21,12 @@ import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
 import type { CreateOptions } from './options.js'
+import { Once } from './once.js'
 import { PosixSegment } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
 import { keepOpen, nativeOf } from './segment.js'
 import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
+import { SeqLock } from './seqlock.js'
 
 /** A segment that can be managed: its object has a descriptor, in which members hold their byte locks. */
 export type ManageableSegment = PosixSegment | MemfdSegment | FileSegment
@@ -165,6 +171,38 @@ export class ManagedSegment {
     return this.#object(name, layout.event, eventNumber(options), Event)
   }
 
+  /** A condition variable. Errors as {@link ManagedSegment.mutex}. */
+  condition(name: string): Condition {
+    return this.#object(name, layout.condition, 0, Condition)
+  }
+
+  /** A barrier for so many parties, 1 to 4,096. Errors as {@link ManagedSegment.mutex}; another number of parties is another type. */
+  barrier(name: string, options: { parties: number }): Barrier {
+    const { parties } = check.options<{ parties: number }>('options', options, ['parties'])
+    return this.#object(name, layout.barrier, check.integer('options.parties', parties, 1, layout.partiesMax), Barrier)
+  }
+
+  /** Something that is done once, by one member. Errors as {@link ManagedSegment.mutex}. */
+  once(name: string): Once {
+    return this.#object(name, layout.once, 0, Once)
+  }
+
+  /** A record of so many bytes, 1 to 2^20, that is read without a lock. Errors as {@link ManagedSegment.mutex}; another size is another type. */
+  seqlock(name: string, options: { bytes: number }): SeqLock {
+    const { bytes } = check.options<{ bytes: number }>('options', options, ['bytes'])
+    return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
+  }
+
+  /** An atomic word of 32 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
+  word(name: string): AtomicWord {
+    return this.#object(name, layout.word, 0, AtomicWord)
+  }
+
+  /** An atomic counter of 64 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
+  counter(name: string): AtomicCounter {
+    return this.#object(name, layout.counter, 0, AtomicCounter)
+  }
+
   /** The memory, as {@link Segment.buffer}. Its first bytes are the segment's own. */
   get buffer(): ArrayBuffer {
     return this.segment.buffer
@@ -197,15 +235,11 @@ export class ManagedSegment {
 
   /**
    * Calls `listener` when somebody joins, leaves or dies, soon after it happened (milliseconds; a second at most where the kernel could not tell). Listeners do not
-   * keep the process alive, and end with `close()`. Who joined and was gone again before the next look is not told.
+   * keep the process alive, and end with `close()`, or, with `once`, after the first call. Who joined and was gone again before the next look is not told.
    */
-  on(event: MemberEvent, listener: (member: Member) => void): this {
-    return this.#listen(event, listener, false)
-  }
-
-  /** As {@link ManagedSegment.on}, for the next time only. */
-  once(event: MemberEvent, listener: (member: Member) => void): this {
-    return this.#listen(event, listener, true)
+  on(event: MemberEvent, listener: (member: Member) => void, options?: { once?: boolean }): this {
+    const { once } = check.options<{ once?: boolean }>('options', options, ['once'])
+    return this.#listen(event, listener, check.flag('options.once', once, false))
   }
 
   /** Ends what {@link ManagedSegment.on} began. */

@@ -58,6 +58,14 @@ const SYNC_WORDS = ['timeoutMs', 'spinMicros', 'strict'] as const
 const ASYNC_WORDS = ['spinMicros', 'strict', ...ASYNC_WAIT_OPTIONS] as const
 
 /**
+ * Gives a mutex back for a wait for something else: promises of this environment do not get it before {@link serveWaiters}, since their code
+ * could not run. `ERR_SHM_NOT_OWNER`; `ERR_SHM_OWNER_DIED` before `markConsistent()`. For this library's own modules. @internal
+ */
+export let letGo: (mutex: Mutex) => void
+/** Goes on with the promises of this environment that wait for a mutex. For this library's own modules. @internal */
+export let serveWaiters: (mutex: Mutex) => void
+
+/**
  * A mutex of a managed segment: one member at a time holds it, whichever process or worker it is. Not recursive.
  *
  * Owned by the environment (main thread or worker), not by a call stack: promises of one environment wait for each other too, first come,
@@ -68,7 +76,12 @@ const ASYNC_WORDS = ['spinMicros', 'strict', ...ASYNC_WAIT_OPTIONS] as const
  * @throws {@link ShmError} on every call: `ERR_SHM_CLOSED`; `ERR_SHM_POSSIBLY_CORRUPT` where somebody scribbled over its word.
  */
 export class Mutex extends ManagedObject {
-  override readonly kind = 'mutex'
+  override readonly kind: string = 'mutex'
+  static {
+    letGo = mutex => mutex.#letGo()
+    serveWaiters = mutex => mutex.#queue.advance()
+  }
+
   /** What this environment has of it. */
   #hold = FREE
   readonly #queue: WaitQueue<Locked>
@@ -289,6 +302,14 @@ export class Mutex extends ManagedObject {
     } finally {
       this.#queue.advance()
     }
+  }
+
+  #letGo(): void {
+    if (this.#hold === FREE) throw this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
+    if (this.#hold === INCONSISTENT) throw this.error('ERR_SHM_OWNER_DIED', 'its owner died with it: repair, and markConsistent() first')
+    this.#queue.pause()
+    this.#hold = FREE
+    if (Atomics.compareExchange(this.words, WORD, this.token, 0) !== this.token) this.object.unlock(true)
   }
 
   #got(answer: number): Locked {

@@ -1,5 +1,5 @@
 /**
- * Waits for named objects that go on in native waiter threads, by the id the native side gave. One threadsafe function tells of all of them.
+ * Waits for named objects and words that go on in native waiter threads, by the id the native side gave. One threadsafe function tells of all of them.
  *
  * @module
  * @internal
@@ -28,10 +28,17 @@ export function beginMemberWatch(managed: Binding.NativeManaged, ended: Ended): 
   return id
 }
 
-/** Ends a wait: what it may have got is given back, and nothing will be told of it. */
-export function callOffWait(id: number): void {
+/** Begins a wait for a word over a mapping of ours. Answers its id. */
+export function beginWordWait(words: Int32Array, index: number, value: number, ended: Ended): number {
+  const id = started().beginWord(words, index, value >>> 0)
+  pending.set(id, { ended })
+  return id
+}
+
+/** Ends a wait: what it may have got is given back, and nothing will be told of it. Answers what that was; `ANSWER.notYet`: nothing. */
+export function callOffWait(id: number): number {
   pending.delete(id)
-  started().callOff(id)
+  return started().callOff(id)
 }
 
 function started(): Binding.NativeWaiters {

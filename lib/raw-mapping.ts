@@ -9,6 +9,7 @@ import * as check from './arguments.js'
 import { ShmError, wrongType } from './errors.js'
 import { FaultWatch } from './faults.js'
 import { refuseTooLarge } from './options.js'
+import { endWaitsOn } from './word-waits.js'
 import type { Binding } from './native.js'
 
 const EMPTY = new ArrayBuffer(0)
@@ -88,6 +89,7 @@ export class RawMapping {
     const opened = this.#open(syscall)
     this.#watch.end()
     this.#native = undefined
+    endWaitsOn(this.#buffer)
     opened.close(this.#buffer)
   }
 }

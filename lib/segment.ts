@@ -13,6 +13,7 @@ import type { Subject } from './error-facts.js'
 import { range, refuseTooLarge, type Access, type CheckedMap, type Range } from './options.js'
 import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
 import type { Descriptor } from './descriptor.js'
+import { endWaitsOn } from './word-waits.js'
 import type { Size } from './arguments.js'
 
 /** What {@link Segment.stat} says of every kind. */
@@ -338,6 +339,7 @@ export abstract class Segment {
     this.#watch.end()
     this.#native = undefined
     this.#bytes = undefined
+    endWaitsOn(this.#buffer)
     segment.close(this.#buffer)
     if (unreported !== undefined) process.emitWarning(unreported.message, { type: 'ShmWarning', code: unreported.code })
   }
@@ -414,6 +416,7 @@ export abstract class Segment {
 
   /** The mapping is another one: its buffer is made at the next look, and its faults count from 0. */
   #remapped(segment: Binding.NativeSegment): void {
+    endWaitsOn(this.#buffer)
     this.#buffer = undefined
     this.#bytes = undefined
     this.#size = segment.size

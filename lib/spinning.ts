@@ -38,3 +38,9 @@ export function spin(words: Int32Array, index: number, loads: number): boolean {
   for (let left = loads; left > 0; left -= 1) if (Atomics.load(words, index) === 0) return true
   return false
 }
+
+/** Looks until the word is not `value`, at most so many times. Answers whether it is not. */
+export function spinWhile(words: Int32Array, index: number, value: number, loads: number): boolean {
+  for (let left = loads; left > 0; left -= 1) if (Atomics.load(words, index) !== value) return true
+  return false
+}

@@ -29,6 +29,8 @@ const modules: [string, object, Table][] = [
 const instances: Record<string, object[]> = {
   Segment: [world.posix, world.sysv, world.memfd, world.file],
   PosixSegment: [world.posix], SysvSegment: [world.sysv], MemfdSegment: [world.memfd], FileSegment: [world.file],
+  Condition: [world.waits.condition], Barrier: [world.waits.barrier], Once: [world.waits.once],
+  SeqLock: [world.waits.seqlock], AtomicWord: [world.waits.word], AtomicCounter: [world.waits.counter],
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
   PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
   ManagedSegment: [world.managed.mem], Mutex: [world.managed.mutex], LockManager: [world.managed.mem.locks],
@@ -37,7 +39,7 @@ const instances: Record<string, object[]> = {
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
 const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
-  ...['Mutex', 'RwLock', 'Semaphore', 'Event'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
+  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
 
 const accepted: string[] = []
 const unclear: string[] = []

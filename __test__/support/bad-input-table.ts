@@ -11,6 +11,7 @@ import {
 } from 'shmem'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
+import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
 /** Real objects to call methods on and to pass as good arguments. */
@@ -27,6 +28,7 @@ export function makeWorld(folder: string) {
   return {
     folder,
     posix,
+    waits: makeWaits(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -50,6 +52,7 @@ export function makeWorld(folder: string) {
 /** Takes the world down. */
 export function endWorld(world: World): void {
   endManaged(world.managed)
+  endWaits(world.waits)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -105,6 +108,8 @@ export function mainTable(world: World): Table {
       needs('descriptor', world.posix.descriptor, [...bad.object, {}, { kind: 'disk' }, { kind: 5 }]),
       takes('options', {}, bad.object, { access: bad.word, guard: bad.flag })
     ],
+
+    ...waitRows(world.waits),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],

@@ -9,6 +9,7 @@ use napi_derive::napi;
 use shmem_core::error::Subject;
 use shmem_core::managed::{Found, LockWish, Operation, Place, Shape};
 use shmem_core::membership::{MemberTable, Token};
+use shmem_core::sync::barrier::ArriveWish;
 use shmem_core::sync::wait::{Answer, Waited, wait_until};
 use shmem_core::sync::waiter::Request;
 use shmem_core::sys::futex;
@@ -195,7 +196,7 @@ impl NativeObject {
 
 /// What the facade's numbers mean (lib/managed-layout.ts).
 pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
-    // Of a lock the argument is bits.
+    // Of a lock, and of a barrier, the argument is bits.
     let wish = LockWish { strict: argument & 1 != 0, blocks_owner: argument & 2 != 0 };
     Ok(match operation {
         LOCK => Operation::Lock(wish),
@@ -203,7 +204,7 @@ pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
         WRITE => Operation::Write(wish),
         ACQUIRE => Operation::Acquire,
         EVENT => Operation::Event,
-        ARRIVE => Operation::Arrive,
+        ARRIVE => Operation::Arrive(ArriveWish { resumes: argument & 1 != 0, keeps: argument & 2 != 0 }),
         NOTIFIED => Operation::Notified(argument),
         WORD => Operation::Word(argument),
         other => return Err(Error::new(Status::InvalidArg, format!("no operation is number {other}"))),

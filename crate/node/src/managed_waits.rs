@@ -5,12 +5,18 @@ use crate::error::{ErrorFacts, OrThrow, facts};
 use crate::managed::NativeManaged;
 use crate::managed_object::{NativeObject, answer_number, operation_of};
 use crate::panics::guarded;
+use crate::view;
 use napi::Result;
-use napi::bindgen_prelude::{Env, Function, Unknown};
+use napi::bindgen_prelude::{Env, Function, Object, Unknown};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
-use shmem_core::sync::waiter::Waiters;
+use shmem_core::membership::Bare;
+use shmem_core::sync::wait::{Waited, wait_until};
+use shmem_core::sync::waiter::{Request, Waiters};
+use shmem_core::sync::word::WordWait;
+use shmem_core::sys::futex;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a wait ended: with an answer, or with an error.
 #[napi(object, object_from_js = false)]
@@ -62,10 +68,24 @@ impl NativeWaiters {
         managed.member_watch().and_then(|request| self.waiters.begin(request)).or_throw(&env)
     }
 
-    /// Calls a wait off, and gives back what it may have got. `false`: there is no such wait any more.
+    /// Waits for a word of an `Int32Array` over a mapping of ours to be notified, if it has that value. Answers the wait's id.
     #[napi(catch_unwind)]
-    pub fn call_off(&self, id: u32) -> bool {
-        self.waiters.call_off(id)
+    pub fn begin_word(
+        &self,
+        env: Env,
+        #[napi(ts_arg_type = "Int32Array")] array: Object<'_>,
+        index: u32,
+        expected: u32,
+    ) -> Result<u32> {
+        let (word, pin) = view::word_of(&env, &array, index)?.or_throw(&env)?;
+        let request = Request::new(Bare, Box::new(WordWait::new(word, expected)), |_| {}, pin);
+        self.waiters.begin(request).or_throw(&env)
+    }
+
+    /// Calls a wait off, and gives back what it may have got. Answers what that was (see `NativeObject.wait`); −1: nothing.
+    #[napi(catch_unwind)]
+    pub fn call_off(&self, id: u32) -> i32 {
+        self.waiters.call_off_late(id).map_or(-1, answer_number)
     }
 
     /// What ended since the last call.
@@ -77,4 +97,32 @@ impl NativeWaiters {
         };
         self.waiters.fetch().into_iter().map(told).collect()
     }
+}
+
+/// Waits for a word of an `Int32Array` as [`NativeWaiters::begin_word`], for `slice_ms` at most. Answers as `NativeObject.wait`.
+#[napi(catch_unwind)]
+pub fn wait_for_word(
+    env: Env,
+    #[napi(ts_arg_type = "Int32Array")] array: Object<'_>,
+    index: u32,
+    expected: u32,
+    slice_ms: f64,
+) -> Result<i32> {
+    let (word, _pin) = view::word_of(&env, &array, index)?.or_throw(&env)?;
+    let until = futex::now() + Duration::from_secs_f64((slice_ms / 1000.0).clamp(0.0, 3600.0));
+    wait_until(&Bare, &mut WordWait::new(word, expected), Some(until))
+        .or_throw(&env)
+        .map(|Waited { answer, .. }| answer.map_or(-1, answer_number))
+}
+
+/// Wakes up to `count` sleepers on a word of an `Int32Array`. Answers how many.
+#[napi(catch_unwind)]
+pub fn notify_word(
+    env: Env,
+    #[napi(ts_arg_type = "Int32Array")] array: Object<'_>,
+    index: u32,
+    count: u32,
+) -> Result<u32> {
+    let (word, _pin) = view::word_of(&env, &array, index)?.or_throw(&env)?;
+    Ok(word.wake(count))
 }

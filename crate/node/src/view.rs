@@ -14,7 +14,8 @@
 use crate::panics::guarded;
 use napi::bindgen_prelude::{Env, JsValue, Object, Unknown};
 use napi::{Error, Result, Status, sys};
-use shmem_core::memory::Mapping;
+use shmem_core::membership::Word;
+use shmem_core::memory::{Mapping, Pinned};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
@@ -124,7 +125,30 @@ pub(crate) fn copy_in(
     Ok(unsafe { mapping.copy_in(offset, data, length_bytes) })
 }
 
+/// The word of an `Int32Array` at an index, if it is in a mapping of ours, which stays mapped as long as the pin.
+pub(crate) fn word_of(
+    env: &Env,
+    array: &Object<'_>,
+    index: u32,
+) -> Result<shmem_core::Result<(Word, Pinned)>> {
+    let (data, count) = elements_of(env, array, sys::TypedarrayType::int32_array, "an Int32Array")?;
+    if index as usize >= count {
+        return Err(Error::new(Status::InvalidArg, format!("there is no index {index} in {count} elements")));
+    }
+    let address = data as usize + 4 * index as usize;
+    Ok(Mapping::pin_owner(address, 4).map(|pin| {
+        // SAFETY: inside the pinned mapping, and a multiple of 4 as every element of an Int32Array. Where the mapping cannot be written, the
+        // callers only read and wake; where its owner made a hole or opted out of the guard, a touch is what it is from JavaScript.
+        (unsafe { Word::at(address) }, pin)
+    }))
+}
+
 fn bytes_of(env: &Env, array: &Object<'_>) -> Result<(*mut u8, usize)> {
+    elements_of(env, array, sys::TypedarrayType::uint8_array, "a Uint8Array")
+}
+
+/// First byte of a typed array of that type, and how many elements it has.
+fn elements_of(env: &Env, array: &Object<'_>, wanted: i32, words: &str) -> Result<(*mut u8, usize)> {
     let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
     // SAFETY: a value of this environment, alive in this call; the out parameters are live, the others may be null.
     let status = unsafe {
@@ -139,8 +163,8 @@ fn bytes_of(env: &Env, array: &Object<'_>) -> Result<(*mut u8, usize)> {
         )
     };
     check(status, "look into")?;
-    if kind != sys::TypedarrayType::uint8_array {
-        return Err(Error::new(Status::InvalidArg, "expected a Uint8Array"));
+    if kind != wanted {
+        return Err(Error::new(Status::InvalidArg, format!("expected {words}")));
     }
     Ok((data.cast(), length))
 }

@@ -8,7 +8,7 @@ use super::layout::{self, PARTS};
 use super::segment::ManagedSegment;
 use crate::error::{Error, Result};
 use crate::membership::{MemberTable, Token, Word};
-use crate::sync::barrier::{Arrive, Barrier};
+use crate::sync::barrier::{Arrive, ArriveWish, Barrier};
 use crate::sync::condition::{self, Notified};
 use crate::sync::event::{self, EventWait, Reset};
 use crate::sync::mutex::{self, Lock, LockOptions};
@@ -32,7 +32,7 @@ pub enum Operation {
     /// An event.
     Event,
     /// A barrier.
-    Arrive,
+    Arrive(ArriveWish),
     /// A condition's notification since it counted so much.
     Notified(u32),
     /// A word's notification, if it has this value.
@@ -125,7 +125,7 @@ impl<'a> Place<'a> {
             (Operation::Event, Kind::Event) => {
                 Box::new(EventWait::new(self.word(layout::WORD)?, self.reset_mode()))
             }
-            (Operation::Arrive, Kind::Barrier) => Box::new(Arrive::new(self.barrier()?, token)),
+            (Operation::Arrive(wish), Kind::Barrier) => Box::new(Arrive::new(self.barrier()?, token, wish)),
             (Operation::Notified(from), Kind::Condition) => {
                 Box::new(Notified::since(self.word(layout::WORD)?, self.word(layout::SEQUENCE)?, from))
             }

@@ -218,19 +218,8 @@ impl Mapping {
 
     /// Finds the mapping that owns the whole range, and counts a child in it.
     fn adopt_child(address: usize, length_bytes: usize) -> Result<Arc<Self>> {
-        let not_ours = || {
-            Error::own(
-                "ERR_SHM_NOT_OURS",
-                format!(
-                    "the range of {length_bytes} bytes at 0x{address:x} is not inside a mapping made by this library"
-                ),
-            )
-        };
-        let owner = owners()
-            .range(..=address)
-            .next_back()
-            .and_then(|(_, owner)| owner.upgrade())
-            .ok_or_else(not_ours)?;
+        let not_ours = || not_ours(address, length_bytes);
+        let owner = Self::owner(address).ok_or_else(not_ours)?;
         let inside = address - owner.start;
         if !inside.is_multiple_of(owner.page_size_bytes)
             || inside.checked_add(length_bytes).is_none_or(|end| end > owner.length_bytes)
@@ -398,6 +387,22 @@ impl Mapping {
         Ok(Pinned(Arc::clone(self)))
     }
 
+    /// The mapping of ours in which all those bytes are, pinned.
+    ///
+    /// # Errors
+    /// `ERR_SHM_NOT_OURS`; `ERR_SHM_CLOSED`.
+    pub fn pin_owner(address: usize, length_bytes: usize) -> Result<Pinned> {
+        let owner = Self::owner(address).filter(|owner| {
+            (address - owner.start).checked_add(length_bytes).is_some_and(|end| end <= owner.length_bytes)
+        });
+        owner.ok_or_else(|| not_ours(address, length_bytes))?.pin()
+    }
+
+    /// The mapping that begins last at or before an address.
+    fn owner(address: usize) -> Option<Arc<Self>> {
+        owners().range(..=address).next_back().and_then(|(_, owner)| owner.upgrade())
+    }
+
     /// Unmaps at once; idempotent. Where other mappings replaced parts of this one, or it is pinned, the last of them does it.
     /// Where a lock in it is held, it stays mapped for ever: ask [`Mapping::refuse_if_held`] before.
     pub fn release(&self) {
@@ -511,6 +516,15 @@ enum How {
     Free,
     Exactly,
     Replace,
+}
+
+fn not_ours(address: usize, length_bytes: usize) -> Error {
+    Error::own(
+        "ERR_SHM_NOT_OURS",
+        format!(
+            "the range of {length_bytes} bytes at 0x{address:x} is not inside a mapping made by this library"
+        ),
+    )
 }
 
 fn owners() -> MutexGuard<'static, BTreeMap<usize, Weak<Mapping>>> {

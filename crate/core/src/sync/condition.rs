@@ -61,6 +61,10 @@ impl<P: Platform> Wait<P> for Notified<P::Word> {
     fn busy_word(&self) -> Option<P::Word> {
         Some(self.gate.gate)
     }
+
+    fn word_count(&self) -> usize {
+        2
+    }
 }
 
 /// Wakes up to `count` waiters.

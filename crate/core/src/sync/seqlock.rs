@@ -59,12 +59,14 @@ impl SeqLock {
     /// `ERR_OUT_OF_RANGE`: another size.
     pub fn write(&self, source: &[u8]) -> Result<()> {
         self.check(source.len())?;
-        let version = self.version.load();
+        let next = self.version.load().wrapping_add(1);
+        // SYNC: who reads one of these bytes sees the version before them, and knows that its half is written again (smp_wmb in Linux).
+        fence(Ordering::Release);
         for (index, byte) in source.iter().enumerate() {
-            self.byte((version + 1) & 1, index).store(*byte, Ordering::Relaxed); // Relaxed: the version publishes them.
+            self.byte(next & 1, index).store(*byte, Ordering::Relaxed); // Relaxed: the version publishes them.
         }
         // SYNC: releases the copy to readers.
-        self.version.store(version.wrapping_add(1));
+        self.version.store(next);
         Ok(())
     }
 

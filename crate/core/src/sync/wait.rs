@@ -48,6 +48,11 @@ pub trait Wait<P: Platform> {
 
     /// The word on which the kernel shall wake another when this thread dies in the middle.
     fn busy_word(&self) -> Option<P::Word>;
+
+    /// About how many words it sleeps on, so that a thread takes no more waits than futex_waitv(2) takes words.
+    fn word_count(&self) -> usize {
+        3
+    }
 }
 
 /// How a wait with a limit ended.

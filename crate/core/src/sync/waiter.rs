@@ -1,5 +1,5 @@
-//! Many waits at once, beside the thread that asked: threads that sleep in futex_waitv(2) on the words of up to 40 waits each, and tell when
-//! one has ended. A wait costs no thread, and no thread of anybody's pool.
+//! Many waits at once, beside the thread that asked: threads that sleep in futex_waitv(2) on the words of 40 to 120 waits each, and tell
+//! when one has ended. A wait costs no thread, and no thread of anybody's pool.
 //!
 //! A waiter thread takes a lock on behalf of the member that asked, so no wake is lost on the way; the member holds it from then on, also
 //! while its own thread is busy with something else.
@@ -25,8 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// As many waits as one thread serves: three words each, and the thread's own, are less than futex_waitv(2) takes.
-const WAITS_PER_THREAD: usize = 40;
+/// As many words as one thread's waits sleep on, about: with the thread's own they are less than futex_waitv(2) takes.
+const WORDS_PER_THREAD: usize = 120;
 
 /// A thread without a wait ends after this time.
 const IDLE: Duration = Duration::from_secs(5);
@@ -63,6 +63,7 @@ trait Bound: Send {
     fn give_up(&mut self) -> Option<Answer>;
     fn give_back(&mut self, answer: Answer);
     fn busy_word(&self) -> Option<Word>;
+    fn word_count(&self) -> usize;
     fn pass_on_deaths(&self, sleep: &Sleep<Word>);
 }
 
@@ -89,6 +90,10 @@ impl<P: Platform<Word = Word> + Send> Bound for On<P> {
 
     fn busy_word(&self) -> Option<Word> {
         self.wait.busy_word()
+    }
+
+    fn word_count(&self) -> usize {
+        self.wait.word_count()
     }
 
     fn pass_on_deaths(&self, sleep: &Sleep<Word>) {
@@ -123,6 +128,7 @@ struct Book {
 
 struct Entry {
     id: u32,
+    word_count: usize,
     lane: Arc<Lane>,
     inside: Mutex<Inside>,
 }
@@ -139,7 +145,7 @@ struct Lane {
     control: AtomicU32,
     stop: AtomicBool,
     inbox: Mutex<Vec<Arc<Entry>>>,
-    /// Waits it serves, those in the inbox included. Changed under the book's lock, or by the thread.
+    /// Words of the waits it serves, those in the inbox included. Changed under the book's lock, or by the thread.
     load: Mutex<usize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -160,16 +166,17 @@ impl Waiters {
         if book.closed {
             return Err(Error::own("ERR_SHM_CLOSED", "the environment ends"));
         }
-        let lane = lane_with_room(&self.shared, &mut book)?;
+        let word_count = request.wait.word_count();
+        let lane = lane_with_room(&self.shared, &mut book, word_count)?;
         book.last_id = book.last_id.wrapping_add(1).max(1);
         while book.entries.contains_key(&book.last_id) {
             book.last_id = book.last_id.wrapping_add(1).max(1);
         }
         let id = book.last_id;
         let inside = Inside { request: Some(request), slept: false, ending: None };
-        let entry = Arc::new(Entry { id, lane: Arc::clone(&lane), inside: Mutex::new(inside) });
+        let entry = Arc::new(Entry { id, word_count, lane: Arc::clone(&lane), inside: Mutex::new(inside) });
         book.entries.insert(id, Arc::clone(&entry));
-        *lock(&lane.load) += 1;
+        *lock(&lane.load) += word_count;
         lock(&lane.inbox).push(entry);
         drop(book);
         lane.knock();
@@ -179,9 +186,17 @@ impl Waiters {
     /// Ends a wait that nobody fetched yet, and gives back what it may have got. When this returns, it has left nothing behind. Answers whether
     /// there was such a wait.
     pub fn call_off(&self, id: u32) -> bool {
-        let Some(entry) = lock(&self.shared.book).entries.remove(&id) else { return false };
-        entry.call_off();
-        true
+        self.end(id).is_some()
+    }
+
+    /// As [`Waiters::call_off`]; answers what it gave back, for those who cannot: a barrier's phase that has ended, has.
+    pub fn call_off_late(&self, id: u32) -> Option<Answer> {
+        self.end(id).flatten()
+    }
+
+    fn end(&self, id: u32) -> Option<Option<Answer>> {
+        let entry = lock(&self.shared.book).entries.remove(&id)?;
+        Some(entry.call_off())
     }
 
     /// Which waits ended since the last call, and how.
@@ -225,9 +240,9 @@ impl Drop for Waiters {
     }
 }
 
-fn lane_with_room(shared: &Arc<Shared>, book: &mut Book) -> Result<Arc<Lane>> {
+fn lane_with_room(shared: &Arc<Shared>, book: &mut Book, word_count: usize) -> Result<Arc<Lane>> {
     // A thread that is about to end took its lane out of the book under the book's lock.
-    if let Some(lane) = book.lanes.iter().find(|lane| *lock(&lane.load) < WAITS_PER_THREAD) {
+    if let Some(lane) = book.lanes.iter().find(|lane| *lock(&lane.load) + word_count <= WORDS_PER_THREAD) {
         return Ok(Arc::clone(lane));
     }
     let lane = Arc::new(Lane {
@@ -344,10 +359,10 @@ impl Active {
 }
 
 impl Entry {
-    /// Ends the wait, and gives back what it got. Its pin goes with it.
-    fn call_off(&self) {
+    /// Ends the wait, and gives back what it got, which it answers. Its pin goes with it.
+    fn call_off(&self) -> Option<Answer> {
         let mut inside = lock(&self.inside);
-        let Some(Request { mut wait, count, pin }) = inside.request.take() else { return };
+        let Request { mut wait, count, pin } = inside.request.take()?;
         let got = match inside.ending.take() {
             Some(ending) => ending.ok(),
             None => {
@@ -362,6 +377,7 @@ impl Entry {
         drop(inside);
         drop(pin);
         self.lane.knock();
+        got
     }
 }
 
@@ -380,9 +396,13 @@ impl Lane {
             if self.stop.load(Ordering::SeqCst) {
                 return;
             }
-            let served = active.len();
-            active.retain_mut(|wait| wait.go_on(shared));
-            *lock(&self.load) -= served - active.len();
+            let mut words_over = 0;
+            active.retain_mut(|wait| {
+                let goes_on = wait.go_on(shared);
+                words_over += if goes_on { 0 } else { wait.entry.word_count };
+                goes_on
+            });
+            *lock(&self.load) -= words_over;
             if !active.is_empty() {
                 self.sleep(&mut active, control);
             } else if self.rest(shared, control) {

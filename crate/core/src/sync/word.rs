@@ -45,4 +45,8 @@ impl<P: Platform> Wait<P> for WordWait<P::Word> {
     fn busy_word(&self) -> Option<P::Word> {
         None
     }
+
+    fn word_count(&self) -> usize {
+        1
+    }
 }

@@ -6,6 +6,7 @@ use crate::managed::kind::{Kind, Shape};
 use crate::managed::operation::Operation;
 use crate::managed::segment::ManagedSegment;
 use crate::membership::Member;
+use crate::sync::barrier::ArriveWish;
 use crate::sync::wait::Answer;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ impl<'a> Barrier<'a> {
     /// # Errors
     /// `ERR_SHM_BARRIER_FULL`: others have all seats.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<Option<Passed>> {
-        let answer = self.handle.wait(Operation::Arrive, timeout)?;
+        let answer = self.handle.wait(Operation::Arrive(ArriveWish::default()), timeout)?;
         Ok(answer.map(|answer| match answer {
             Answer::PartyDied => Passed::PartyDied,
             _ => Passed::Together,

@@ -1,0 +1,69 @@
+/**
+ * Promises of native waits, one native wait each, with a limit of time, an AbortSignal, a common end, and a hold on the process.
+ *
+ * @module
+ * @internal
+ */
+
+import { Hold } from './hold.js'
+import { ANSWER } from './managed-layout.js'
+import { callOffWait, type Ended } from './object-waits.js'
+import type { WaitTerms } from './pending.js'
+
+/** What a wait is. */
+export interface LoneWait<Outcome> {
+  /** Begins the native wait, and answers its id. */
+  begin(ended: Ended): number
+  /** What a native answer means. */
+  outcome(answer: number): Outcome
+  /** Whether what it came to counts even when time or signal come first, since it cannot be given back. */
+  isFinal: boolean
+}
+
+const hold = new Hold()
+
+/** See the module. */
+export class LoneWaits {
+  readonly #pending = new Set<(reason: unknown) => void>()
+
+  /** How many pend. */
+  get size(): number {
+    return this.#pending.size
+  }
+
+  /** Waits; `undefined`: the time was over. */
+  wait<Outcome>({ begin, outcome, isFinal }: LoneWait<Outcome>, { timeoutMs, signal, ref }: WaitTerms): Promise<Outcome | undefined> {
+    return new Promise((resolve, reject) => {
+      const id = begin((answer, error) => {
+        leave()
+        if (error === undefined) resolve(outcome(answer))
+        else reject(error)
+      })
+      const abort = (): void => callOff(() => reject(signal?.reason))
+      const timer = timeoutMs === Infinity ? undefined : setTimeout(() => callOff(() => resolve(undefined)), Math.min(timeoutMs, 2 ** 31 - 1))
+      // The hold decides whether the process lives on.
+      timer?.unref()
+      const end = (reason: unknown): void => callOff(() => reject(reason))
+      const leave = (): void => {
+        this.#pending.delete(end)
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+        if (ref) hold.remove()
+      }
+      const callOff = (otherwise: () => void): void => {
+        leave()
+        const answer = callOffWait(id)
+        if (isFinal && answer !== ANSWER.notYet) resolve(outcome(answer))
+        else otherwise()
+      }
+      this.#pending.add(end)
+      signal?.addEventListener('abort', abort, { once: true })
+      if (ref) hold.add()
+    })
+  }
+
+  /** Rejects all. */
+  end(reason: () => unknown): void {
+    for (const end of this.#pending) end(reason())
+  }
+}
