@@ -132,7 +132,8 @@ function workFolder(t: ExecutionContext): string {
 
 /** Literal names of objects, with the suffix of its folder, so that two runs at once do not meet. */
 function withUniqueNames(code: string, folder: string): string {
-  return code.replace(/(\b(?:PosixSegment|PosixSemaphore)\.\w+|\b(?:shm|sem)_(?:open|unlink))\('(\/[\w-]+)'/gu, `$1('$2-${basename(folder)}'`)
+  const named = /(\b(?:PosixSegment|PosixSemaphore|ManagedSegment)\.\w+|\b(?:shm|sem)_(?:open|unlink))\('(\/?[\w-]+)'/gu
+  return code.replace(named, `$1('$2-${basename(folder)}'`)
 }
 
 function promisedBy(code: string): string[] {
