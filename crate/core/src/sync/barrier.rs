@@ -15,6 +15,7 @@ use super::gate::Gate;
 use super::mutex::{Lock, LockOptions, unlock};
 use super::wait::{Answer, Step, Wait};
 use crate::error::{Error, Result};
+use crate::fail_point;
 use crate::membership::{Platform, Sleep, Token};
 
 /// The words of a barrier.
@@ -53,6 +54,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
     fn end_phase<P: Platform<Word = W>>(&self, platform: &P, phase: u32, broken: bool) {
         let next = (phase >> 1).wrapping_add(1) << 1 | u32::from(broken);
         platform.store(self.phase, next);
+        fail_point::reach("barrier.ended");
         self.as_gate().open(platform, u32::MAX);
     }
 
@@ -82,6 +84,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
                 }
                 None => {
                     platform.store(arrival, 0);
+                    fail_point::reach("barrier.freed");
                     platform.store(seat, 0);
                     dead = true;
                 }
@@ -136,7 +139,9 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
                 format!("all {} seats are taken by other parties", self.barrier.parties),
             ));
         };
+        fail_point::reach("barrier.seated");
         platform.store(arrival, (phase >> 1).wrapping_add(1));
+        fail_point::reach("barrier.arrived");
         Ok(())
     }
 

@@ -108,6 +108,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
                 fail_point::reach("lock.dead_taken");
                 // The kernel woke one. All who sleep on this death are concerned, whichever lock they wait for.
                 platform.wake(life.presence.0, u32::MAX);
+                fail_point::reach("lock.dead_told");
                 return Ok(Step::Answered(Answer::OwnerDied));
             }
             if value & WAITERS == 0 && platform.compare_exchange(self.word, value, value | WAITERS).is_err() {
@@ -117,7 +118,9 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
             self.slept = true;
             // The lock first: a wake on it is swallowed by nobody who then sleeps on something else.
             let sleep = Sleep::new().on(self.word, value | WAITERS);
-            return Ok(Step::Asleep(sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1)));
+            return Ok(Step::Asleep(
+                sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1),
+            ));
         }
     }
 
@@ -137,6 +140,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
                 break;
             }
         }
+        fail_point::reach("lock.gave_up");
         platform.wake(self.word, 1);
         None
     }
@@ -168,7 +172,10 @@ fn release_pending<P: Platform>(platform: &P, word: P::Word, token: Token, wakes
     loop {
         // SYNC: releases what the owner wrote to the next locker.
         match platform.compare_exchange(word, mine, 0) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                fail_point::reach("unlock.freed");
+                return Ok(());
+            }
             Err(value) if value != mine | WAITERS => return Err(not_owner(value)),
             Err(_) => {}
         }
@@ -199,6 +206,7 @@ pub fn abandon<P: Platform>(platform: &P, word: P::Word, token: Token) -> Result
             return Err(not_owner(value));
         }
         if platform.compare_exchange(word, value, NOT_RECOVERABLE).is_ok() {
+            fail_point::reach("unlock.abandoned");
             platform.wake(word, u32::MAX);
             return Ok(());
         }
@@ -218,6 +226,7 @@ pub fn reset<P: Platform>(platform: &P, word: P::Word) -> bool {
             return false;
         }
         if platform.compare_exchange(word, value, 0).is_ok() {
+            fail_point::reach("lock.reset");
             platform.wake(word, u32::MAX);
             return true;
         }

@@ -14,9 +14,7 @@
 //!
 //! A writer that died in the middle is told to readers too, for as long as no other writer repaired what it left: they hold the lock, and know.
 
-use super::mutex::{
-    self, Lock, LockOptions, State, WAITERS, deadlock, not_recoverable, scribbled, state_of,
-};
+use super::mutex::{self, Lock, LockOptions, State, WAITERS, deadlock, not_recoverable, scribbled, state_of};
 use super::wait::{Answer, Step, Wait};
 use crate::error::{Error, Result};
 use crate::fail_point;
@@ -77,12 +75,16 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
             if self.options.blocks_owner && platform.is_own(writer) {
                 return Err(deadlock());
             }
-            if value & WAITERS == 0 && platform.compare_exchange(self.writer, value, value | WAITERS).is_err() {
+            if value & WAITERS == 0 && platform.compare_exchange(self.writer, value, value | WAITERS).is_err()
+            {
                 continue;
             }
+            fail_point::reach("read.writer_marked");
             self.slept = true;
             let sleep = Sleep::new().on(self.writer, value | WAITERS);
-            return Ok(Step::Asleep(sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1)));
+            return Ok(Step::Asleep(
+                sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1),
+            ));
         }
     }
 
@@ -128,6 +130,7 @@ fn withdraw<P: Platform>(platform: &P, cell: P::Word, token: Token) {
     }
     platform.set_pending(Some(cell));
     platform.store(cell, 0);
+    fail_point::reach("read.writer_told");
     platform.wake(cell, u32::MAX);
     platform.set_pending(None);
 }
@@ -221,6 +224,7 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     if value != marked && platform.compare_exchange(cell, value, marked).is_err() {
                         continue;
                     }
+                    fail_point::reach("write.reader_marked");
                     let sleep = sleep.get_or_insert_with(Sleep::new);
                     sleep.watch(cell, marked);
                     sleep.watch(life.presence.0, life.presence.1);
@@ -231,6 +235,7 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     if platform.compare_exchange(cell, value, 0).is_err() {
                         continue;
                     }
+                    fail_point::reach("write.reader_cleared");
                 }
             }
             slot += 1;
@@ -245,7 +250,9 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
 /// `ERR_SHM_NOT_OWNER`.
 pub fn write_unlock<P: Platform>(platform: &P, writer: P::Word, token: Token) -> Result<()> {
     // Everybody: readers and writers sleep on the one word.
-    mutex::release(platform, writer, token, u32::MAX)
+    mutex::release(platform, writer, token, u32::MAX)?;
+    fail_point::reach("write.released");
+    Ok(())
 }
 
 fn unlock_after<P: Platform>(platform: &P, writer: P::Word, token: Token, got: Answer) -> Result<()> {

@@ -77,11 +77,7 @@ pub fn wait_until(
     waited
 }
 
-fn drive(
-    table: &MemberTable,
-    wait: &mut dyn Wait<MemberTable>,
-    until: Option<Duration>,
-) -> Result<Waited> {
+fn drive(table: &MemberTable, wait: &mut dyn Wait<MemberTable>, until: Option<Duration>) -> Result<Waited> {
     let mut interval = RECHECK_FIRST;
     let mut recheck = false;
     let mut slept = false;
