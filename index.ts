@@ -18,6 +18,21 @@ export { pageSizeBytes, type Advice } from './lib/page-words.js'
 export type { Size } from './lib/arguments.js'
 export type { FaultCounts, FaultMessage } from './lib/faults.js'
 
+export {
+  ManagedSegment,
+  type JoinOptions,
+  type ManageableSegment,
+  type ManagedCreateOptions,
+  type ManagedGeometry,
+  type ManagedOpenOptions,
+  type Member,
+  type ObjectEntry
+} from './lib/managed-segment.js'
+export type { ManagedObject, ObjectCounters } from './lib/managed-object.js'
+export { Mutex, type LockOptions, type LockSyncOptions, type Locked, type Owner, type RepairOption, type StrictOption } from './lib/mutex.js'
+export { HeldLock } from './lib/held-lock.js'
+export type { SpinOptions } from './lib/spinning.js'
+
 export { openDescriptor } from './lib/open-descriptor.js'
 export type { Descriptor, FileDescriptor, MemfdDescriptor, PosixDescriptor, SysvDescriptor } from './lib/descriptor.js'
 export { sendFd, receiveFd, type PassOptions } from './lib/pass-fd.js'
@@ -31,6 +46,7 @@ export {
   type SemaphoreSetStat,
   type WaitOptions
 } from './lib/sysv-semaphore-set.js'
+export type { AsyncWaitOptions } from './lib/pending.js'
 export { PosixSemaphore, type PosixSemaphoreCreateOptions } from './lib/posix-semaphore.js'
 
 export { ShmError } from './lib/errors.js'

@@ -49,7 +49,7 @@ test.serial('nothing is created by a refused call', t => {
   t.deepEqual(report.leftovers, [])
 })
 
-test('methods refuse a foreign this instead of reading it', t => {
+test('methods refuse a foreign this instead of reading it', async t => {
   const classes = [PosixSegment, SysvSegment, MemfdSegment, FileSegment, SysvSemaphoreSet, PosixSemaphore, Semaphore]
   for (const foreign of [{}, null, new Uint8Array(4)]) {
     for (const one of classes) {
@@ -58,7 +58,7 @@ test('methods refuse a foreign this instead of reading it', t => {
         if (typeof method !== 'function' || ['constructor', 'describe'].includes(String(key))) continue
         // A memfd has no name to remove: its remove() does nothing, for anybody.
         if (one === MemfdSegment && key === 'remove') continue
-        t.throws(() => method.call(foreign, 0, 0), { any: true }, `${one.name}#${String(key)}`)
+        await t.throwsAsync(async () => await method.call(foreign, 0, 0), { any: true }, `${one.name}#${String(key)}`)
       }
     }
   }

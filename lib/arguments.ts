@@ -128,3 +128,19 @@ export function timeout(name: string, value: unknown): number {
   if (Number.isNaN(value) || value < 0) throw outOfRange(name, '0 milliseconds or more, or Infinity', value)
   return value
 }
+
+/** An AbortSignal of any realm, or nothing. */
+export function signal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined
+  const given = value as Partial<AbortSignal> | null
+  if (typeof given !== 'object' || given === null || typeof given.aborted !== 'boolean' || typeof given.addEventListener !== 'function') {
+    throw wrongType(name, 'an AbortSignal', value)
+  }
+  return value as AbortSignal
+}
+
+/** A function, or nothing. */
+export function func<F extends (...given: never[]) => unknown>(name: string, value: F | undefined): F | undefined {
+  if (value !== undefined && typeof value !== 'function') throw wrongType(name, 'a function', value)
+  return value
+}

@@ -44,8 +44,8 @@ function makeError(facts: ErrorFacts): Error {
   return error
 }
 
-/** An argument that only the native side could judge is an argument error like any other. */
-function errorOf(facts: ErrorFacts): Error {
+/** The error of these facts. An argument that only the native side could judge is an argument error like any other. */
+export function errorOf(facts: ErrorFacts): Error {
   const { code } = facts
   if (code === 'ERR_OUT_OF_RANGE') return Object.assign(new RangeError(facts.message), { code })
   if (code === 'ERR_INVALID_ARG_VALUE') return Object.assign(new TypeError(facts.message), { code })

@@ -5,8 +5,10 @@
  */
 
 import * as check from './arguments.js'
-import { ShmError, outOfRange, wrongType } from './errors.js'
+import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
+import { waitTerms, type AsyncWaitOptions } from './pending.js'
+import { endSemaphoreWaits, semaphoreWait } from './semaphore-waits.js'
 import { Segment, nativeOf } from './segment.js'
 import { waitInSlices } from './waiting.js'
 import type { WaitOptions } from './sysv-semaphore-set.js'
@@ -123,14 +125,32 @@ export class PosixSemaphore {
     return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#run(semaphore => semaphore.wait(sliceMs)) === 1) ? 'acquired' : 'timedOut'
   }
 
+  /**
+   * Takes one, waiting until there is one, beside the event loop. Rejects with `signal.reason` when it is aborted, with `ERR_SHM_CLOSED`
+   * when the semaphore or its segment is closed meanwhile; what it had taken in that moment is posted back.
+   */
+  async wait(options?: AsyncWaitOptions): Promise<'acquired' | 'timedOut'> {
+    const terms = waitTerms(options)
+    if (this.tryWait() === 'acquired') return 'acquired'
+    if (terms.timeoutMs === 0) return 'timedOut'
+    try {
+      const taken = await semaphoreWait(this, terms, waits => waits.take(this.#native, terms.timeoutMs))
+      return taken ? 'acquired' : 'timedOut'
+    } catch (error) {
+      if (error instanceof ShmError) this.#look()
+      throw error
+    }
+  }
+
   /** Gives one (sem_post(3)). @throws {@link ShmError} EOVERFLOW beyond 2^31 - 1. */
   post(): void {
     this.#run(semaphore => semaphore.post())
   }
 
-  /** Closes it in this process (sem_close(3)); the semaphore itself stays. Idempotent. */
+  /** Closes it in this process (sem_close(3)); the semaphore itself stays, pending waits reject with `ERR_SHM_CLOSED`. Idempotent. */
   close(): void {
     this.#closed = true
+    endSemaphoreWaits(this, () => closedError('semaphore'))
     this.#native.close()
   }
 

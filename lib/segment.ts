@@ -56,6 +56,8 @@ const NO_BYTES = Buffer.alloc(0)
  * @internal
  */
 export let nativeOf: (segment: Segment) => Binding.NativeSegment
+/** Keeps a segment from being closed or mapped anew, until the answer is called. For this library's own modules. @internal */
+export let keepOpen: (segment: Segment, user: string) => () => void
 
 /**
  * Shared memory, open in this process until {@link Segment.close}. Made by the static methods of its kinds.
@@ -76,6 +78,13 @@ export abstract class Segment {
 
   static {
     nativeOf = segment => segment.#live()
+    keepOpen = (segment, user) => {
+      segment.#users.push(user)
+      return () => {
+        const index = segment.#users.indexOf(user)
+        if (index !== -1) segment.#users.splice(index, 1)
+      }
+    }
   }
 
   #native: Binding.NativeSegment | undefined
@@ -84,6 +93,8 @@ export abstract class Segment {
   #size: number
   #offset: number
   #watch: FaultWatch
+  /** What keeps it open, in words. */
+  readonly #users: string[] = []
 
   /** @internal */
   protected constructor(opened: Binding.NativeSegment, options: CheckedMap) {
@@ -285,6 +296,7 @@ export abstract class Segment {
    */
   resize(size: Size): void {
     const segment = this.#live()
+    this.#refuseInUse()
     const wanted = check.bytes('size', size, 1)
     refuseTooLarge(wanted)
     segment.resize(wanted, this.#buffer)
@@ -303,6 +315,7 @@ export abstract class Segment {
     if (error !== undefined && error.code !== 'ERR_SHM_TRUNCATED') throw error
     // A subscriber of the fault channel may have closed it just now.
     this.#open()
+    this.#refuseInUse()
     const changed = segment.refresh(this.#buffer)
     if (changed) this.#remapped(segment)
     refuseTooLarge(this.#size)
@@ -311,11 +324,12 @@ export abstract class Segment {
 
   /**
    * Closes it in this process: every view over it has length 0 from now on, and the memory is unmapped at once. Idempotent,
-   * never throws for a bad touch: one that was not reported yet is a process warning.
+   * never throws for a bad touch: one that was not reported yet is a process warning. `ERR_SHM_IN_USE` while a managed segment is open over it.
    */
   close(): void {
     const segment = this.#native
     if (segment === undefined) return
+    this.#refuseInUse()
     const unreported = this.#watch.news()
     this.#watch.end()
     this.#native = undefined
@@ -357,6 +371,13 @@ export abstract class Segment {
   #open(): Binding.NativeSegment {
     if (this.#native === undefined) throw closedError('segment')
     return this.#native
+  }
+
+  #refuseInUse(): void {
+    const [user] = this.#users
+    if (user === undefined) return
+    const { words, ...about } = this.describe()
+    throw new ShmError({ code: 'ERR_SHM_IN_USE', message: `${words} is in use by ${user}: close that first`, ...about })
   }
 
   #watchOver(segment: Binding.NativeSegment): FaultWatch {

@@ -8,6 +8,8 @@ import * as check from './arguments.js'
 import { closedError, outOfRange, wrongType, wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
 import { IPC_NOWAIT, IPC_PRIVATE, SEM_UNDO } from './sysv.js'
+import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
+import { semaphoreWait } from './semaphore-waits.js'
 import { changedOwner, date, identifier } from './sysv-object.js'
 import { waitInSlices } from './waiting.js'
 import type { OwnerChange } from './backing-object.js'
@@ -174,6 +176,15 @@ export class SysvSemaphoreSet {
     return this.#wait(this.#operations(operations, 0), timeoutMs) ? 'done' : 'timedOut'
   }
 
+  /**
+   * Does all operations in one step, waiting beside the event loop until that is possible. Rejects with EIDRM when the set is removed
+   * meanwhile, and with `signal.reason` when it is aborted. Operations that give something cannot be taken back: aborted in the middle of a
+   * try, such a wait settles up to 100 ms later, and resolves if it succeeded.
+   */
+  async operate(operations: SemaphoreOperation[], options?: AsyncWaitOptions): Promise<'done' | 'timedOut'> {
+    return await this.#pend(this.#operations(operations, 0), waitTerms(options)) ? 'done' : 'timedOut'
+  }
+
   /** Takes from one semaphore now, if it has enough (semop(2)). Errors as {@link SysvSemaphoreSet.tryOperate}. */
   tryAcquire(index: number, options?: AcquireOptions): 'acquired' | 'busy' {
     const { count, undo } = acquisition(options)
@@ -187,6 +198,16 @@ export class SysvSemaphoreSet {
     return this.operateSync([{ index: this.#index(index), delta: -count, undo }], wait) === 'done' ? 'acquired' : 'timedOut'
   }
 
+  /**
+   * Takes from one semaphore, waiting beside the event loop until it has enough. Errors as {@link SysvSemaphoreSet.operate}; what it had
+   * taken in the moment of an abort is given back.
+   */
+  async acquire(index: number, options?: AcquireOptions & AsyncWaitOptions): Promise<'acquired' | 'timedOut'> {
+    const { count, undo } = acquisition(options, ASYNC_WAIT_OPTIONS)
+    const operations = this.#operations([{ index: this.#index(index), delta: -count, undo }], 0)
+    return await this.#pend(operations, waitTerms(options, ['count', 'undo'])) ? 'acquired' : 'timedOut'
+  }
+
   /** Gives to one semaphore. ERANGE beyond 32,767. */
   release(index: number, options?: AcquireOptions): void {
     const { count, undo } = acquisition(options)
@@ -196,6 +217,11 @@ export class SysvSemaphoreSet {
   /** Waits until one semaphore is 0. Blocks the thread. Errors as {@link SysvSemaphoreSet.operateSync}. */
   waitForZeroSync(index: number, options?: WaitOptions): 'zero' | 'timedOut' {
     return this.operateSync([{ index: this.#index(index), delta: 0 }], options) === 'done' ? 'zero' : 'timedOut'
+  }
+
+  /** Waits beside the event loop until one semaphore is 0. Errors as {@link SysvSemaphoreSet.operate}. */
+  async waitForZero(index: number, options?: AsyncWaitOptions): Promise<'zero' | 'timedOut'> {
+    return await this.#pend(this.#operations([{ index: this.#index(index), delta: 0 }], 0), waitTerms(options)) ? 'zero' : 'timedOut'
   }
 
   /** How many processes wait on one semaphore (GETNCNT, GETZCNT). EACCES. */
@@ -265,6 +291,12 @@ export class SysvSemaphoreSet {
     return native.semtimedop(this.#live(), operations, sliceMs, again) === 0
   }
 
+  async #pend(operations: Binding.NativeSemaphoreOperation[], terms: WaitTerms): Promise<boolean> {
+    if (this.#operate(operations, 0)) return true
+    if (terms.timeoutMs === 0) return false
+    return await semaphoreWait(this, terms, waits => waits.operate(this.id, operations, terms.timeoutMs))
+  }
+
   #wait(operations: Binding.NativeSemaphoreOperation[], timeoutMs: unknown): boolean {
     const limit = check.timeout('options.timeoutMs', timeoutMs)
     return waitInSlices(limit, (sliceMs, again) => this.#operate(operations, sliceMs, again))
@@ -284,8 +316,8 @@ function creation(value: unknown): { initial: number[]; mode: number } {
   }
 }
 
-function acquisition(value: unknown): { count: number; undo: boolean; timeoutMs?: number } {
-  const { count = 1, undo, timeoutMs } = check.options<AcquireOptions & WaitOptions>('options', value, ['count', 'undo', 'timeoutMs'])
+function acquisition(value: unknown, waitOptions: readonly string[] = ['timeoutMs']): { count: number; undo: boolean; timeoutMs?: number } {
+  const { count = 1, undo, timeoutMs } = check.options<AcquireOptions & WaitOptions>('options', value, ['count', 'undo', ...waitOptions])
   const checked = { count: check.integer('options.count', count, 1, MAX_VALUE), undo: check.flag('options.undo', undo, false) }
   return timeoutMs === undefined ? checked : { ...checked, timeoutMs }
 }

@@ -42,7 +42,7 @@ let calls = 0
 
 for (const [, exported, table] of modules) {
   for (const [row, args] of Object.entries(table)) {
-    for (const call of callables(row, exported)) for (const one of casesOf(row, args)) attempt(call, one)
+    for (const call of callables(row, exported)) for (const one of casesOf(row, args)) await attempt(call, one)
   }
 }
 const unlisted = modules.flatMap(([module, exported, table]) => {
@@ -56,11 +56,12 @@ const unknown = modules.flatMap(([module, exported, table]) => {
 endWorld(world)
 console.log(JSON.stringify({ calls, accepted, unclear, leftovers, unlisted, unknown }))
 
-function attempt(call: Callable, one: Case): void {
+/** A promise refuses by rejecting. */
+async function attempt(call: Callable, one: Case): Promise<void> {
   const before = objects()
   calls += 1
   try {
-    call(...one.values)
+    await call(...one.values)
     accepted.push(one.title)
   } catch (error) {
     const problem = complaint(error, one.names)

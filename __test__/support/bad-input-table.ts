@@ -65,6 +65,7 @@ export function mainTable(world: World): Table {
   const attach = takes('options', {}, bad.object, { ...attachOptions, access: [...bad.word, 'copy-on-write'], keepFd: [true], offset: [0], length: [1] })
   const seals = [null, 5, 'shrink', {}, ['melt'], [null], [5]]
   const timeout = { timeoutMs: bad.milliseconds }
+  const asyncWait = { ...timeout, signal: [...bad.handle, { aborted: true }], ref: bad.flag }
   const acquire = { count: bad.whole(1, 32_767), undo: bad.flag }
   const operations = needs('operations', [{ index: 0, delta: 1 }], [...bad.object, {}, ...bad.whole(0, 1).map(at => [{ index: at, delta: 1 }]), ...bad.whole(-32_767, 32_767).map(delta => [{ index: 0, delta }]), [{ index: 0, delta: 1, undo: 1 }], [{ index: 0, delta: 1, wait: 1 }], [null], [5]])
   const semaphore = takes('options', {}, bad.object, { value: bad.whole(0, 2 ** 31 - 1), mode: bad.whole(0, 0o777) })
@@ -150,10 +151,13 @@ export function mainTable(world: World): Table {
     'SysvSemaphoreSet#setAll': [needs('values', [1, 1], [...bad.object, {}, [1], [1, 2, 3], [1, NaN], [1, '1'], [-1, 1], [1, 32_768], [1, undefined]])],
     'SysvSemaphoreSet#tryOperate': [operations],
     'SysvSemaphoreSet#operateSync': [operations, takes('options', { timeoutMs: 0 }, bad.object, timeout)],
+    'SysvSemaphoreSet#operate': [operations, takes('options', { timeoutMs: 0 }, bad.object, asyncWait)],
     'SysvSemaphoreSet#tryAcquire': [index, takes('options', {}, bad.object, acquire)],
     'SysvSemaphoreSet#acquireSync': [index, takes('options', { timeoutMs: 0 }, bad.object, { ...acquire, ...timeout })],
+    'SysvSemaphoreSet#acquire': [index, takes('options', { timeoutMs: 0 }, bad.object, { ...acquire, ...asyncWait })],
     'SysvSemaphoreSet#release': [index, takes('options', {}, bad.object, acquire)],
     'SysvSemaphoreSet#waitForZeroSync': [index, takes('options', { timeoutMs: 0 }, bad.object, timeout)],
+    'SysvSemaphoreSet#waitForZero': [index, takes('options', { timeoutMs: 0 }, bad.object, asyncWait)],
     'SysvSemaphoreSet#waiting': [index],
     'SysvSemaphoreSet#lastPid': [index],
     'SysvSemaphoreSet#stat': [],
@@ -169,6 +173,7 @@ export function mainTable(world: World): Table {
     'PosixSemaphore.remove': [semaphoreName],
     'PosixSemaphore#tryWait': [],
     'PosixSemaphore#waitSync': [takes('options', { timeoutMs: 0 }, bad.object, timeout)],
+    'PosixSemaphore#wait': [takes('options', { timeoutMs: 0 }, bad.object, asyncWait)],
     'PosixSemaphore#post': [],
     'PosixSemaphore#close': [],
     'PosixSemaphore#remove': [],

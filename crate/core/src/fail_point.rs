@@ -53,6 +53,8 @@ pub const KNOWN: &[&str] = &[
     "gate.woken",
     "gate.counted",
     "gate.opened",
+    "object.allocated",
+    "object.published",
     "condition.told",
     "condition.released",
     "condition.slept",

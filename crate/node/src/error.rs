@@ -68,7 +68,8 @@ fn make<'env>(env: &'env Env, error: &shmem_core::Error) -> Result<Unknown<'env>
     factory.borrow_back(env)?.call((facts(error),).into())
 }
 
-fn facts(error: &shmem_core::Error) -> ErrorFacts {
+/// The facts of an error that is not thrown here, for the facade to make it of.
+pub(crate) fn facts(error: &shmem_core::Error) -> ErrorFacts {
     let mut facts = ErrorFacts { code: error.code(), message: error.to_string(), ..ErrorFacts::default() };
     if let Cause::System { syscall, errno } = &error.cause {
         facts.errno = Some(-errno.raw());

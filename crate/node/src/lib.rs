@@ -6,6 +6,9 @@
 mod convert;
 pub mod error;
 pub mod fault_watch;
+pub mod managed;
+pub mod managed_object;
+pub mod managed_waits;
 pub mod memfd_segment;
 pub mod named_segment;
 pub mod options;
@@ -16,6 +19,7 @@ pub mod raw_constants;
 pub mod raw_posix;
 pub mod raw_sysv;
 pub mod segment;
+pub mod semaphore_waits;
 mod shared_view;
 pub mod sysv_segment;
 pub mod sysv_semaphore;

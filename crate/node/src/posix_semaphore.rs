@@ -9,23 +9,26 @@ use napi_derive::napi;
 use shmem_core::error::{Errno, Error, Subject};
 use shmem_core::memory::{Access, Mapping};
 use shmem_core::sync::Outcome;
+use shmem_core::sync::pending_waits::Attempt;
 use shmem_core::sync::posix_semaphore::{self, NamedSemaphore, PosixSemaphore};
 use shmem_core::sys::{file, posix_sem};
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A semaphore, until it is closed.
 #[napi]
 #[derive(Debug)]
 pub struct NativePosixSemaphore {
-    home: Home,
+    /// `None` once it is closed here; a wait that is in its turn keeps it a moment longer.
+    home: Option<Arc<Home>>,
     /// Whether this opening made it.
     created: bool,
 }
 
+/// Where a semaphore lies.
 #[derive(Debug)]
-enum Home {
+pub(crate) enum Home {
     Named {
         semaphore: NamedSemaphore,
         name: String,
@@ -34,9 +37,8 @@ enum Home {
     InSegment {
         mapping: Arc<Mapping>,
         offset: u64,
-        spoilt: Cell<bool>,
+        spoilt: AtomicBool,
     },
-    Closed,
 }
 
 #[napi]
@@ -57,7 +59,7 @@ impl NativePosixSemaphore {
     #[napi(catch_unwind)]
     pub fn wait(&self, env: Env, slice_ms: u32) -> Result<i32> {
         let slice = Duration::from_millis(slice_ms.into());
-        self.with(|semaphore| semaphore.wait(slice)).or_throw(&env).map(word)
+        self.home().and_then(|home| home.wait(slice)).or_throw(&env).map(word)
     }
 
     /// `sem_post(3)`.
@@ -75,17 +77,59 @@ impl NativePosixSemaphore {
     /// `sem_close(3)`; idempotent.
     #[napi(catch_unwind)]
     pub fn close(&mut self) {
-        self.home = Home::Closed;
+        self.home = None;
     }
 
     fn with<T>(&self, act: impl FnOnce(PosixSemaphore) -> shmem_core::Result<T>) -> shmem_core::Result<T> {
-        match &self.home {
-            Home::Named { semaphore, name } => {
+        self.home()?.with(act)
+    }
+
+    pub(crate) fn home(&self) -> shmem_core::Result<&Arc<Home>> {
+        self.home.as_ref().ok_or_else(|| Error::own("ERR_SHM_CLOSED", "the semaphore is closed"))
+    }
+}
+
+impl Home {
+    fn with<T>(&self, act: impl FnOnce(PosixSemaphore) -> shmem_core::Result<T>) -> shmem_core::Result<T> {
+        match self {
+            Self::Named { semaphore, name } => {
                 semaphore.with(act).map_err(|error| error.or_on(|| Subject::Name(name.clone())))
             }
-            Home::InSegment { mapping, offset, spoilt } => in_sound_segment(mapping, *offset, spoilt, act),
-            Home::Closed => Err(Error::own("ERR_SHM_CLOSED", "the semaphore is closed")),
+            Self::InSegment { mapping, offset, spoilt } => {
+                sound(mapping, spoilt, || in_segment(mapping, *offset, act))
+            }
         }
+    }
+
+    /// Each touch of the bytes is looked at by itself: other threads may use the segment during the sleep, and touch it badly elsewhere.
+    fn wait(&self, slice: Duration) -> shmem_core::Result<Outcome> {
+        match self {
+            Self::Named { .. } => self.with(|semaphore| semaphore.wait(slice)),
+            Self::InSegment { mapping, offset, spoilt } => {
+                mapping.with_pinned_bytes(*offset, posix_sem::SIZE_BYTES, |address| {
+                    semaphore_at(address)?.wait_by(slice, |step| sound(mapping, spoilt, step))
+                })
+            }
+        }
+    }
+}
+
+/// What a helper thread waits for.
+#[derive(Debug)]
+pub(crate) struct Take(pub(crate) Arc<Home>);
+
+impl Attempt for Take {
+    fn attempt(&mut self, slice: Duration) -> shmem_core::Result<Outcome> {
+        self.0.wait(slice)
+    }
+
+    fn give_back(&mut self) {
+        // Nobody is left to tell, and where it fails there is no semaphore any more.
+        let _ = self.0.with(PosixSemaphore::post);
+    }
+
+    fn can_give_back(&self) -> bool {
+        true
     }
 }
 
@@ -149,7 +193,7 @@ pub fn posix_semaphore_at(
     }
     .or_throw(&env)?;
     Ok(NativePosixSemaphore {
-        home: Home::InSegment { mapping, offset, spoilt: Cell::new(false) },
+        home: Some(Arc::new(Home::InSegment { mapping, offset, spoilt: AtomicBool::new(false) })),
         created: value.is_some(),
     })
 }
@@ -163,16 +207,15 @@ pub fn posix_semaphore_layout(env: Env) -> Result<Vec<u32>> {
     }
 }
 
-/// As [`in_segment`], but what was done on a page that went bad, or beyond the end of a truncated object, was done on a private
-/// page, and is an error: now and from then on.
-fn in_sound_segment<T>(
+/// What was done on a page that went bad, or beyond the end of a truncated object, was done on a private page, and is an error: now
+/// and from then on.
+fn sound<T>(
     mapping: &Mapping,
-    offset: u64,
-    spoilt: &Cell<bool>,
-    act: impl FnOnce(PosixSemaphore) -> shmem_core::Result<T>,
+    spoilt: &AtomicBool,
+    act: impl FnOnce() -> shmem_core::Result<T>,
 ) -> shmem_core::Result<T> {
     let before = mapping.faults();
-    let answer = in_segment(mapping, offset, act);
+    let answer = act();
     let after = mapping.faults();
     if after.truncated > 0 {
         return Err(Error::own(
@@ -180,8 +223,9 @@ fn in_sound_segment<T>(
             "the semaphore lies in a mapping whose object was truncated",
         ));
     }
-    spoilt.set(spoilt.get() || before != after);
-    if spoilt.get() {
+    // Relaxed: it only ever becomes true, and each thread sees its own faults.
+    if before != after || spoilt.load(Ordering::Relaxed) {
+        spoilt.store(true, Ordering::Relaxed);
         return Err(Error::own("ERR_SHM_HOLE", "the semaphore lies in pages that are unmapped or protected"));
     }
     answer
@@ -192,23 +236,26 @@ fn in_segment<T>(
     offset: u64,
     act: impl FnOnce(PosixSemaphore) -> shmem_core::Result<T>,
 ) -> shmem_core::Result<T> {
-    mapping.with_bytes(offset, posix_sem::SIZE_BYTES, |address| {
-        if !address.is_multiple_of(posix_sem::ALIGN_BYTES) {
-            return Err(Error::own(
-                "ERR_OUT_OF_RANGE",
-                format!("a semaphore needs an offset that is a multiple of {}", posix_sem::ALIGN_BYTES),
-            ));
-        }
-        // SAFETY: aligned (checked), inside the mapping (`with_bytes`), which stays mapped for this call; the facade refuses
-        // read-only segments, and the guard catches a truncated one.
-        #[expect(unsafe_code, reason = "a semaphore is an address")]
-        let semaphore = unsafe { PosixSemaphore::at(address) };
-        act(semaphore)
-    })
+    mapping.with_bytes(offset, posix_sem::SIZE_BYTES, |address| act(semaphore_at(address)?))
+}
+
+/// The semaphore at an address that `with_bytes` or `with_pinned_bytes` gave, and gave room for; used only as long as they run.
+fn semaphore_at(address: usize) -> shmem_core::Result<PosixSemaphore> {
+    if !address.is_multiple_of(posix_sem::ALIGN_BYTES) {
+        return Err(Error::own(
+            "ERR_OUT_OF_RANGE",
+            format!("a semaphore needs an offset that is a multiple of {}", posix_sem::ALIGN_BYTES),
+        ));
+    }
+    // SAFETY: aligned (checked), inside a mapping that stays mapped (both callers are inside such a closure); the facade refuses
+    // read-only segments, and the guard catches a truncated one.
+    #[expect(unsafe_code, reason = "a semaphore is an address")]
+    let semaphore = unsafe { PosixSemaphore::at(address) };
+    Ok(semaphore)
 }
 
 fn named(semaphore: NamedSemaphore, name: String, created: bool) -> NativePosixSemaphore {
-    NativePosixSemaphore { home: Home::Named { semaphore, name }, created }
+    NativePosixSemaphore { home: Some(Arc::new(Home::Named { semaphore, name })), created }
 }
 
 fn word(outcome: Outcome) -> i32 {

@@ -107,13 +107,7 @@ pub fn semtimedop(
     again: bool,
 ) -> Result<i32> {
     let by_id = |errno| Error::system("semop", errno).on(Subject::Id(id));
-    let mut raw = Vec::new();
-    for operation in operations {
-        let (Ok(delta), Ok(flags)) = (i16::try_from(operation.delta), i16::try_from(operation.flags)) else {
-            return Err(throw(&env, &by_id(Errno::ERANGE)));
-        };
-        raw.push(Operation { index: operation.index, delta, flags });
-    }
+    let mut raw = raw_operations(id, &operations).or_throw(&env)?;
     let slice = slice_ms.map(|milliseconds| Duration::from_millis(milliseconds.into()));
     match sysv_sem::semtimedop(id, &mut raw, slice) {
         Ok(()) => Ok(0),
@@ -121,6 +115,20 @@ pub fn semtimedop(
         Err(Errno::EINVAL) if again => Err(throw(&env, &by_id(Errno::EIDRM))),
         Err(errno) => Err(throw(&env, &by_id(errno))),
     }
+}
+
+/// As the kernel takes them.
+pub(crate) fn raw_operations(
+    id: i32,
+    operations: &[NativeSemaphoreOperation],
+) -> shmem_core::Result<Vec<Operation>> {
+    operations
+        .iter()
+        .map(|operation| match (i16::try_from(operation.delta), i16::try_from(operation.flags)) {
+            (Ok(delta), Ok(flags)) => Ok(Operation { index: operation.index, delta, flags }),
+            _ => Err(Error::system("semop", Errno::ERANGE).on(Subject::Id(id))),
+        })
+        .collect()
 }
 
 /// `semctl(2)` with a command that takes a number or nothing.

@@ -18,6 +18,7 @@
 
 #![expect(unsafe_code, reason = "the header is an address")]
 
+use super::heap::{self, Heap};
 use crate::error::{Errno, Error, Named, Result};
 use crate::membership::{SLOTS_MAX, Word};
 use crate::sys::{file, machine, process};
@@ -77,12 +78,9 @@ pub struct Layout {
     /// A mutex: who makes objects or allocates holds it.
     pub directory_lock: u32,
     pub lock_pad: [u8; 124],
-    /// The heap's root.
-    pub heap_root: [u8; HEAP_ROOT_BYTES],
+    /// See [`super::heap`].
+    pub heap_root: [u8; heap::ROOT_BYTES as usize],
 }
-
-/// Room for the heap's own words.
-pub const HEAP_ROOT_BYTES: usize = 1024;
 
 const _: () = {
     assert!(offset_of!(Layout, ready) == 16);
@@ -267,6 +265,7 @@ impl Header {
             self.word(offset).store(0);
         }
         self.blank_parts(&geometry);
+        self.heap(&geometry)?.format()?;
         self.word(offset_of!(Layout, ready)).store(READY);
         Ok(geometry)
     }
@@ -283,7 +282,16 @@ impl Header {
         for offset in (geometry.directory_offset..entries_end).step_by(4) {
             self.part_word(offset).store(0);
         }
-        self.part_word(geometry.heap_offset).store(0);
+    }
+
+    /// The heap of a segment of that geometry.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`.
+    pub fn heap(self, geometry: &Geometry) -> Result<Heap> {
+        let root = offset_of!(Layout, heap_root) as u64;
+        // SAFETY: the geometry was planned for the mapped size, and the root lies in the header's page; the contract of `at` keeps both.
+        unsafe { Heap::at(self.address, geometry.heap_offset, geometry.heap_end, root) }
     }
 
     fn part_word(self, offset: u64) -> Word {

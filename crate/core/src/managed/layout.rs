@@ -38,3 +38,5 @@ pub const READER_STRIDE: u64 = 128;
 pub const PERMIT_STRIDE: u64 = 4;
 /// From one seat to the next.
 pub const SEAT_STRIDE: u64 = 8;
+/// A seqlock's copies begin at multiples of this.
+pub const COPY_ALIGN: u64 = 64;

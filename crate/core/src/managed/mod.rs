@@ -2,11 +2,13 @@
 //!
 //! - [`header`] draws the front of the segment and makes it, once, whoever dies meanwhile.
 //! - [`directory`] finds named objects and makes them; [`kind`] says which kinds there are and how their bytes lie.
+//! - [`heap`] gives out the bytes, and survives a member that is killed inside.
 //! - [`layout`] draws the objects' words, [`operation`] makes their waits and wakes.
 //! - [`ManagedSegment`] is all of it, opened.
 
 pub mod directory;
 pub mod header;
+pub mod heap;
 pub mod kind;
 pub mod layout;
 pub mod operation;
@@ -14,6 +16,7 @@ mod segment;
 
 pub use directory::{Found, ObjectFacts};
 pub use header::Geometry;
+pub use heap::{Heap, Reclaimed, Statistics};
 pub use kind::{Kind, Shape};
-pub use operation::{LockWish, Operation, Place};
+pub use operation::{Counters, LockWish, Operation, Place};
 pub use segment::{ManagedOptions, ManagedSegment};

@@ -59,6 +59,28 @@ pub struct Place<'a> {
     shape: Shape,
 }
 
+/// What those see who look on. Counted on slow paths only; they wrap.
+#[derive(Clone, Copy, Debug)]
+pub struct Counters {
+    waits: Word,
+    owner_deaths: Word,
+    timeouts: Word,
+}
+
+impl Counters {
+    /// Counts what a wait came to.
+    pub fn count(&self, waited: Waited) {
+        if waited.slept {
+            self.waits.add(1);
+        }
+        match waited.answer {
+            Some(Answer::OwnerDied | Answer::PartyDied) => drop(self.owner_deaths.add(1)),
+            None if waited.slept => drop(self.timeouts.add(1)),
+            _ => {}
+        }
+    }
+}
+
 type BoxedWait = Box<dyn Wait<MemberTable> + Send>;
 
 impl<'a> Place<'a> {
@@ -116,20 +138,16 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// Counts what a wait came to, for those who look on.
+    /// The words in which the object's waits are counted.
     ///
     /// # Errors
     /// `ERR_OUT_OF_RANGE`.
-    pub fn count(&self, waited: Waited) -> Result<()> {
-        if waited.slept {
-            self.word(layout::WAITS)?.add(1);
-        }
-        match waited.answer {
-            Some(Answer::OwnerDied | Answer::PartyDied) => drop(self.word(layout::OWNER_DEATHS)?.add(1)),
-            None => drop(self.word(layout::TIMEOUTS)?.add(1)),
-            Some(Answer::Done | Answer::NotEqual) => {}
-        }
-        Ok(())
+    pub fn counters(&self) -> Result<Counters> {
+        Ok(Counters {
+            waits: self.word(layout::WAITS)?,
+            owner_deaths: self.word(layout::OWNER_DEATHS)?,
+            timeouts: self.word(layout::TIMEOUTS)?,
+        })
     }
 
     /// Unlocks a mutex; with `consistent` false, so that nobody gets it any more.
@@ -143,6 +161,18 @@ impl<'a> Place<'a> {
             (Kind::RwLock, true) => rwlock::write_unlock(table, word, token),
             (_, true) => mutex::unlock(table, word, token),
         }
+    }
+
+    /// Gives back a lock that was got from a dead owner as it was: the next one learns of the death too.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`.
+    pub fn hand_on(&self, table: &MemberTable, token: Token) -> Result<()> {
+        let (slot, generation) = table.shape().parts(token);
+        // Whoever had this member's slot before is dead for certain: generations begin with 1.
+        let dead = table.shape().token(slot, generation.saturating_sub(1));
+        mutex::hand_on(table, self.word(layout::WORD)?, token, dead);
+        Ok(())
     }
 
     /// Ends reading.

@@ -4,10 +4,12 @@
 
 use super::directory::{Directory, Found, ObjectFacts, check_name};
 use super::header::{Geometry, Header, IfBlank, Layout};
+use super::heap::Heap;
 use super::kind::{OBJECT_ALIGN_BYTES, Shape};
 use crate::error::{Error, Named, Result, Subject};
-use crate::membership::{JoinOptions, Member, MemberTable, Word};
-use crate::memory::{Access, Mapping, Segment};
+use crate::fail_point;
+use crate::membership::{JoinOptions, Member, MemberTable, Token, Word};
+use crate::memory::{Access, Mapping, Pinned, Segment};
 use crate::sync::mutex::{self, Lock, LockOptions};
 use crate::sync::wait::{Answer, wait_until};
 use crate::sys::file::{self, FileSystem, flags};
@@ -38,7 +40,8 @@ impl ManagedOptions {
 /// See the module.
 #[derive(Debug)]
 pub struct ManagedSegment {
-    mapping: Arc<Mapping>,
+    /// Pinned, so that no address in here or in a member's table outlives its page.
+    mapping: Pinned,
     subject: Subject,
     geometry: Geometry,
     /// For looking only; every member has one of its own.
@@ -86,13 +89,13 @@ impl ManagedSegment {
             header.settle(fd.as_fd(), size_bytes, options.if_blank)?
         };
         let table = table_of(mapping, &geometry, fd)?;
-        Ok(Self { mapping: Arc::clone(mapping), subject: segment.subject(), geometry, table, observes })
+        Ok(Self { mapping: mapping.pin()?, subject: segment.subject(), geometry, table, observes })
     }
 
     /// The bytes, all of them.
     #[must_use]
     pub const fn mapping(&self) -> &Arc<Mapping> {
-        &self.mapping
+        self.mapping.mapping()
     }
 
     /// Where its parts are.
@@ -118,7 +121,7 @@ impl ManagedSegment {
             );
         }
         let fd = self.table.describe_again()?;
-        let table = table_of(&self.mapping, &self.geometry, fd)?;
+        let table = table_of(self.mapping(), &self.geometry, fd)?;
         Member::join(table, self.geometry.members_offset, options)
             .map_err(|error| error.or_on(|| self.subject.clone()))
     }
@@ -133,14 +136,18 @@ impl ManagedSegment {
         if let Some(found) = self.directory().find(name, shape)? {
             return Ok(found);
         }
-        self.with_directory_lock(member, || {
+        self.with_directory_lock(member, |heap| {
             if let Some(found) = self.directory().find(name, shape)? {
                 return Ok(found);
             }
             let index = self.directory().free_entry()?;
-            let offset = self.allocate(bytes)?;
+            // In this order a kill anywhere loses no object that is named, and no bytes (see `heap`).
+            let offset = heap.allocate(bytes, OBJECT_ALIGN_BYTES, member.token().word())?;
+            fail_point::reach("object.allocated");
             self.blank(offset, bytes)?;
             self.directory().publish(index, &ObjectFacts { name: name.to_owned(), shape, offset, bytes });
+            fail_point::reach("object.published");
+            heap.commit(offset)?;
             Ok(Found { offset, created: true })
         })
         .map_err(|error| error.or_on(|| Subject::Name(name.to_owned())))
@@ -161,37 +168,39 @@ impl ManagedSegment {
         match usize::try_from(offset) {
             // SAFETY: inside the mapped bytes, which `geometry` does not exceed, and a multiple of 4; `mapping` is kept.
             Ok(offset) if in_range && offset.is_multiple_of(4) => {
-                Ok(unsafe { Word::at(self.mapping.address() + offset) })
+                Ok(unsafe { Word::at(self.mapping().address() + offset) })
             }
             _ => Err(Error::own("ERR_OUT_OF_RANGE", format!("no word of the segment is at offset {offset}"))),
         }
     }
 
     /// Runs `act` while no other member changes directory or heap.
-    fn with_directory_lock<T>(&self, member: &Member, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    fn with_directory_lock<T>(&self, member: &Member, act: impl FnOnce(&Heap) -> Result<T>) -> Result<T> {
         let word = self.word(offset_of!(Layout, directory_lock) as u64)?;
         let table = member.table();
         let options = LockOptions { strict: false, blocks_owner: true };
         let waited = wait_until(table, &mut Lock::new(word, member.token(), options), None)?;
-        // Both are whole between any two stores: entries by their state.
-        debug_assert!(matches!(waited.answer, Some(Answer::Done | Answer::OwnerDied)));
-        let made = act();
+        let made = self.heap().and_then(|heap| {
+            if waited.answer == Some(Answer::OwnerDied) {
+                self.mend(&heap, table)?;
+            }
+            act(&heap)
+        });
         mutex::unlock(table, word, member.token())?;
         made
     }
 
-    fn allocate(&self, bytes: u64) -> Result<u64> {
-        let root = offset_of!(Layout, heap_root) as u64;
-        let (low, high) = (self.word(root)?, self.word(root + 4)?);
-        let next = (u64::from(high.load()) << 32 | u64::from(low.load())).max(self.geometry.heap_offset);
-        let next = next.next_multiple_of(OBJECT_ALIGN_BYTES);
-        let end = next.checked_add(bytes).filter(|end| *end <= self.geometry.heap_end);
-        let Some(end) = end else {
-            return Err(Error::own("ERR_SHM_NO_SPACE", format!("no {bytes} bytes are left in the segment")));
-        };
-        high.store(u32::try_from(end >> 32).unwrap_or(0));
-        low.store(u32::try_from(end & u64::from(u32::MAX)).unwrap_or(0));
-        Ok(next)
+    /// What a member left that was killed while it changed directory or heap. Entries are whole by their state.
+    fn mend(&self, heap: &Heap, table: &MemberTable) -> Result<()> {
+        for facts in self.directory().objects() {
+            heap.commit(facts.offset)?;
+        }
+        heap.recover(|token| Token::from_word(token).is_some_and(|token| table.is_alive(token))).map(drop)
+    }
+
+    fn heap(&self) -> Result<Heap> {
+        // SAFETY: the header's page is mapped, as at opening; `mapping` is kept.
+        unsafe { Header::at(self.mapping().address()) }.heap(&self.geometry)
     }
 
     fn blank(&self, offset: u64, bytes: u64) -> Result<()> {
@@ -203,7 +212,7 @@ impl ManagedSegment {
 
     fn directory(&self) -> Directory {
         // SAFETY: the geometry was checked against the mapping, which is kept.
-        unsafe { Directory::of(self.mapping.address(), self.geometry) }
+        unsafe { Directory::of(self.mapping().address(), self.geometry) }
     }
 }
 

@@ -17,7 +17,7 @@ mod word;
 
 pub use layout::{NAME_BYTES_MAX, SLOTS_MAX, SlotLayout};
 pub use member::{JoinOptions, Member};
-pub use platform::{Life, Platform, Sleep, WATCHED_MAX};
+pub use platform::{Bare, Life, Platform, Sleep, WATCHED_MAX};
 pub use table::{MemberFacts, MemberTable};
 pub use token::{Token, TokenShape};
 pub use word::Word;

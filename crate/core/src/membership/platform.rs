@@ -5,6 +5,7 @@
 
 use super::table::TID;
 use super::token::Token;
+use super::word::Word;
 use crate::sys::futex;
 
 /// Memory, the kernel's sleep, and who lives.
@@ -120,3 +121,55 @@ impl<W: Copy> Default for Sleep<W> {
 }
 
 const _: () = assert!(WATCHED_MAX < futex::WORDS_MAX);
+
+/// Words alone, without members: a platform for what needs none.
+#[derive(Clone, Copy, Debug)]
+pub struct Bare;
+
+impl Platform for Bare {
+    type Word = Word;
+
+    fn load(&self, word: Word) -> u32 {
+        word.load()
+    }
+
+    fn store(&self, word: Word, value: u32) {
+        word.store(value);
+    }
+
+    fn compare_exchange(&self, word: Word, from: u32, to: u32) -> Result<(), u32> {
+        word.compare_exchange(from, to)
+    }
+
+    fn set_bits(&self, word: Word, bits: u32) -> u32 {
+        word.set_bits(bits)
+    }
+
+    fn add(&self, word: Word, count: u32) -> u32 {
+        word.add(count)
+    }
+
+    fn wake(&self, word: Word, count: u32) -> u32 {
+        word.wake(count)
+    }
+
+    fn set_pending(&self, _word: Option<Word>) {}
+
+    fn life_words(&self, _token: Token) -> Option<(Word, Word)> {
+        None
+    }
+
+    fn active_claim(&self, _token: Token) -> u32 {
+        0
+    }
+
+    fn has_left_kernel(&self, _token: Token) -> bool {
+        false
+    }
+
+    fn recheck(&self, _token: Token) {}
+
+    fn is_own(&self, _token: Token) -> bool {
+        false
+    }
+}

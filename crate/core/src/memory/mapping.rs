@@ -71,6 +71,8 @@ pub(super) struct Life {
     released: bool,
     /// Mappings that replaced a part of this one and live.
     children: usize,
+    /// Calls of [`Mapping::with_pinned_bytes`] under way, and holders of a [`Pinned`].
+    pins: usize,
 }
 
 /// All mappings by start address, to find the owner of an address.
@@ -362,22 +364,49 @@ impl Mapping {
         act(start)
     }
 
-    /// Unmaps at once; idempotent. Where other mappings replaced parts of this one, it waits for the last of them.
+    /// As [`Mapping::with_bytes`], for what takes long: the mapping can be used and released meanwhile. A release then closes it at
+    /// once, and unmaps when `act` has returned.
+    ///
+    /// # Errors
+    /// As [`Mapping::with_bytes`].
+    pub fn with_pinned_bytes<T>(
+        &self,
+        offset: u64,
+        length_bytes: usize,
+        act: impl FnOnce(usize) -> Result<T>,
+    ) -> Result<T> {
+        let mut life = self.living()?;
+        let (start, _) = self.bytes_at(offset, length_bytes)?;
+        life.pins += 1;
+        drop(life);
+        let _pin = Pin(self);
+        act(start)
+    }
+
+    /// Keeps the range mapped, whoever releases the mapping, until the answer is dropped.
+    ///
+    /// # Errors
+    /// `ERR_SHM_CLOSED`.
+    pub fn pin(self: &Arc<Self>) -> Result<Pinned> {
+        self.living()?.pins += 1;
+        Ok(Pinned(Arc::clone(self)))
+    }
+
+    /// Unmaps at once; idempotent. Where other mappings replaced parts of this one, or it is pinned, the last of them does it.
     pub fn release(&self) {
         let mut life = self.life();
         life.closed = true;
-        if life.released || life.children > 0 {
-            return;
-        }
-        life.released = true;
-        drop(life);
-        self.unmap();
+        self.unmap_if_unused(life);
     }
 
     fn child_gone(&self) {
         let mut life = self.life();
         life.children -= 1;
-        if life.closed && !life.released && life.children == 0 {
+        self.unmap_if_unused(life);
+    }
+
+    fn unmap_if_unused(&self, mut life: MutexGuard<'_, Life>) {
+        if life.closed && !life.released && life.children == 0 && life.pins == 0 {
             life.released = true;
             drop(life);
             self.unmap();
@@ -432,6 +461,35 @@ impl Mapping {
                 self.size_bytes
             ),
         )
+    }
+}
+
+/// A mapping that stays mapped; see [`Mapping::pin`].
+#[derive(Debug)]
+pub struct Pinned(Arc<Mapping>);
+
+impl Pinned {
+    /// The mapping.
+    #[must_use]
+    pub const fn mapping(&self) -> &Arc<Mapping> {
+        &self.0
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        drop(Pin(&self.0));
+    }
+}
+
+/// Keeps a mapping from being unmapped, also when what it was pinned for panics.
+struct Pin<'mapping>(&'mapping Mapping);
+
+impl Drop for Pin<'_> {
+    fn drop(&mut self) {
+        let mut life = self.0.life();
+        life.pins -= 1;
+        self.0.unmap_if_unused(life);
     }
 }
 

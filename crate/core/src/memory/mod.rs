@@ -24,7 +24,7 @@ pub mod sysv;
 
 pub use backing::{Backing, LIVENESS_BYTE, Origin};
 pub use guard::FaultCounts;
-pub use mapping::{MapRequest, Mapping, Place};
+pub use mapping::{MapRequest, Mapping, Pinned, Place};
 pub use options::{Access, CreateOptions, HugeWish, MapOptions, OpenMode, ROUNDS_MAX};
 pub use pages::Extent;
 pub use reserve::Reservation;

@@ -205,6 +205,9 @@ impl<P: Platform, S: Fn(u32) -> (P::Word, P::Word)> Wait<P> for Arrive<P::Word, 
         }
     }
 
+    /// The phase has ended for all.
+    fn give_back(&mut self, _platform: &P, _answer: Answer) {}
+
     fn busy_word(&self) -> Option<P::Word> {
         Some(self.barrier.gate)
     }

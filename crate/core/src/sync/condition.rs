@@ -50,6 +50,11 @@ impl<P: Platform> Wait<P> for Notified<P::Word> {
         (self.gate.arm(platform) != self.from).then_some(Answer::Done)
     }
 
+    /// The notification goes to another.
+    fn give_back(&mut self, platform: &P, _answer: Answer) {
+        notify(platform, self.gate.gate, self.gate.sequence, 1);
+    }
+
     fn busy_word(&self) -> Option<P::Word> {
         Some(self.gate.gate)
     }

@@ -82,6 +82,12 @@ impl<P: Platform> Wait<P> for EventWait<P::Word> {
         None
     }
 
+    fn give_back(&mut self, platform: &P, _answer: Answer) {
+        if self.reset == Reset::Auto {
+            set(platform, self.word, self.reset);
+        }
+    }
+
     fn busy_word(&self) -> Option<P::Word> {
         Some(self.word)
     }

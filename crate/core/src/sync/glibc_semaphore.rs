@@ -21,12 +21,13 @@
 
 #![expect(unsafe_code, reason = "a semaphore is an address")]
 
+use super::outcome::Outcome;
+use super::posix_semaphore::Step;
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::{futex, posix_sem};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use super::outcome::Outcome;
 
 const ONE_WAITER: u64 = 1 << 32;
 const VALUE: u64 = ONE_WAITER - 1;
@@ -50,28 +51,49 @@ impl Words {
         Ok(if self.take(0) { Outcome::Acquired } else { Outcome::NotNow })
     }
 
-    pub(super) fn wait(self, timeout: Duration) -> Result<Outcome> {
-        let private = self.plausible("sem_timedwait")? != SHARED;
-        if self.take(0) {
+    /// The sleep alone touches no byte: each step that does is run by `touch`.
+    pub(super) fn wait(
+        self,
+        timeout: Duration,
+        touch: impl Fn(Step<'_>) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        if touch(&|| self.enlist())? == Outcome::Acquired {
             return Ok(Outcome::Acquired);
         }
+        let private = Cell::new(false);
         let deadline = Instant::now() + timeout;
-        // SYNC: waiters before value; `post` does the reverse.
-        self.state().fetch_add(ONE_WAITER, Ordering::SeqCst);
+        let look = || {
+            private.set(self.plausible("sem_timedwait")? != SHARED);
+            Ok(if self.take(ONE_WAITER) { Outcome::Acquired } else { Outcome::NotNow })
+        };
         loop {
-            if self.take(ONE_WAITER) {
+            if touch(&look)? == Outcome::Acquired {
                 return Ok(Outcome::Acquired);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let outcome = match futex::wait(self.value_address(), 0, left, private) {
+            let outcome = match futex::wait(self.value_address(), 0, left, private.get()) {
                 Ok(()) | Err(Errno::EAGAIN) => continue,
                 Err(Errno::ETIMEDOUT) => Ok(Outcome::NotNow),
                 Err(Errno::EINTR) => Ok(Outcome::Interrupted),
                 Err(errno) => Err(Error::system("sem_timedwait", errno)),
             };
-            self.forget_waiter();
+            touch(&|| {
+                self.forget_waiter();
+                Ok(Outcome::NotNow)
+            })?;
             return outcome;
         }
+    }
+
+    /// Takes one, or counts among the waiters.
+    fn enlist(self) -> Result<Outcome> {
+        self.plausible("sem_timedwait")?;
+        if self.take(0) {
+            return Ok(Outcome::Acquired);
+        }
+        // SYNC: waiters before value; `post` does the reverse.
+        self.state().fetch_add(ONE_WAITER, Ordering::SeqCst);
+        Ok(Outcome::NotNow)
     }
 
     pub(super) fn post(self) -> Result<()> {
@@ -205,7 +227,7 @@ mod tests {
     #[test]
     fn a_wait_that_gives_up_leaves_no_waiter_behind() {
         let memory = Memory::new(0);
-        assert_eq!(memory.words().wait(Duration::from_millis(2)).unwrap(), Outcome::NotNow);
+        assert_eq!(memory.words().wait(Duration::from_millis(2), |step| step()).unwrap(), Outcome::NotNow);
         assert_eq!(memory.0[0].load(Ordering::SeqCst), 0);
     }
 
@@ -227,7 +249,9 @@ mod tests {
             for _ in 0..3 {
                 scope.spawn(|| {
                     while taken.load(Ordering::SeqCst) < 3000 {
-                        if memory.words().wait(Duration::from_millis(20)).unwrap() == Outcome::Acquired {
+                        if memory.words().wait(Duration::from_millis(20), |step| step()).unwrap()
+                            == Outcome::Acquired
+                        {
                             taken.fetch_add(1, Ordering::SeqCst);
                         }
                     }

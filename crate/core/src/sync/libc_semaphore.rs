@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "a semaphore is an address")]
 
 use super::outcome::Outcome;
+use super::posix_semaphore::Step;
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::posix_sem;
 use std::time::Duration;
@@ -25,9 +26,16 @@ impl Words {
         outcome(unsafe { posix_sem::sem_trywait(self.address) }, "sem_trywait")
     }
 
-    pub(super) fn wait(self, timeout: Duration) -> Result<Outcome> {
-        // SAFETY: mapped, as `at` demands.
-        outcome(unsafe { posix_sem::sem_timedwait(self.address, timeout) }, "sem_timedwait")
+    /// One step: libc's wait cannot be told from its touches.
+    pub(super) fn wait(
+        self,
+        timeout: Duration,
+        touch: impl Fn(Step<'_>) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        touch(&|| {
+            // SAFETY: mapped, as `at` demands.
+            outcome(unsafe { posix_sem::sem_timedwait(self.address, timeout) }, "sem_timedwait")
+        })
     }
 
     pub(super) fn post(self) -> Result<()> {

@@ -11,16 +11,19 @@ mod fallback;
 mod gate;
 #[cfg(target_env = "gnu")]
 mod glibc_semaphore;
+pub mod helper_threads;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
 pub mod mutex;
 mod outcome;
+pub mod pending_waits;
 pub mod permits;
 pub mod posix_semaphore;
 pub mod rwlock;
 pub mod seqlock;
 pub mod sysv_semaphore;
 pub mod wait;
+pub mod waiter;
 pub mod word;
 
 pub use outcome::Outcome;

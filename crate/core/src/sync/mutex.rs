@@ -60,12 +60,21 @@ pub struct Lock<W> {
     token: Token,
     options: LockOptions,
     slept: bool,
+    /// The dead owner it got the lock from.
+    inherited_from: Option<Token>,
 }
 
 impl<W> Lock<W> {
     /// Waits for the lock of `word`, on behalf of `token`.
     pub const fn new(word: W, token: Token, options: LockOptions) -> Self {
-        Self { word, token, options, slept: false }
+        Self { word, token, options, slept: false, inherited_from: None }
+    }
+}
+
+impl<W: Copy> Lock<W> {
+    /// The dead owner it got the lock from, if it did.
+    pub(super) const fn inherited_from(&self) -> Option<Token> {
+        self.inherited_from
     }
 }
 
@@ -109,6 +118,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
                 // The kernel woke one. All who sleep on this death are concerned, whichever lock they wait for.
                 platform.wake(life.presence.0, u32::MAX);
                 fail_point::reach("lock.dead_told");
+                self.inherited_from = Some(owner);
                 return Ok(Step::Answered(Answer::OwnerDied));
             }
             if value & WAITERS == 0 && platform.compare_exchange(self.word, value, value | WAITERS).is_err() {
@@ -143,6 +153,16 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
         fail_point::reach("lock.gave_up");
         platform.wake(self.word, 1);
         None
+    }
+
+    fn give_back(&mut self, platform: &P, answer: Answer) {
+        match self.inherited_from.filter(|_| answer == Answer::OwnerDied) {
+            // Nobody repaired what the dead one left: its name stands there again, for the next.
+            Some(dead) => hand_on(platform, self.word, self.token, dead),
+            None => {
+                let _ = unlock(platform, self.word, self.token);
+            }
+        }
     }
 
     fn busy_word(&self) -> Option<P::Word> {
@@ -211,6 +231,21 @@ pub fn abandon<P: Platform>(platform: &P, word: P::Word, token: Token) -> Result
             return Ok(());
         }
     }
+}
+
+/// Puts a dead owner's token back, so that the next locker learns of the death too.
+pub fn hand_on<P: Platform>(platform: &P, word: P::Word, token: Token, dead: Token) {
+    platform.set_pending(Some(word));
+    loop {
+        let value = platform.load(word);
+        if value & !WAITERS != token.word()
+            || platform.compare_exchange(word, value, dead.word() | WAITERS).is_ok()
+        {
+            break;
+        }
+    }
+    platform.wake(word, u32::MAX);
+    platform.set_pending(None);
 }
 
 /// Makes a lock that is not recoverable, or whose word was scribbled, free again. Answers whether it was one.

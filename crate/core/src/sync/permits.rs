@@ -138,6 +138,10 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for Acquire<P::Word, C> {
         None
     }
 
+    fn give_back(&mut self, platform: &P, _answer: Answer) {
+        let _ = self.permits.release(platform, self.token);
+    }
+
     fn busy_word(&self) -> Option<P::Word> {
         Some(self.permits.gate)
     }

@@ -20,6 +20,9 @@ use super::glibc_semaphore::Words;
 #[cfg(not(target_env = "gnu"))]
 use super::libc_semaphore::Words;
 
+/// A part of a wait that touches the semaphore's bytes.
+pub type Step<'a> = &'a dyn Fn() -> Result<Outcome>;
+
 /// A semaphore at an address, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub struct PosixSemaphore {
@@ -59,7 +62,16 @@ impl PosixSemaphore {
     /// # Errors
     /// EFAULT (the object was truncated) `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn wait(self, timeout: Duration) -> Result<Outcome> {
-        self.words().wait(timeout)
+        self.wait_by(timeout, |step| step())
+    }
+
+    /// As [`Self::wait`], for a caller who looks at faults around each touch of the bytes: `touch` runs each step. The sleep in
+    /// between touches nothing (glibc), so what other threads do meanwhile is not this wait's.
+    ///
+    /// # Errors
+    /// As [`Self::wait`]; what `touch` answers.
+    pub fn wait_by(self, timeout: Duration, touch: impl Fn(Step<'_>) -> Result<Outcome>) -> Result<Outcome> {
+        self.words().wait(timeout, touch)
     }
 
     /// As `sem_post(3)`.

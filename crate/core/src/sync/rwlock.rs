@@ -95,6 +95,10 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
         None
     }
 
+    fn give_back(&mut self, platform: &P, _answer: Answer) {
+        withdraw(platform, self.cell, self.token);
+    }
+
     fn busy_word(&self) -> Option<P::Word> {
         Some(self.writer)
     }
@@ -178,7 +182,7 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for WriteLock<P::Word, C> {
             Ok(None) => Ok(Step::Answered(answer)),
             Err(error) => {
                 self.taken = None;
-                unlock_after(platform, self.writer, self.token, answer)?;
+                self.put_back(platform);
                 Err(error)
             }
         }
@@ -187,12 +191,16 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for WriteLock<P::Word, C> {
     fn give_up(&mut self, platform: &P) -> Option<Answer> {
         match self.taken.take() {
             // Not got after all: what a dead writer left is the next one's to repair.
-            Some(answer) => {
-                let _ = unlock_after(platform, self.writer, self.token, answer);
+            Some(_) => {
+                self.put_back(platform);
                 None
             }
             None => self.lock.give_up(platform),
         }
+    }
+
+    fn give_back(&mut self, platform: &P, _answer: Answer) {
+        self.put_back(platform);
     }
 
     fn busy_word(&self) -> Option<P::Word> {
@@ -201,6 +209,16 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for WriteLock<P::Word, C> {
 }
 
 impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
+    /// Gives the writer's word back as it was: free, or a dead writer's.
+    fn put_back<P: Platform<Word = W>>(&self, platform: &P) {
+        match self.lock.inherited_from() {
+            Some(dead) => mutex::hand_on(platform, self.writer, self.token, dead),
+            None => {
+                let _ = write_unlock(platform, self.writer, self.token);
+            }
+        }
+    }
+
     /// What to sleep on until the readers are done; `None` when they are.
     fn readers<P: Platform<Word = W>>(&self, platform: &P, recheck: bool) -> Result<Option<Sleep<W>>> {
         let mut sleep = None;
@@ -253,11 +271,4 @@ pub fn write_unlock<P: Platform>(platform: &P, writer: P::Word, token: Token) ->
     mutex::release(platform, writer, token, u32::MAX)?;
     fail_point::reach("write.released");
     Ok(())
-}
-
-fn unlock_after<P: Platform>(platform: &P, writer: P::Word, token: Token, got: Answer) -> Result<()> {
-    match got {
-        Answer::OwnerDied => mutex::abandon(platform, writer, token),
-        _ => write_unlock(platform, writer, token),
-    }
 }

@@ -3,9 +3,12 @@
 //! A new set's values rise from 0 to their initial values in one semop(2), so that whoever opens it early waits and
 //! never takes from a half-set one.
 
+use super::outcome::Outcome;
+use super::pending_waits::Attempt;
 use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::memory::ROUNDS_MAX;
 use crate::sys::sysv_sem::{self, Operation, flags};
+use std::time::Duration;
 
 /// Makes a set with these initial values; `EEXIST` where the key has one.
 ///
@@ -70,6 +73,61 @@ pub fn remove(id: i32) -> Result<()> {
         .map_err(|error| error.on(Subject::Id(id)))
 }
 
+/// Operations that are waited for, all or none of them, on a set that was there before.
+#[derive(Debug)]
+pub struct Operations {
+    id: i32,
+    operations: Vec<Operation>,
+}
+
+impl Operations {
+    /// On the set `id`.
+    #[must_use]
+    pub const fn new(id: i32, operations: Vec<Operation>) -> Self {
+        Self { id, operations }
+    }
+}
+
+impl Attempt for Operations {
+    fn attempt(&mut self, slice: Duration) -> Result<Outcome> {
+        match sysv_sem::semtimedop(self.id, &mut self.operations, Some(slice)) {
+            Ok(()) => Ok(Outcome::Acquired),
+            Err(Errno::EAGAIN) => Ok(Outcome::NotNow),
+            Err(Errno::EINTR) => Ok(Outcome::Interrupted),
+            // It was there: so it was removed between two turns.
+            Err(Errno::EINVAL) => Err(Error::system("semop", Errno::EIDRM).on(Subject::Id(self.id))),
+            Err(errno) => Err(Error::system("semop", errno).on(Subject::Id(self.id))),
+        }
+    }
+
+    /// The reverse, in one step too, with the same undo: the kernel's memory of it is as before.
+    fn give_back(&mut self) {
+        let mut reverse: Vec<Operation> = self
+            .operations
+            .iter()
+            .rev()
+            .filter(|operation| operation.delta != 0)
+            .map(|operation| Operation {
+                delta: operation.delta.saturating_neg(),
+                flags: operation.flags | NO_WAIT,
+                ..*operation
+            })
+            .collect();
+        if !reverse.is_empty() {
+            // Nobody is left to tell. It fails where the set is gone, or somebody else set or took what was there.
+            let _ = sysv_sem::semtimedop(self.id, &mut reverse, None);
+        }
+    }
+
+    /// What was put somewhere may be taken by now.
+    fn can_give_back(&self) -> bool {
+        self.operations.iter().all(|operation| operation.delta <= 0)
+    }
+}
+
+const NO_WAIT: i16 = 0o4000;
+const _: () = assert!(NO_WAIT as i32 == flags::IPC_NOWAIT);
+
 fn raise(id: i32, initial: &[u16]) -> Result<()> {
     let mut operations = Vec::new();
     for (index, value) in initial.iter().enumerate().filter(|(_, value)| **value > 0) {
@@ -105,5 +163,28 @@ mod tests {
         let before = used();
         assert_eq!(create(flags::IPC_PRIVATE, &[40_000], 0o600).unwrap_err().errno(), Some(Errno::ERANGE));
         assert!(used() <= before + 1, "other tests may make one meanwhile");
+    }
+
+    #[test]
+    fn what_a_wait_took_is_given_back_whole() {
+        let id = create(flags::IPC_PRIVATE, &[5, 0, 7], 0o600).unwrap();
+        let undo = i16::try_from(flags::SEM_UNDO).unwrap();
+        let take = vec![
+            Operation { index: 0, delta: -2, flags: undo },
+            Operation { index: 1, delta: 0, flags: 0 },
+            Operation { index: 2, delta: -7, flags: 0 },
+        ];
+        let mut taker = Operations::new(id, take);
+        assert!(taker.can_give_back());
+        assert_eq!(taker.attempt(Duration::ZERO).unwrap(), Outcome::Acquired);
+        assert_eq!(sysv_sem::values(id).unwrap(), [3, 0, 0]);
+        assert_eq!(taker.attempt(Duration::from_millis(1)).unwrap(), Outcome::NotNow);
+        taker.give_back();
+        assert_eq!(sysv_sem::values(id).unwrap(), [5, 0, 7]);
+        let put =
+            vec![Operation { index: 0, delta: -1, flags: 0 }, Operation { index: 1, delta: 1, flags: 0 }];
+        assert!(!Operations::new(id, put).can_give_back());
+        remove(id).unwrap();
+        assert_eq!(taker.attempt(Duration::ZERO).unwrap_err().errno(), Some(Errno::EIDRM));
     }
 }

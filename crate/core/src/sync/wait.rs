@@ -5,7 +5,7 @@
 
 use super::fallback;
 use crate::error::{Errno, Error, Result};
-use crate::membership::{MemberTable, Platform, Sleep, Word};
+use crate::membership::{Platform, Sleep, Word};
 use crate::sys::futex::{self, Watched};
 use std::time::Duration;
 
@@ -43,6 +43,9 @@ pub trait Wait<P: Platform> {
     /// give up.
     fn give_up(&mut self, platform: &P) -> Option<Answer>;
 
+    /// Undoes an answer that nobody wants any more: what was got is given back, as it was.
+    fn give_back(&mut self, platform: &P, answer: Answer);
+
     /// The word on which the kernel shall wake another when this thread dies in the middle.
     fn busy_word(&self) -> Option<P::Word>;
 }
@@ -66,28 +69,32 @@ pub const RECHECK_LAST: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What the wait's steps answer; EFAULT where the words were truncated away.
-pub fn wait_until(
-    table: &MemberTable,
-    wait: &mut dyn Wait<MemberTable>,
+pub fn wait_until<P: Platform<Word = Word>>(
+    platform: &P,
+    wait: &mut dyn Wait<P>,
     until: Option<Duration>,
 ) -> Result<Waited> {
-    table.set_pending(wait.busy_word());
-    let waited = drive(table, wait, until);
-    table.set_pending(None);
+    platform.set_pending(wait.busy_word());
+    let waited = drive(platform, wait, until);
+    platform.set_pending(None);
     waited
 }
 
-fn drive(table: &MemberTable, wait: &mut dyn Wait<MemberTable>, until: Option<Duration>) -> Result<Waited> {
+fn drive<P: Platform<Word = Word>>(
+    platform: &P,
+    wait: &mut dyn Wait<P>,
+    until: Option<Duration>,
+) -> Result<Waited> {
     let mut interval = RECHECK_FIRST;
     let mut recheck = false;
     let mut slept = false;
     loop {
-        let sleep = match wait.step(table, recheck)? {
+        let sleep = match wait.step(platform, recheck)? {
             Step::Answered(answer) => return Ok(Waited { answer: Some(answer), slept }),
             Step::Asleep(sleep) => sleep,
         };
         if is_over(until) {
-            return Ok(Waited { answer: wait.give_up(table), slept });
+            return Ok(Waited { answer: wait.give_up(platform), slept });
         }
         slept = true;
         recheck = sleep_on(&sleep, until, interval)? == Woke::ByTime;
@@ -127,7 +134,7 @@ fn sleep_on(sleep: &Sleep<Word>, until: Option<Duration>, interval: Duration) ->
     } else if fallback::is_needed() {
         fallback::wait_any(sleep, limit)
     } else {
-        futex::wait_any(&watched[..count], limit)
+        futex::wait_any(&watched[..count], limit).map(drop)
     };
     match slept {
         Ok(()) | Err(Errno::EAGAIN) => Ok(Woke::ByWord),

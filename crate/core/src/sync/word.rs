@@ -36,6 +36,12 @@ impl<P: Platform> Wait<P> for WordWait<P::Word> {
         (self.slept && platform.load(self.word) != self.expected).then_some(Answer::Done)
     }
 
+    fn give_back(&mut self, platform: &P, answer: Answer) {
+        if answer == Answer::Done {
+            platform.wake(self.word, 1);
+        }
+    }
+
     fn busy_word(&self) -> Option<P::Word> {
         None
     }

@@ -78,19 +78,18 @@ impl Watched {
 }
 
 /// Sleeps until one of the words is woken, and not at all unless each has its expected value (futex_waitv(2), Linux 5.16).
-/// Which one woke is not said: a return may stand for several wakes, so callers look at all words. `until` is a time of
-/// CLOCK_MONOTONIC.
+/// Answers the index of the last word that was woken; those before it may have been woken too. `until` is a time of CLOCK_MONOTONIC.
 ///
 /// # Errors
 /// EAGAIN (another value) EFAULT EINTR EINVAL ENOSYS EPERM (a container forbids it) ETIMEDOUT.
-pub fn wait_any(words: &[Watched], until: Option<Duration>) -> SysResult<()> {
+pub fn wait_any(words: &[Watched], until: Option<Duration>) -> SysResult<usize> {
     let until = until.map(timespec);
     let limit = until.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the array and the limit are live; the kernel checks the addresses in it.
     ret_long(unsafe {
         libc::syscall(SYS_FUTEX_WAITV, words.as_ptr(), words.len(), 0, limit, libc::CLOCK_MONOTONIC)
     })
-    .map(drop)
+    .map(|index| usize::try_from(index).unwrap_or(0))
 }
 
 /// The same number on every architecture (it came after they were made one).

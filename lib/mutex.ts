@@ -1,0 +1,311 @@
+/**
+ * A mutex between processes that comes free when its owner dies, however it died.
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { HeldLock } from './held-lock.js'
+import { ANSWER, BLOCKS_OWNER, OPERATION, STRICT, VALUE, WORD } from './managed-layout.js'
+import { ManagedObject, type Opened } from './managed-object.js'
+import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
+import { spin, spinLoads, type SpinOptions } from './spinning.js'
+import { WaitQueue } from './wait-queue.js'
+import { waitInSlices } from './waiting.js'
+import type { WaitOptions } from './sysv-semaphore-set.js'
+
+/** How a lock was got. `'ownerDied'`: it is yours, and the one before died with it; what it guards may be half-changed. */
+export type Locked = 'locked' | 'ownerDied'
+
+/** What a lock may be asked for besides. */
+export interface StrictOption {
+  /**
+   * Waits for a dead owner's whole process to have left the kernel, too: a read that it began into the segment on another thread may still
+   * be under way (docs/locks.md). @default false
+   */
+  strict?: boolean
+}
+
+/** How long a lock may be waited for with the thread blocked. */
+export type LockSyncOptions = WaitOptions & SpinOptions & StrictOption
+/** How long a lock may be waited for with a promise. */
+export type LockOptions = AsyncWaitOptions & SpinOptions & StrictOption
+
+/** What {@link Mutex.withLock} does about an owner that died. */
+export interface RepairOption {
+  /** Called first when the owner before died: makes what the lock guards whole again. Without it that death is an error. */
+  repair?: () => unknown
+}
+
+/** Who holds a lock. */
+export interface Owner {
+  /** As its own PID namespace numbers it. */
+  pid: number
+  /** What it called itself when it joined. */
+  name: string
+  /** When it joined the segment. */
+  since: Date
+  alive: boolean
+}
+
+const FREE = 0
+const HELD = 1
+/** Got from a dead owner, and not repaired yet. */
+const INCONSISTENT = 2
+
+const SYNC_WORDS = ['timeoutMs', 'spinMicros', 'strict'] as const
+const ASYNC_WORDS = ['spinMicros', 'strict', ...ASYNC_WAIT_OPTIONS] as const
+
+/**
+ * A mutex of a managed segment: one member at a time holds it, whichever process or worker it is. Not recursive.
+ *
+ * Owned by the environment (main thread or worker), not by a call stack: promises of one environment wait for each other too, first come,
+ * first served. Where the owner died (SIGKILL, `terminate()`, a crash), the next one gets the lock at once and is told: `'ownerDied'`. It repairs
+ * what the lock guards and calls {@link Mutex.markConsistent}; if it unlocks without that, the lock is `ERR_SHM_NOT_RECOVERABLE` for everybody until
+ * {@link Mutex.reset}.
+ *
+ * @throws {@link ShmError} on every call: `ERR_SHM_CLOSED`; `ERR_SHM_POSSIBLY_CORRUPT` where somebody scribbled over its word.
+ */
+export class Mutex extends ManagedObject {
+  override readonly kind = 'mutex'
+  /** What this environment has of it. */
+  #hold = FREE
+  readonly #queue: WaitQueue<Locked>
+
+  /** @internal */
+  constructor(opened: Opened) {
+    super(opened)
+    this.#queue = new WaitQueue({
+      object: this.object,
+      operation: OPERATION.lock,
+      argument: () => this.#strict,
+      attempt: () => this.#attempt(),
+      outcome: answer => this.#got(answer),
+      all: false,
+      blocked: () => this.#hold !== FREE
+    })
+  }
+
+  /** Whether the queue's waits are strict: those of the one that came last. */
+  #strict = 0
+
+  /** Takes the lock if it is free now, or its owner is dead. A lock that this environment holds already is `'busy'`. */
+  tryLock(): Locked | 'busy' {
+    if (this.#hold === FREE && Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
+      this.#hold = HELD
+      return 'locked'
+    }
+    return this.#tryHard()
+  }
+
+  /**
+   * Takes the lock, and blocks the thread until it is free or its owner dies.
+   *
+   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this thread holds it already; `ERR_SHM_NOT_RECOVERABLE`.
+   */
+  lockSync(options?: LockSyncOptions): Locked | 'timedOut' {
+    if (options === undefined && this.#hold === FREE && Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
+      this.#hold = HELD
+      return 'locked'
+    }
+    return this.#lockSlow(options)
+  }
+
+  /**
+   * Takes the lock, and leaves the thread free meanwhile. In one environment first come, first served.
+   *
+   * @throws {@link ShmError} (as a rejection) `ERR_SHM_NOT_RECOVERABLE`; the signal's reason.
+   */
+  async lock(options?: LockOptions): Promise<Locked | 'timedOut'> {
+    const terms = waitTerms(options, ['spinMicros', 'strict'])
+    const { spinMicros, strict } = check.options<LockOptions>('options', options, ASYNC_WORDS)
+    if (this.#queue.length === 0 && this.#hold === FREE) {
+      const loads = spinLoads(spinMicros)
+      if (loads > 0) spin(this.words, WORD, loads)
+      const got = this.tryLock()
+      if (got !== 'busy') return got
+      if (terms.timeoutMs === 0) return 'timedOut'
+    }
+    this.#strict = check.flag('options.strict', strict, false) ? STRICT : 0
+    return this.#queue.wait(terms)
+  }
+
+  /**
+   * Gives the lock back.
+   *
+   * @throws {@link ShmError} `ERR_SHM_NOT_OWNER` where this environment does not hold it.
+   */
+  unlock(): void {
+    if (this.#hold === HELD && Atomics.compareExchange(this.words, WORD, this.token, 0) === this.token) {
+      this.#hold = FREE
+      if (this.#queue.length > 0) this.#queue.advance()
+      return
+    }
+    this.#unlockSlow()
+  }
+
+  /** Says that what the lock guards is whole again, after an `'ownerDied'`. `ERR_SHM_NOT_OWNER` where this environment does not hold it. */
+  markConsistent(): void {
+    if (this.#hold === FREE) throw this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
+    this.#hold = HELD
+  }
+
+  /** Makes a lock that is not recoverable free again: the caller answers for what it guards. Answers whether it was one. */
+  reset(): boolean {
+    return this.object.resetLock()
+  }
+
+  /** Takes the lock as {@link Mutex.lockSync}, to give it back at the end of a block: `using held = book.acquireSync()`. Throws `ERR_SHM_TIMED_OUT`. */
+  acquireSync(options?: LockSyncOptions): HeldLock {
+    return this.#handle(this.lockSync(options))
+  }
+
+  /** Takes the lock as {@link Mutex.lock}, to give it back at the end of a block: `using held = await book.acquire()`. Rejects with `ERR_SHM_TIMED_OUT`. */
+  async acquire(options?: LockOptions): Promise<HeldLock> {
+    return this.#handle(await this.lock(options))
+  }
+
+  /**
+   * Runs `act` with the lock, and gives it back.
+   *
+   * @throws {@link ShmError} `ERR_SHM_OWNER_DIED` where the owner before died and there is no `repair`: the lock is left to the next, who is told the
+   * same; `ERR_SHM_TIMED_OUT`.
+   */
+  async withLock<Result>(act: () => Result | Promise<Result>, options?: LockOptions & RepairOption): Promise<Result> {
+    const { repair, ...wait } = repairOption(options, ASYNC_WORDS)
+    const held = await this.acquire(wait)
+    try {
+      if (held.ownerDied) await this.#repair(repair)
+      return await act()
+    } finally {
+      this.#release()
+    }
+  }
+
+  /** As {@link Mutex.withLock}, with the thread blocked; `act` must not be asynchronous. */
+  withLockSync<Result>(act: () => Result, options?: LockSyncOptions & RepairOption): Result {
+    const { repair, ...wait } = repairOption(options, SYNC_WORDS)
+    const held = this.acquireSync(wait)
+    try {
+      if (held.ownerDied) {
+        this.#refuseWithout(repair)
+        repair()
+        this.markConsistent()
+      }
+      return act()
+    } finally {
+      this.#release()
+    }
+  }
+
+  /** Who holds it, or nothing; stale the moment it returns. */
+  get owner(): Owner | undefined {
+    const member = this.object.owner()
+    return member === null || member === undefined
+      ? undefined
+      : { pid: member.pid, name: member.name, since: new Date(member.joinedAtMs), alive: member.alive }
+  }
+
+  /** Whether this environment holds it. */
+  get isHeld(): boolean {
+    return this.#hold !== FREE
+  }
+
+  /** @internal */
+  protected override held(): string | undefined {
+    return this.#hold === FREE ? undefined : this.describe()
+  }
+
+  /** @internal */
+  protected override ended(reason: () => unknown): void {
+    this.#queue.end(reason)
+    this.#hold = FREE
+  }
+
+  /** For the queue: no native wait goes on. */
+  #attempt(): Locked | undefined {
+    const got = this.tryLock()
+    return got === 'busy' ? undefined : got
+  }
+
+  #tryHard(): Locked | 'busy' {
+    if (this.#hold !== FREE) return 'busy'
+    // Held by somebody who lives: no native look is needed to know only that, but who is dead is decided there.
+    const answer = this.object.wait(OPERATION.lock, 0, 0)
+    return answer === ANSWER.notYet ? 'busy' : this.#got(answer)
+  }
+
+  #lockSlow(options: LockSyncOptions | undefined): Locked | 'timedOut' {
+    const { timeoutMs, spinMicros, strict } = check.options<LockSyncOptions>('options', options, SYNC_WORDS)
+    const timeout = check.timeout('options.timeoutMs', timeoutMs)
+    const argument = BLOCKS_OWNER | (check.flag('options.strict', strict, false) ? STRICT : 0)
+    const loads = spinLoads(spinMicros)
+    if (this.#hold !== FREE) throw this.error('ERR_SHM_DEADLOCK', 'this thread holds it already, and would wait for itself')
+    // A promise of this environment may be about to get it: it waits behind this call.
+    this.#queue.pause()
+    try {
+      if (loads > 0) spin(this.words, WORD, loads)
+      if (Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
+        this.#hold = HELD
+        return 'locked'
+      }
+      let answer: number = ANSWER.notYet
+      const got = waitInSlices(timeout, sliceMs => (answer = this.object.wait(OPERATION.lock, argument, sliceMs)) !== ANSWER.notYet)
+      return got ? this.#got(answer) : 'timedOut'
+    } finally {
+      this.#queue.advance()
+    }
+  }
+
+  #unlockSlow(): void {
+    if (this.#hold === FREE) throw this.error('ERR_SHM_NOT_OWNER', 'this environment does not hold it')
+    const consistent = this.#hold === HELD
+    this.#hold = FREE
+    try {
+      this.object.unlock(consistent)
+    } finally {
+      this.#queue.advance()
+    }
+  }
+
+  #got(answer: number): Locked {
+    const died = answer === ANSWER.ownerDied
+    this.#hold = died ? INCONSISTENT : HELD
+    return died ? 'ownerDied' : 'locked'
+  }
+
+  #handle(got: Locked | 'timedOut'): HeldLock {
+    if (got === 'timedOut') throw this.error('ERR_SHM_TIMED_OUT', 'it was not free in time')
+    return new HeldLock(got === 'ownerDied', () => this.markConsistent(), () => this.#release())
+  }
+
+  /** What a block does at its end, whatever it did in between. */
+  #release(): void {
+    if (this.#hold !== FREE) this.unlock()
+  }
+
+  async #repair(repair: (() => unknown) | undefined): Promise<void> {
+    this.#refuseWithout(repair)
+    await repair()
+    this.markConsistent()
+  }
+
+  /** Leaves the lock to the next as it was got: held by the dead. */
+  #refuseWithout(repair: (() => unknown) | undefined): asserts repair is () => unknown {
+    if (repair !== undefined) return
+    this.#hold = FREE
+    this.object.handOn()
+    this.#queue.advance()
+    throw this.error('ERR_SHM_OWNER_DIED', 'its owner died with it, and there is no repair')
+  }
+}
+
+/** What of a word is its owner's token. @internal */
+export function ownerToken(word: number): number {
+  return word & VALUE
+}
+
+function repairOption<Options extends RepairOption>(value: Options | undefined, known: readonly string[]): Options {
+  const options = check.options<Options>('options', value, [...known, 'repair'])
+  return { ...options, repair: check.func('options.repair', options.repair) }
+}

@@ -1,0 +1,134 @@
+/**
+ * Promises of one environment that wait for the same thing, first come, first served: at most one native wait stands for all of them.
+ *
+ * @module
+ * @internal
+ */
+
+import { beginWait, callOffWait } from './object-waits.js'
+import { Hold } from './hold.js'
+import type { Binding } from './native.js'
+import type { WaitTerms } from './pending.js'
+
+/** What a queue waits for. */
+export interface Subject<Outcome> {
+  /** Tries at once; `undefined`: not now. Never called while a native wait goes on. */
+  attempt(): Outcome | undefined
+  /** The native wait. */
+  object: Binding.NativeObject
+  operation: number
+  argument(): number
+  /** What a native answer means; what was got is from now on this environment's. */
+  outcome(answer: number): Outcome
+  /** Whether one answer is for all that wait. */
+  all: boolean
+  /** Whether the queue has to stand still, as this environment has what it waits for. */
+  blocked(): boolean
+}
+
+interface Waiter<Outcome> {
+  resolve(outcome: Outcome | 'timedOut'): void
+  reject(reason: unknown): void
+  leave(): void
+}
+
+const hold = new Hold()
+
+/** See the module. */
+export class WaitQueue<Outcome> {
+  readonly #subject: Subject<Outcome>
+  #waiters: Waiter<Outcome>[] = []
+  #wait: number | undefined
+
+  constructor(subject: Subject<Outcome>) {
+    this.#subject = subject
+  }
+
+  /** How many wait. */
+  get length(): number {
+    return this.#waiters.length
+  }
+
+  /** Waits for the queue's turn and for the thing itself. */
+  wait({ timeoutMs, signal, ref }: WaitTerms): Promise<Outcome | 'timedOut'> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      const leave = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+        if (ref) hold.remove()
+      }
+      const waiter: Waiter<Outcome> = { resolve, reject, leave }
+      const abort = (): void => {
+        if (this.#remove(waiter)) reject(signal?.reason)
+      }
+      signal?.addEventListener('abort', abort, { once: true })
+      if (ref) hold.add()
+      if (timeoutMs !== Infinity) {
+        timer = setTimeout(() => {
+          if (this.#remove(waiter)) resolve('timedOut')
+        }, Math.min(timeoutMs, 2 ** 31 - 1))
+        // The hold decides whether the process lives on.
+        timer.unref()
+      }
+      this.#waiters.push(waiter)
+      this.advance()
+    })
+  }
+
+  /** Calls the native wait off while this environment's thread itself waits or has what the others wait for. */
+  pause(): void {
+    if (this.#wait === undefined) return
+    callOffWait(this.#wait)
+    this.#wait = undefined
+  }
+
+  /** Goes on where nothing stands in the way. */
+  advance(): void {
+    while (this.#waiters.length > 0 && this.#wait === undefined && !this.#subject.blocked()) {
+      try {
+        const outcome = this.#subject.attempt()
+        if (outcome === undefined) {
+          const { object, operation } = this.#subject
+          this.#wait = beginWait(object, operation, this.#subject.argument(), (answer, error) => this.#ended(answer, error))
+        } else this.#serve(outcome)
+      } catch (error) {
+        this.#take()?.reject(error)
+      }
+    }
+  }
+
+  /** Rejects all. */
+  end(reason: () => unknown): void {
+    this.pause()
+    for (let waiter = this.#take(); waiter !== undefined; waiter = this.#take()) waiter.reject(reason())
+  }
+
+  #ended(answer: number, error: Error | undefined): void {
+    this.#wait = undefined
+    if (error === undefined) this.#serve(this.#subject.outcome(answer))
+    else this.#take()?.reject(error)
+    this.advance()
+  }
+
+  #serve(outcome: Outcome): void {
+    this.#take()?.resolve(outcome)
+    if (!this.#subject.all) return
+    for (let waiter = this.#take(); waiter !== undefined; waiter = this.#take()) waiter.resolve(outcome)
+  }
+
+  #take(): Waiter<Outcome> | undefined {
+    const waiter = this.#waiters.shift()
+    waiter?.leave()
+    return waiter
+  }
+
+  #remove(waiter: Waiter<Outcome>): boolean {
+    const index = this.#waiters.indexOf(waiter)
+    if (index === -1) return false
+    this.#waiters.splice(index, 1)
+    waiter.leave()
+    if (this.#waiters.length === 0) this.pause()
+    return true
+  }
+}
