@@ -51,7 +51,7 @@ pub const KNOWN: &[&str] = &[
     "event.giving_up",
     "gate.closed",
     "gate.woken",
-    "gate.counted",
+    "gate.found",
     "gate.opened",
     "object.allocated",
     "object.published",

@@ -79,10 +79,14 @@ pub struct Layout {
     pub directory_lock: u32,
     pub lock_pad: [u8; 124],
     /// See [`super::heap`].
-    pub heap_root: [u8; heap::ROOT_BYTES as usize],
+    pub heap_root: [u8; HEAP_ROOT_BYTES],
 }
 
+/// [`heap::ROOT_BYTES`], as an array wants it.
+const HEAP_ROOT_BYTES: usize = 256;
+
 const _: () = {
+    assert!(HEAP_ROOT_BYTES as u64 == heap::ROOT_BYTES);
     assert!(offset_of!(Layout, ready) == 16);
     assert!(offset_of!(Layout, size_bytes) == 24);
     assert!(offset_of!(Layout, boot_id) == 32);
@@ -356,7 +360,7 @@ impl Header {
                 self.part_word(word).store(0);
             }
         }
-        self.word(offset_of!(Layout, boots)).add(1);
+        self.word(offset_of!(Layout, boots)).fetch_add(1);
         self.write_boot_id();
     }
 

@@ -5,7 +5,7 @@
 //! rwlock     0 writer's word   128 + 128 × slot  cell        word       0 value
 //! condition  0 gate · 4 sequence                             counter    0 value, 64 bits
 //! semaphore  0 gate · 4 sequence   128 + 4 × index  cell     event      0 word
-//! barrier    0 lock · 4 gate · 8 sequence · 12 phase   128 + 8 × index  seat: token, arrived
+//! barrier    0 lock · 4 gate · 8 phase   128 + 8 × index  seat: token, arrived
 //! seqlock    0 word · 64 version   128  first copy   behind, rounded up to 64  second copy
 //! every one  96 waits · 100 owner deaths · 104 timeouts, counted on slow paths only
 //! ```
@@ -16,12 +16,10 @@ pub const WORD: u64 = 0;
 pub const SEQUENCE: u64 = 4;
 /// What a once has done: 1 when it is.
 pub const DONE: u64 = 4;
-/// A barrier's gate, sequence and phase.
+/// A barrier's gate.
 pub const BARRIER_GATE: u64 = 4;
-/// See [`BARRIER_GATE`].
-pub const BARRIER_SEQUENCE: u64 = 8;
-/// See [`BARRIER_GATE`].
-pub const BARRIER_PHASE: u64 = 12;
+/// A barrier's phase.
+pub const BARRIER_PHASE: u64 = 8;
 /// A seqlock's version.
 pub const VERSION: u64 = 64;
 /// Waits that slept.

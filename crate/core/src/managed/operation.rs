@@ -71,11 +71,11 @@ impl Counters {
     /// Counts what a wait came to.
     pub fn count(&self, waited: Waited) {
         if waited.slept {
-            self.waits.add(1);
+            self.waits.fetch_add(1);
         }
         match waited.answer {
-            Some(Answer::OwnerDied | Answer::PartyDied) => drop(self.owner_deaths.add(1)),
-            None if waited.slept => drop(self.timeouts.add(1)),
+            Some(Answer::OwnerDied | Answer::PartyDied) => drop(self.owner_deaths.fetch_add(1)),
+            None if waited.slept => drop(self.timeouts.fetch_add(1)),
             _ => {}
         }
     }
@@ -96,7 +96,7 @@ impl<'a> Place<'a> {
     /// `ERR_OUT_OF_RANGE`: it does not fit in there.
     pub fn at(managed: &'a ManagedSegment, offset: u64, shape: Shape) -> Result<Self> {
         let bytes = shape.bytes(managed.geometry().slots)?;
-        let last = offset.checked_add(bytes - 4).unwrap_or(u64::MAX);
+        let last = offset.saturating_add(bytes - 4);
         managed.word(last)?;
         Ok(Self { managed, offset, shape })
     }
@@ -287,7 +287,6 @@ impl<'a> Place<'a> {
         Ok(Barrier {
             lock: self.word(layout::WORD)?,
             gate: self.word(layout::BARRIER_GATE)?,
-            sequence: self.word(layout::BARRIER_SEQUENCE)?,
             phase: self.word(layout::BARRIER_PHASE)?,
             seats: move |index| {
                 let token = tokens(index);

@@ -166,8 +166,8 @@ impl ManagedSegment {
     pub fn word(&self, offset: u64) -> Result<Word> {
         let in_range = offset.checked_add(4).is_some_and(|end| end <= self.geometry.size_bytes);
         match usize::try_from(offset) {
-            // SAFETY: inside the mapped bytes, which `geometry` does not exceed, and a multiple of 4; `mapping` is kept.
             Ok(offset) if in_range && offset.is_multiple_of(4) => {
+                // SAFETY: inside the mapped bytes, which `geometry` does not exceed, and a multiple of 4; `mapping` is kept.
                 Ok(unsafe { Word::at(self.mapping().address() + offset) })
             }
             _ => Err(Error::own("ERR_OUT_OF_RANGE", format!("no word of the segment is at offset {offset}"))),

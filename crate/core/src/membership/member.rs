@@ -190,7 +190,8 @@ fn present(table: &MemberTable, slot: u32, options: &JoinOptions) {
 
 /// Where to begin the search, so that joiners do not all meet at slot 0. splitmix64 (Vigna 2015) over clock and thread.
 fn anywhere(slots: u32) -> u32 {
-    let mut seed = crate::sys::futex::now().as_nanos() as u64 ^ u64::from(process::tid()) << 32;
+    let now = crate::sys::futex::now();
+    let mut seed = u64::from(now.subsec_nanos()) ^ now.as_secs() << 20 ^ u64::from(process::tid()) << 32;
     seed = (seed ^ seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     seed = (seed ^ seed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     u32::try_from((seed >> 33) % u64::from(slots)).unwrap_or(0)

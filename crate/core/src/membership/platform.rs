@@ -79,6 +79,8 @@ pub const WATCHED_MAX: usize = 32;
 pub struct Sleep<W> {
     words: [Option<(W, u32)>; WATCHED_MAX],
     count: usize,
+    /// Which of the words are presence words, by bits.
+    presences: u32,
     /// Whether something it waits for has no word, so that it must look again soon.
     pub poll: bool,
 }
@@ -87,7 +89,7 @@ impl<W: Copy> Sleep<W> {
     /// Nothing to watch yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { words: [None; WATCHED_MAX], count: 0, poll: false }
+        Self { words: [None; WATCHED_MAX], count: 0, presences: 0, poll: false }
     }
 
     /// Watches one more word. Beyond [`WATCHED_MAX`] the wait looks again from time to time instead.
@@ -98,6 +100,32 @@ impl<W: Copy> Sleep<W> {
                 self.count += 1;
             }
             None => self.poll = true,
+        }
+    }
+
+    /// Watches a member's life.
+    pub fn watch_life(&mut self, life: &Life<W>) {
+        if self.count < WATCHED_MAX {
+            self.presences |= 1 << self.count;
+        }
+        self.watch(life.presence.0, life.presence.1);
+        self.watch(life.claim.0, life.claim.1);
+    }
+
+    /// As [`Self::watch_life`], for the making.
+    #[must_use]
+    pub fn on_life(mut self, life: &Life<W>) -> Self {
+        self.watch_life(life);
+        self
+    }
+
+    /// To be called after every sleep on these words: of all who sleep on a member's death the kernel wakes one, and that one wakes
+    /// the others, whatever it finds for itself.
+    pub fn pass_on_deaths<P: Platform<Word = W>>(&self, platform: &P) {
+        for (index, (word, _)) in self.words().enumerate() {
+            if self.presences & 1 << index != 0 && platform.load(word) & TID == 0 {
+                platform.wake(word, u32::MAX);
+            }
         }
     }
 
@@ -120,7 +148,7 @@ impl<W: Copy> Default for Sleep<W> {
     }
 }
 
-const _: () = assert!(WATCHED_MAX < futex::WORDS_MAX);
+const _: () = assert!(WATCHED_MAX < futex::WORDS_MAX && WATCHED_MAX <= u32::BITS as usize);
 
 /// Words alone, without members: a platform for what needs none.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +174,7 @@ impl Platform for Bare {
     }
 
     fn add(&self, word: Word, count: u32) -> u32 {
-        word.add(count)
+        word.fetch_add(count)
     }
 
     fn wake(&self, word: Word, count: u32) -> u32 {

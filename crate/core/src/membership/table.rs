@@ -216,7 +216,7 @@ impl MemberTable {
     }
 
     pub(super) fn announce(&self) {
-        self.epoch.add(1);
+        self.epoch.fetch_add(1);
         self.epoch.wake(u32::MAX);
     }
 
@@ -282,7 +282,7 @@ impl Platform for MemberTable {
     }
 
     fn add(&self, word: Word, count: u32) -> u32 {
-        word.add(count)
+        word.fetch_add(count)
     }
 
     fn wake(&self, word: Word, count: u32) -> u32 {

@@ -77,7 +77,7 @@ impl Word {
     }
 
     /// Adds, wrapping; answers the value before.
-    pub fn add(self, count: u32) -> u32 {
+    pub fn fetch_add(self, count: u32) -> u32 {
         self.atomic().fetch_add(count, Ordering::SeqCst)
     }
 

@@ -6,7 +6,7 @@
 //! | word | means |
 //! |---|---|
 //! | lock | the mutex, as drawn in [`super::mutex`] |
-//! | gate, sequence | where parties sleep ([`super::gate`]) |
+//! | gate | where parties sleep ([`super::gate`]); its sequence is the phase |
 //! | phase | number of the phase, times 2; lowest bit: the one before was broken |
 //! | seat: token | 0 free, or whose it is |
 //! | seat: arrived | number of the phase it arrived in, plus 1 |
@@ -25,8 +25,6 @@ pub struct Barrier<W, S> {
     pub lock: W,
     /// See the module.
     pub gate: W,
-    /// See the module.
-    pub sequence: W,
     /// See the module.
     pub phase: W,
     /// The two words of a seat, by its index.
@@ -47,7 +45,7 @@ pub struct Arrive<W, S> {
 
 impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
     fn as_gate(&self) -> Gate<W> {
-        Gate { gate: self.gate, sequence: self.sequence }
+        Gate { gate: self.gate, sequence: self.phase }
     }
 
     /// Ends the phase; the caller holds the lock.
@@ -79,7 +77,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
             }
             match party.and_then(|party| platform.look_at(party)).filter(|life| life.is_alive) {
                 Some(life) => {
-                    sleep.watch(life.presence.0, life.presence.1);
+                    sleep.watch_life(&life);
                     arrived += u32::from(platform.load(arrival) == (phase >> 1).wrapping_add(1));
                 }
                 None => {
@@ -148,10 +146,10 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
     /// One look with the lock held.
     fn turn<P: Platform<Word = W>>(&mut self, platform: &P, recheck: bool) -> Result<Step<W>> {
         let gate = self.barrier.as_gate();
-        let sequence = gate.arm(platform);
-        let phase = platform.load(self.barrier.phase);
+        let phase = gate.arm(platform);
         match self.phase {
             Some(arrived) if arrived >> 1 != phase >> 1 => {
+                gate.pass(platform, true);
                 let broken = phase & 1 != 0;
                 return Ok(Step::Answered(if broken { Answer::PartyDied } else { Answer::Done }));
             }
@@ -163,7 +161,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
                 self.phase = Some(phase);
             }
         }
-        let mut sleep = gate.sleep(sequence).on(self.barrier.phase, phase);
+        let mut sleep = gate.sleep(phase);
         match self.barrier.look(platform, phase, recheck, &mut sleep) {
             Look::Waiting => Ok(Step::Asleep(sleep)),
             look => {
@@ -177,8 +175,9 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
 
 impl<P: Platform, S: Fn(u32) -> (P::Word, P::Word)> Wait<P> for Arrive<P::Word, S> {
     fn step(&mut self, platform: &P, recheck: bool) -> Result<Step<P::Word>> {
+        platform.set_pending(Some(self.barrier.lock));
         match self.lock.step(platform, recheck)? {
-            Step::Answered(_) => {}
+            Step::Answered(_) => platform.set_pending(Some(self.barrier.gate)),
             asleep @ Step::Asleep(_) => return Ok(asleep),
         }
         let turn = self.turn(platform, recheck);
@@ -196,7 +195,7 @@ impl<P: Platform, S: Fn(u32) -> (P::Word, P::Word)> Wait<P> for Arrive<P::Word, 
                 let _ = platform.compare_exchange(arrival, (phase >> 1).wrapping_add(1), 0);
             }
         }
-        self.barrier.as_gate().arm(platform);
+        self.barrier.as_gate().pass(platform, true);
         let ended = platform.load(self.barrier.phase);
         match (ended >> 1 == phase >> 1, ended & 1) {
             (true, _) => None,

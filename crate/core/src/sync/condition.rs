@@ -39,15 +39,16 @@ impl<P: Platform> Wait<P> for Notified<P::Word> {
     fn step(&mut self, platform: &P, _recheck: bool) -> Result<Step<P::Word>> {
         fail_point::reach(if self.slept { "condition.slept" } else { "condition.released" });
         if self.gate.arm(platform) != self.from {
+            self.gate.pass(platform, self.slept);
             return Ok(Step::Answered(Answer::Done));
         }
         self.slept = true;
         Ok(Step::Asleep(self.gate.sleep(self.from)))
     }
 
-    /// With the sequence unchanged no wake was for this one.
     fn give_up(&mut self, platform: &P) -> Option<Answer> {
-        (self.gate.arm(platform) != self.from).then_some(Answer::Done)
+        self.gate.pass(platform, self.slept);
+        (platform.load(self.gate.sequence) != self.from).then_some(Answer::Done)
     }
 
     /// The notification goes to another.
@@ -63,6 +64,7 @@ impl<P: Platform> Wait<P> for Notified<P::Word> {
 /// Wakes up to `count` waiters.
 pub fn notify<P: Platform>(platform: &P, gate: P::Word, sequence: P::Word, count: u32) {
     platform.set_pending(Some(gate));
+    platform.add(sequence, 1);
     fail_point::reach("condition.told");
     Gate { gate, sequence }.open(platform, count);
     platform.set_pending(None);

@@ -5,9 +5,11 @@
 //! | 0 | not set, nobody sleeps | a setter; a waiter, to bit 31 |
 //! | bit 31 | not set, somebody may sleep | a setter |
 //! | bit 30 | set, nobody sleeps | whoever consumes or resets it |
-//! | bits 30 and 31 | set, somebody may still sleep (auto reset only) | whoever consumes it, to bit 31; the setter, to bit 30, if it woke nobody |
+//! | bits 30 and 31 | set, somebody may still sleep | whoever consumes or resets it, to bit 31; the setter, to bit 30, once it woke nobody (auto) or all (manual) |
 //!
-//! The bits are above those in which the kernel looks for an owner, so that a setter or waiter that dies passes its wake on.
+//! The bits are above those in which the kernel looks for an owner, so that a setter or waiter that dies passes its wake on. Who slept
+//! leaves bit 31 behind when it consumes an event (see [`super::mutex`]), and wakes one more when it passes one that stays set: of a setter that was
+//! killed, the kernel wakes but one. All this was checked exhaustively (`crate/core/tests/wait_model.rs`).
 
 use super::mutex::{WAITERS, scribbled};
 use super::wait::{Answer, Step, Wait};
@@ -50,13 +52,11 @@ impl<P: Platform> Wait<P> for EventWait<P::Word> {
                 return Err(scribbled(value));
             }
             if value & SET != 0 {
+                let left = if self.slept { WAITERS } else { value & WAITERS };
                 match self.reset {
-                    Reset::Auto if platform.compare_exchange(self.word, value, value & WAITERS).is_err() => {
-                        continue;
-                    }
-                    // A setter that died woke but one: that one wakes the others.
+                    Reset::Auto if platform.compare_exchange(self.word, value, left).is_err() => continue,
                     Reset::Manual if self.slept => {
-                        platform.wake(self.word, u32::MAX);
+                        platform.wake(self.word, 1);
                     }
                     _ => {}
                 }
@@ -107,17 +107,15 @@ fn set_pending<P: Platform>(platform: &P, word: P::Word, reset: Reset) -> bool {
         if value & SET != 0 {
             return false;
         }
-        // With manual reset everybody is woken, so nobody is left to be marked.
-        let kept = if reset == Reset::Auto { value & WAITERS } else { 0 };
         // SYNC: releases what the setter wrote to who gets through.
-        if platform.compare_exchange(word, value, SET | kept).is_err() {
+        if platform.compare_exchange(word, value, value | SET).is_err() {
             continue;
         }
         fail_point::reach("event.set");
         if value & WAITERS != 0 {
             let woken = platform.wake(word, if reset == Reset::Auto { 1 } else { u32::MAX });
             fail_point::reach("event.woken");
-            if woken == 0 {
+            if woken == 0 || reset == Reset::Manual {
                 let _ = platform.compare_exchange(word, SET | WAITERS, SET);
             }
         }

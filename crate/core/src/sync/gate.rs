@@ -1,13 +1,17 @@
-//! A gate: where those sleep whose condition is not one word of the kernel's liking.
+//! A gate: where those sleep whose condition the kernel cannot read.
 //!
 //! | word | values | who changes it |
 //! |---|---|---|
-//! | gate | 0, or bit 31: somebody may sleep | a waiter sets the bit; a notifier clears it before it wakes |
-//! | sequence | counts | a notifier that found the bit |
+//! | gate | 0, or bit 31: somebody may sleep | a waiter sets the bit; a notifier clears it before it wakes, and sets it again when there may be more |
+//! | sequence | counts, or is the condition itself | every notifier, before it looks at the gate |
 //!
-//! A waiter sets the bit, reads the sequence, looks at its condition, and sleeps on both words. A notifier changes the condition, then looks at the
-//! gate. So either the waiter sees the new condition, or the notifier sees the bit (Dekker). The gate never has an owner as the kernel
-//! sees it (its bits below 30 are clear), so that a thread that dies with the gate pending passes a wake on.
+//! A waiter sets the bit, reads the sequence, looks at its condition, and sleeps on both words. A notifier changes the condition and with it the
+//! sequence, then looks at the gate. So either the waiter sees the change, or the notifier sees the bit (Dekker), or the kernel sees
+//! another sequence. The gate never has an owner as the kernel sees it (its bits below 30 are clear), so that a thread that dies with the gate
+//! pending passes a wake on; who slept and passes wakes one more, as the kernel wakes but one.
+//!
+//! Checked exhaustively (`crate/core/tests/wait_model.rs`), also that it fails where condition and sequence do not change in one step: there something
+//! else must wake who sleeps when a notifier is killed in between (see [`super::permits`]).
 
 use crate::fail_point;
 use crate::membership::{Platform, Sleep};
@@ -22,7 +26,7 @@ pub(super) struct Gate<W> {
 }
 
 impl<W: Copy> Gate<W> {
-    /// Says that somebody may sleep, also when a waiter that slept goes: others may sleep on, of whom a killed notifier could not tell. Answers the sequence to sleep on. The caller looks at its condition after this.
+    /// Says that somebody may sleep; answers the sequence to sleep on. The caller looks at its condition after this.
     pub(super) fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
         platform.set_bits(self.gate, WAITERS);
         fail_point::reach("gate.closed");
@@ -34,13 +38,12 @@ impl<W: Copy> Gate<W> {
         Sleep::new().on(self.gate, WAITERS).on(self.sequence, sequence)
     }
 
-    /// Wakes up to `count` sleepers. The caller changed the condition before, with the gate pending.
+    /// Wakes up to `count` sleepers. The caller changed the condition and the sequence before, with the gate pending.
     pub(super) fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
         if platform.load(self.gate) & WAITERS == 0 {
             return;
         }
-        platform.add(self.sequence, 1);
-        fail_point::reach("gate.counted");
+        fail_point::reach("gate.found");
         platform.store(self.gate, 0);
         fail_point::reach("gate.opened");
         let woken = platform.wake(self.gate, count);
@@ -48,6 +51,13 @@ impl<W: Copy> Gate<W> {
         if woken == count {
             // There may be more.
             platform.set_bits(self.gate, WAITERS);
+        }
+    }
+
+    /// A waiter passes, or gives up. If it slept, it may have been woken in place of others.
+    pub(super) fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
+        if slept {
+            platform.wake(self.gate, 1);
         }
     }
 }

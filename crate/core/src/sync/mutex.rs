@@ -11,7 +11,12 @@
 //! | bit 31 | released, somebody may still sleep | a locker, to its token + bit 31; the releaser, to 0, if it woke nobody |
 //! | [`NOT_RECOVERABLE`] | a dead owner's data was not repaired | [`reset`] |
 //!
-//! A release with waiters wakes two: of one alone, the sleepers behind it would go on watching a former owner, and sleep when the new one is killed.
+//! Why no sleeper is forgotten, without a look of its own, when processes are killed:
+//! - a release with waiters wakes [`WAKES`]: of one alone, the sleepers behind it would go on watching a former owner, and sleep when the new one is
+//!   killed; each more allows for one kill more at the same time;
+//! - who slept takes even a free word with the mark: a releaser that woke nobody may clear the mark of a later one's waiters;
+//! - who returns from sleep and finds the owner that it watched dead wakes all who watch it, whoever has the lock by then
+//!   ([`Sleep::pass_on_deaths`]).
 
 use super::wait::{Answer, Step, Wait};
 use crate::error::{Error, Result};
@@ -23,6 +28,9 @@ pub const WAITERS: u32 = 1 << 31;
 
 /// See the module's table. Not a token (bit 29 is clear), and not without an owner as the kernel sees it (the low bits are not zero).
 pub const NOT_RECOVERABLE: u32 = 1;
+
+/// Sleepers that one release wakes: two kills at once are survived without anybody's look.
+pub const WAKES: u32 = 3;
 
 /// What a lock's word says besides "free" and "held by a token".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,12 +90,14 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
     fn step(&mut self, platform: &P, recheck: bool) -> Result<Step<P::Word>> {
         fail_point::reach(if self.slept { "lock.woken" } else { "lock.pending" });
         let mine = self.token.word();
+        // Who slept leaves the mark, whatever stands there: a releaser of long ago may just have cleared that of others.
+        let mark = if self.slept { WAITERS } else { 0 };
         loop {
             let value = platform.load(self.word);
             let owner = match state_of(value) {
                 State::Free => {
                     // SYNC: takes over what the releaser wrote. The waiters' mark stays: others may still sleep.
-                    if platform.compare_exchange(self.word, value, value | mine).is_ok() {
+                    if platform.compare_exchange(self.word, value, value | mark | mine).is_ok() {
                         fail_point::reach("lock.taken");
                         return Ok(Step::Answered(Answer::Done));
                     }
@@ -128,9 +138,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
             self.slept = true;
             // The lock first: a wake on it is swallowed by nobody who then sleeps on something else.
             let sleep = Sleep::new().on(self.word, value | WAITERS);
-            return Ok(Step::Asleep(
-                sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1),
-            ));
+            return Ok(Step::Asleep(sleep.on_life(&life)));
         }
     }
 
@@ -175,7 +183,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
 /// # Errors
 /// `ERR_SHM_NOT_OWNER`.
 pub fn unlock<P: Platform>(platform: &P, word: P::Word, token: Token) -> Result<()> {
-    release(platform, word, token, 2)
+    release(platform, word, token, WAKES)
 }
 
 /// As [`unlock`], waking so many sleepers.

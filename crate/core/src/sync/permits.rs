@@ -51,6 +51,8 @@ impl<W: Copy, C: Fn(u32) -> W> Permits<W, C> {
             .any(|index| platform.compare_exchange((self.cells)(index), token.word(), 0).is_ok());
         if is_returned {
             fail_point::reach("permit.returned");
+            // Who saw the permit held watches the presence of this member: a kill between these two steps wakes it.
+            platform.add(self.sequence, 1);
             self.as_gate().open(platform, WAKES);
         }
         platform.set_pending(None);
@@ -95,7 +97,7 @@ impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
                     Some((holder, life)) => {
                         // One holder's presence is watched once, however many permits it has.
                         if !seen.contains(&Some(holder)) {
-                            sleep.watch(life.presence.0, life.presence.1);
+                            sleep.watch_life(&life);
                             if let Some(place) = seen.iter_mut().find(|place| place.is_none()) {
                                 *place = Some(holder);
                             }
@@ -123,6 +125,7 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for Acquire<P::Word, C> {
         let sequence = gate.arm(platform);
         let mut sleep = gate.sleep(sequence);
         if self.take(platform, recheck, &mut sleep) {
+            gate.pass(platform, self.slept);
             return Ok(Step::Answered(Answer::Done));
         }
         self.slept = true;
@@ -131,10 +134,8 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for Acquire<P::Word, C> {
 
     /// It may have swallowed a wake.
     fn give_up(&mut self, platform: &P) -> Option<Answer> {
-        if self.slept {
-            fail_point::reach("permit.giving_up");
-            self.permits.as_gate().open(platform, 1);
-        }
+        fail_point::reach("permit.giving_up");
+        self.permits.as_gate().pass(platform, self.slept);
         None
     }
 

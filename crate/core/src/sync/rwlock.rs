@@ -64,10 +64,6 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
                 return Err(scribbled(value));
             };
             if !life.is_alive {
-                if self.slept {
-                    // The kernel woke one of those who sleep on this death.
-                    platform.wake(life.presence.0, u32::MAX);
-                }
                 return Ok(self.done(platform, Answer::OwnerDied));
             }
             withdraw(platform, self.cell, self.token);
@@ -82,9 +78,7 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
             fail_point::reach("read.writer_marked");
             self.slept = true;
             let sleep = Sleep::new().on(self.writer, value | WAITERS);
-            return Ok(Step::Asleep(
-                sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1),
-            ));
+            return Ok(Step::Asleep(sleep.on_life(&life)));
         }
     }
 
@@ -245,8 +239,7 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     fail_point::reach("write.reader_marked");
                     let sleep = sleep.get_or_insert_with(Sleep::new);
                     sleep.watch(cell, marked);
-                    sleep.watch(life.presence.0, life.presence.1);
-                    sleep.watch(life.claim.0, life.claim.1);
+                    sleep.watch_life(&life);
                 }
                 // A dead reader's, or scribbled: nobody reads.
                 _ => {

@@ -97,7 +97,9 @@ fn drive<P: Platform<Word = Word>>(
             return Ok(Waited { answer: wait.give_up(platform), slept });
         }
         slept = true;
-        recheck = sleep_on(&sleep, until, interval)? == Woke::ByTime;
+        let woke = sleep_on(&sleep, until, interval);
+        sleep.pass_on_deaths(platform);
+        recheck = woke? == Woke::ByTime;
         if recheck {
             interval = (interval * 2).min(RECHECK_LAST);
         }

@@ -63,6 +63,7 @@ trait Bound: Send {
     fn give_up(&mut self) -> Option<Answer>;
     fn give_back(&mut self, answer: Answer);
     fn busy_word(&self) -> Option<Word>;
+    fn pass_on_deaths(&self, sleep: &Sleep<Word>);
 }
 
 struct On<P> {
@@ -88,6 +89,10 @@ impl<P: Platform<Word = Word> + Send> Bound for On<P> {
 
     fn busy_word(&self) -> Option<Word> {
         self.wait.busy_word()
+    }
+
+    fn pass_on_deaths(&self, sleep: &Sleep<Word>) {
+        sleep.pass_on_deaths(&self.platform);
     }
 }
 
@@ -318,6 +323,9 @@ impl Active {
     fn look(&mut self, first_word: usize, woken: Option<usize>, now: Duration) {
         let inside = lock(&self.entry.inside);
         // While the request is there, its pin is, and so are the words.
+        if let Some(request) = &inside.request {
+            request.wait.pass_on_deaths(&self.sleep);
+        }
         let is_concerned = inside.request.is_none()
             || woken.is_some_and(|woken| first_word <= woken)
             || self.sleep.words().any(|(word, expected)| word.load() != expected);

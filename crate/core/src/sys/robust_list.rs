@@ -17,7 +17,7 @@ use super::SysResult;
 use super::conv::ret_long;
 use crate::error::Errno;
 use std::cell::Cell;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 
 /// `struct robust_list_head` of linux/futex.h.
 #[repr(C)]
@@ -30,7 +30,8 @@ struct Head {
 /// The head of one thread's list; stays on that thread.
 #[derive(Clone, Copy, Debug)]
 pub struct RobustList {
-    head: *mut u8,
+    /// Address of libc's [`Head`], in this thread's own memory, registered with the kernel, and there as long as the thread lives.
+    head: *mut Head,
 }
 
 impl RobustList {
@@ -44,7 +45,7 @@ impl RobustList {
             return Ok(known);
         }
         make_libc_register();
-        let (mut head, mut length_bytes) = (std::ptr::null_mut::<u8>(), 0_usize);
+        let (mut head, mut length_bytes) = (std::ptr::null_mut::<Head>(), 0_usize);
         // SAFETY: both out parameters are live; pid 0 is the calling thread.
         ret_long(unsafe {
             libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut length_bytes)
@@ -60,8 +61,8 @@ impl RobustList {
     /// From an entry to its word, in bytes.
     #[must_use]
     pub fn futex_offset(self) -> isize {
-        // SAFETY: the head is libc's, in this thread's own memory, registered with the kernel and so as long as the thread lives.
-        unsafe { (&raw const (*self.head.cast::<Head>()).futex_offset).read_volatile() }
+        // SAFETY: see `head`.
+        unsafe { self.field(offset_of!(Head, futex_offset)).cast::<isize>().read_volatile() }
     }
 
     /// Links an entry in as the first.
@@ -79,8 +80,8 @@ impl RobustList {
             // SAFETY: the present first entry is a live one of libc's or ours, and its `prev` lies before it.
             unsafe { (((first & !1) - 8) as *mut usize).write_volatile(entry) };
         }
-        // SAFETY: see `futex_offset`. Last, so that the kernel never follows a half-made entry.
-        unsafe { (&raw mut (*self.head.cast::<Head>()).first).write_volatile(entry) };
+        // SAFETY: see `head`. Last, so that the kernel never follows a half-made entry.
+        unsafe { self.field(offset_of!(Head, first)).write_volatile(entry) };
     }
 
     /// Takes an entry out.
@@ -104,13 +105,17 @@ impl RobustList {
     /// kernel wakes one sleeper on a word without an owner (all bits below bit 30 clear: Linux 6.2; earlier: 0).
     pub fn set_pending(self, word: Option<usize>) {
         let entry = word.map_or(0, |address| address.wrapping_add_signed(-self.futex_offset()));
-        // SAFETY: see `futex_offset`; the kernel checks the address when it follows it.
-        unsafe { (&raw mut (*self.head.cast::<Head>()).list_op_pending).write_volatile(entry) };
+        // SAFETY: see `head`; the kernel checks the address when it follows it.
+        unsafe { self.field(offset_of!(Head, list_op_pending)).write_volatile(entry) };
     }
 
     fn first(self) -> usize {
-        // SAFETY: see `futex_offset`.
-        unsafe { (&raw const (*self.head.cast::<Head>()).first).read_volatile() }
+        // SAFETY: see `head`.
+        unsafe { self.field(offset_of!(Head, first)).read_volatile() }
+    }
+
+    const fn field(self, offset: usize) -> *mut usize {
+        self.head.wrapping_byte_add(offset).cast()
     }
 }
 

@@ -152,7 +152,7 @@ impl Row {
     }
 
     pub(crate) fn count(self, count: Count) {
-        self.word(count).add(1);
+        self.word(count).fetch_add(1);
     }
 
     pub(crate) fn violation(self, violation: Violation) {

@@ -93,7 +93,7 @@ impl<'a> Queue<'a> {
         let number = book.tail().load();
         if number.wrapping_sub(book.head().load()) < TICKETS {
             book.ticket(number).store(number);
-            book.tail().add(1);
+            book.tail().fetch_add(1);
             self.room.row.count(Count::Given);
             self.not_empty.notify(self.room.table(), self.how_many())?;
         }
@@ -111,7 +111,7 @@ impl<'a> Queue<'a> {
             if book.ticket(number).load() != number {
                 self.room.row.violation(Violation::TicketLost);
             }
-            book.head().add(1);
+            book.head().fetch_add(1);
             self.room.row.count(Count::Taken);
             self.not_full.notify(self.room.table(), self.how_many())?;
         }

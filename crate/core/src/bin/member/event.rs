@@ -43,9 +43,7 @@ fn wait_on(room: &Room, event: &Place<'_>) -> Result<()> {
         if room.wait(event, Operation::Event)?.is_none() {
             continue;
         }
-        if room.options.auto == 1 {
-            room.row.count(Count::Taken);
-        } else if event.reset_event(room.table())? {
+        if room.options.auto == 1 || event.reset_event(room.table())? {
             room.row.count(Count::Taken);
         }
         if room.options.quiet {

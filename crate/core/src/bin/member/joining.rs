@@ -28,7 +28,7 @@ pub(crate) fn afterwards(room: &Room) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     match room.managed.join(&JoinOptions::default()) {
         Err(error) if error.code() == "ERR_SHM_MEMBERS_FULL" => {}
-        other => drop(other?.leave()),
+        other => other?.leave(),
     }
     room.row.word(Count::Got).store(u32::try_from(members.len()).unwrap_or(0) + 1);
     for member in members {

@@ -52,9 +52,9 @@ fn take(room: &Room, lock: &Place<'_>, index: usize) -> Result<bool> {
         Some(_) => check(room, guarded),
     }
     guarded.holder.store(room.token().word());
-    guarded.first.add(1);
+    guarded.first.fetch_add(1);
     room.linger();
-    guarded.second.add(1);
+    guarded.second.fetch_add(1);
     Ok(true)
 }
 

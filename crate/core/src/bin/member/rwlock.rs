@@ -58,9 +58,9 @@ fn write(room: &Room, lock: &Place<'_>) -> Result<bool> {
             room.row.violation(Violation::ReaderBesideWriter);
         }
     }
-    guarded.first.add(1);
+    guarded.first.fetch_add(1);
     room.linger();
-    guarded.second.add(1);
+    guarded.second.fetch_add(1);
     if guarded.holder.compare_exchange(room.token().word(), 0).is_err() {
         room.row.violation(Violation::MarkLost);
     }
