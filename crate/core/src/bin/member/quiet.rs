@@ -87,11 +87,12 @@ pub(crate) fn run(role: &str, managed: &str, book: &str, options: &Options) -> O
 fn play(role: &str, names: [&str; 2], book: &Book, seed: u64, kills: u32, tally: &mut Tally) -> Outcome<()> {
     let random = Random::new(seed);
     let deaths = plan(role, &random, kills);
+    let locks = 1 + random.below(2);
     let round = Round { role, book, what: format!("seed {seed}, {deaths:?}") };
     let mut survivors = Vec::new();
     let mut murders = Vec::new();
     for (position, death) in deaths.iter().enumerate() {
-        let child = start(role, names, position, &random, death.as_ref())?;
+        let child = start(role, names, position, locks, &random, death.as_ref())?;
         match death.clone() {
             Some(death) => {
                 let go = book.go();
@@ -204,14 +205,16 @@ fn start(
     role: &str,
     [managed, book]: [&str; 2],
     position: usize,
+    locks: u64,
     random: &Random,
     death: Option<&Death>,
 ) -> Outcome<Child> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
-    command.args([role, managed, book, "quiet=1", "locks=1", "permits=1"]);
+    command.args([role, managed, book, "quiet=1", "permits=1"]);
     command.args([
         format!("position={position}"),
+        format!("locks={locks}"),
         format!("rounds={}", 2 + random.below(2)),
         format!("seed={}", random.next()),
         format!("slots={SLOTS}"),
