@@ -44,7 +44,7 @@ fn take(room: &Room, lock: &Place<'_>, index: usize) -> Result<bool> {
         None => return Ok(false),
         Some(Answer::OwnerDied) => {
             inherit(room, guarded);
-            if !room.options.quiet && room.random.one_in(32) {
+            if !room.options.quiet && room.random.one_in(8) {
                 lock.unlock(room.table(), room.token(), false)?;
                 return Ok(false);
             }
