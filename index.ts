@@ -49,4 +49,10 @@ export {
 export type { AsyncWaitOptions } from './lib/pending.js'
 export { PosixSemaphore, type PosixSemaphoreCreateOptions } from './lib/posix-semaphore.js'
 
+export { PthreadMutex, type PthreadMutexOptions } from './lib/pthread-mutex.js'
+export { PthreadCondition, type PthreadConditionOptions, type PthreadConditionWaitOptions } from './lib/pthread-condition.js'
+export { PthreadRwLock } from './lib/pthread-rwlock.js'
+export { PthreadBarrier, type PthreadBarrierOptions } from './lib/pthread-barrier.js'
+export type { PthreadAbi, PthreadOptions } from './lib/pthread-place.js'
+
 export { ShmError } from './lib/errors.js'

@@ -4,7 +4,9 @@
  * `support/bad-input-table.ts`; one that is exported without a row there is a failure.
  */
 import test from 'ava'
-import { FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, SysvSegment, SysvSemaphoreSet } from 'shmem'
+import {
+  FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
+} from 'shmem'
 import { Semaphore } from 'shmem/posix'
 import { startChild } from './support/child.js'
 import { privately, whyNotPrivate } from './support/namespace.js'
@@ -50,7 +52,10 @@ test.serial('nothing is created by a refused call', t => {
 })
 
 test('methods refuse a foreign this instead of reading it', async t => {
-  const classes = [PosixSegment, SysvSegment, MemfdSegment, FileSegment, SysvSemaphoreSet, PosixSemaphore, Semaphore]
+  const classes = [
+    PosixSegment, SysvSegment, MemfdSegment, FileSegment, SysvSemaphoreSet, PosixSemaphore, Semaphore,
+    PthreadMutex, PthreadCondition, PthreadRwLock, PthreadBarrier
+  ]
   for (const foreign of [{}, null, new Uint8Array(4)]) {
     for (const one of classes) {
       for (const key of Reflect.ownKeys(one.prototype)) {

@@ -247,7 +247,7 @@ export abstract class Segment {
   /**
    * Changes what may be done with whole pages of this mapping (mprotect(2)): `'none'`, `'read'`, `'write'`. The offset is a multiple of
    * `stat().pageSizeBytes`, the length is rounded up. A touch against it is caught by the guard. EACCES where the object was opened for
-   * less; ENOMEM.
+   * less; ENOMEM; `ERR_SHM_HELD` without `'write'` where a lock in it is held.
    */
   protect(pages: Range, protection: 'none' | 'read' | 'write'): void {
     const word = PROTECTIONS[check.oneOf('protection', protection, ['none', 'read', 'write'])]
@@ -281,7 +281,7 @@ export abstract class Segment {
 
   /**
    * Unmaps whole pages (munmap(2) of a part): a hole stays, in which touches read zeroes and the next call throws `ERR_SHM_HOLE`. The
-   * offset is a multiple of `stat().pageSizeBytes`, the length is rounded up. ENOMEM.
+   * offset is a multiple of `stat().pageSizeBytes`, the length is rounded up. ENOMEM; `ERR_SHM_HELD` where a lock in it is held.
    */
   unmap(pages: Range): void {
     if (pages === undefined) throw wrongType('range', 'an object', pages)
@@ -324,12 +324,16 @@ export abstract class Segment {
 
   /**
    * Closes it in this process: every view over it has length 0 from now on, and the memory is unmapped at once. Idempotent,
-   * never throws for a bad touch: one that was not reported yet is a process warning. `ERR_SHM_IN_USE` while a managed segment is open over it.
+   * never throws for a bad touch: one that was not reported yet is a process warning.
+   *
+   * @throws {@link ShmError} `ERR_SHM_IN_USE` while a managed segment is open over it; `ERR_SHM_HELD` while this thread holds a pthread mutex or
+   * read-write lock in it. So do `resize()`, and a `refresh()` that would map anew.
    */
   close(): void {
     const segment = this.#native
     if (segment === undefined) return
     this.#refuseInUse()
+    segment.refuseIfHeld()
     const unreported = this.#watch.news()
     this.#watch.end()
     this.#native = undefined

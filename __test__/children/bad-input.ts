@@ -29,7 +29,8 @@ const modules: [string, object, Table][] = [
 const instances: Record<string, object[]> = {
   Segment: [world.posix, world.sysv, world.memfd, world.file],
   PosixSegment: [world.posix], SysvSegment: [world.sysv], MemfdSegment: [world.memfd], FileSegment: [world.file],
-  SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore]
+  SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
+  PthreadMutex: [world.mutex], PthreadCondition: [world.condition], PthreadRwLock: [world.rwlock], PthreadBarrier: [world.barrier]
 } satisfies Record<string, World[keyof World][]>
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */

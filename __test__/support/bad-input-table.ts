@@ -6,7 +6,9 @@ import {
   IPC_CREAT, IPC_PRIVATE, IPC_SET, IPC_STAT, SETALL, SETVAL, semget
 } from 'shmem/sysv'
 import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, memfd_create, mmap, sem_init } from 'shmem/posix'
-import { FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, SysvSegment, SysvSemaphoreSet } from 'shmem'
+import {
+  FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
+} from 'shmem'
 import * as bad from './bad-values.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -28,6 +30,10 @@ export function makeWorld(folder: string) {
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
     set: SysvSemaphoreSet.create(0, { count: 2, initial: 1 }),
     semaphore: PosixSemaphore.init(posix, 0, { value: 1 }),
+    mutex: PthreadMutex.initialise(posix, 1024),
+    condition: PthreadCondition.initialise(posix, 1088),
+    rwlock: PthreadRwLock.initialise(posix, 1152),
+    barrier: PthreadBarrier.initialise(posix, 1216, { count: 2 }),
     mapping,
     fd: memfd_create('bad', 0),
     rawSet: semget(IPC_PRIVATE, 2, IPC_CREAT | 0o600),
@@ -72,6 +78,8 @@ export function mainTable(world: World): Table {
   const semaphoreName = needs('name', '/shmem-test-bad-input', [...bad.objectName, `/${'x'.repeat(251)}`])
   const setOptions = needs('options', { count: 1 }, bad.object, { count: [...bad.whole(1, 32_000), undefined], initial: [...bad.whole(0, 32_767), [1, 2], [-1], ['1']], mode: bad.whole(0, 0o777) })
   const place = [needs('segment', world.posix, bad.handle), needs('offset', 64, [...bad.whole(0, 65_536), 1, 65_536, 65_528])]
+  const abi = { abi: bad.word }
+  const wait = takes('options', { timeoutMs: 0 }, bad.object, timeout)
 
   return {
     ftok: [needs('path', '.', bad.path), needs('projectId', 7, [null, {}, true, 5n, 0, 256, -1, 1.5, NaN, 2 ** 53, '', 'ab', 'é', '\0'])],
@@ -177,7 +185,40 @@ export function mainTable(world: World): Table {
     'PosixSemaphore#post': [],
     'PosixSemaphore#close': [],
     'PosixSemaphore#remove': [],
-    'PosixSemaphore#[Symbol.dispose]': []
+    'PosixSemaphore#[Symbol.dispose]': [],
+
+    'new PthreadMutex': [needs('mutex', undefined, bad.handle)],
+    'PthreadMutex.initialise': [...place, takes('options', {}, bad.object, { ...abi, type: bad.word, robust: bad.flag, protocol: bad.word })],
+    'PthreadMutex.at': [...place, takes('options', {}, bad.object, abi)],
+    'PthreadMutex#tryLock': [],
+    'PthreadMutex#lockSync': [wait],
+    'PthreadMutex#unlock': [],
+    'PthreadMutex#markConsistent': [],
+    'PthreadMutex#destroy': [],
+
+    'new PthreadCondition': [needs('condition', undefined, bad.handle)],
+    'PthreadCondition.initialise': [...place, takes('options', {}, bad.object, { ...abi, clock: bad.word })],
+    'PthreadCondition.at': [...place, takes('options', {}, bad.object, abi)],
+    'PthreadCondition#waitSync': [needs('mutex', world.mutex, bad.handle), takes('options', { timeoutMs: 0 }, bad.object, { ...timeout, until: [...bad.object, {}] })],
+    'PthreadCondition#notifyOne': [],
+    'PthreadCondition#notifyAll': [],
+    'PthreadCondition#destroy': [],
+
+    'new PthreadRwLock': [needs('lock', undefined, bad.handle)],
+    'PthreadRwLock.initialise': [...place, takes('options', {}, bad.object, abi)],
+    'PthreadRwLock.at': [...place, takes('options', {}, bad.object, abi)],
+    'PthreadRwLock#tryReadLock': [],
+    'PthreadRwLock#tryWriteLock': [],
+    'PthreadRwLock#readLockSync': [wait],
+    'PthreadRwLock#writeLockSync': [wait],
+    'PthreadRwLock#unlock': [],
+    'PthreadRwLock#destroy': [],
+
+    'new PthreadBarrier': [needs('barrier', undefined, bad.handle)],
+    'PthreadBarrier.initialise': [...place, needs('options', { count: 2 }, bad.object, { ...abi, count: [...bad.whole(1, 2 ** 31 - 1), undefined] })],
+    'PthreadBarrier.at': [...place, takes('options', {}, bad.object, abi)],
+    'PthreadBarrier#waitSync': [],
+    'PthreadBarrier#destroy': []
   }
 }
 

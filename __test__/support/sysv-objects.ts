@@ -21,8 +21,12 @@ export function newSegment(t: Test, key: number, options: SysvCreateOptions): Sy
 /** Closes and removes it at the end. */
 export function segmentOf(t: Test, segment: SysvSegment): SysvSegment {
   t.teardown(() => {
-    segment.close()
-    forget(() => shmctl(segment.id, IPC_RMID))
+    // A failed test may have left a lock held in it, and then it does not close.
+    try {
+      segment.close()
+    } finally {
+      forget(() => shmctl(segment.id, IPC_RMID))
+    }
   })
   return segment
 }

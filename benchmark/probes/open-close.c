@@ -36,5 +36,5 @@ static double run_case(const char *name, long iterations, size_t size_bytes, con
   void (*once)(const char *) = strcmp(name, "posix") == 0 ? posix_once : strcmp(name, "file") == 0 ? file_once : sysv_once;
   double started_ns = now_ns();
   for (long count = 0; count < iterations; count += 1) once(subject);
-  return now_ns() - started_ns;
+  return (now_ns() - started_ns) / iterations;
 }

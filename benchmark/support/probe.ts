@@ -10,8 +10,8 @@ import { probesFolder } from './paths.js'
 export interface ProbeCase {
   name: string
   iterations: number
-  /** Name, key or path of the object that the case works on, without white space. */
-  subject: string
+  /** Name, key or path of the object that the case works on, or what else the probe takes, without white space. */
+  subject?: string
   sizeBytes?: number
 }
 
@@ -21,7 +21,7 @@ export function compileProbe(name: string, flags: readonly string[] = []): strin
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const output = join(folder, `${name}.node`)
   try {
-    execFileSync('cc', ['-O2', ...flags, '-o', output, `${probesFolder}${name}.c`], { stdio: ['ignore', 'ignore', 'pipe'] })
+    execFileSync('cc', ['-O2', '-pthread', ...flags, '-o', output, `${probesFolder}${name}.c`], { stdio: ['ignore', 'ignore', 'pipe'] })
   } catch (error) {
     throw new Error(`the C side of this benchmark does not compile: is a C compiler installed as cc?`, { cause: error })
   }
@@ -46,10 +46,10 @@ export class Probe {
     this.#death.catch(() => {})
   }
 
-  /** Nanoseconds an operation. */
-  async measure({ name, iterations, subject, sizeBytes = 0 }: ProbeCase): Promise<number> {
+  /** The number that the probe says it answers: most often nanoseconds an operation. */
+  async measure({ name, iterations, subject = '-', sizeBytes = 0 }: ProbeCase): Promise<number> {
     const answer = once(this.#lines, 'line')
-    this.#child.stdin?.write(`${name} ${iterations} ${sizeBytes} ${subject}\n`)
+    this.#child.stdin?.write(`${name} ${iterations} ${subject} ${sizeBytes}\n`)
     const [line] = (await Promise.race([answer, this.#death])) as [string]
     return Number(line)
   }

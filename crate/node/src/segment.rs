@@ -155,9 +155,16 @@ impl NativeSegment {
         shared_view::shared_array_buffer(env, &self.segment.mapping, self.segment.access.protection())
     }
 
+    /// Throws where a lock in it is held.
+    #[napi(catch_unwind)]
+    pub fn refuse_if_held(&self, env: Env) -> Result<()> {
+        self.segment.mapping.refuse_if_held().map_err(|error| self.blamed(error)).or_throw(&env)
+    }
+
     /// Detaches the buffer and unmaps; what `transfer()` took lives on. Closes the kept descriptor.
     #[napi(catch_unwind)]
     pub fn close(&mut self, env: Env, buffer: Option<Object<'_>>) -> Result<()> {
+        self.segment.mapping.refuse_if_held().or_throw(&env)?;
         let ours = release_view(&env, buffer.as_ref())?;
         if ours {
             self.segment.mapping.release();

@@ -1,5 +1,7 @@
 //! The waits and wakes of named objects, made from an object's place: one row an operation.
 
+#![expect(unsafe_code, reason = "a seqlock's record is an address")]
+
 use super::directory::Found;
 use super::kind::{Kind, Shape};
 use super::layout::{self, PARTS};
@@ -12,6 +14,7 @@ use crate::sync::event::{self, EventWait, Reset};
 use crate::sync::mutex::{self, Lock, LockOptions};
 use crate::sync::permits::{Acquire, Permits};
 use crate::sync::rwlock::{self, ReadLock, WriteLock};
+use crate::sync::seqlock::SeqLock;
 use crate::sync::wait::{Answer, Wait, Waited};
 use crate::sync::word::WordWait;
 
@@ -262,6 +265,18 @@ impl<'a> Place<'a> {
     /// `ERR_OUT_OF_RANGE`.
     pub fn word(&self, offset: u64) -> Result<Word> {
         self.managed.word(self.offset + offset)
+    }
+
+    /// The record of a seqlock.
+    ///
+    /// # Errors
+    /// `ERR_OUT_OF_RANGE`.
+    pub fn record(&self) -> Result<SeqLock> {
+        let bytes = self.shape.number as usize;
+        let copies = self.word(PARTS)?;
+        self.word(PARTS + 2 * (bytes as u64).next_multiple_of(layout::COPY_ALIGN) - 4)?;
+        // SAFETY: both copies are inside the segment, as just checked, at a multiple of 4; the segment is borrowed.
+        Ok(unsafe { SeqLock::at(self.word(layout::VERSION)?, copies.address(), bytes) })
     }
 
     fn reset_mode(&self) -> Reset {

@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "maps, changes and unmaps its own range")]
 
 use super::guard::{self, FaultCounts};
+use super::holds::Holds;
 use super::options::{round_up, to_usize};
 use super::{quarantine, ranges};
 use crate::error::{Errno, Error, Named, Result};
@@ -73,6 +74,8 @@ pub(super) struct Life {
     children: usize,
     /// Calls of [`Mapping::with_pinned_bytes`] under way, and holders of a [`Pinned`].
     pins: usize,
+    /// Locks in it that are held through it.
+    pub(super) holds: Holds,
 }
 
 /// All mappings by start address, to find the owner of an address.
@@ -234,7 +237,10 @@ impl Mapping {
         {
             return Err(not_ours());
         }
-        owner.living().map_err(|_| not_ours())?.children += 1;
+        let mut life = owner.living().map_err(|_| not_ours())?;
+        life.holds.refuse_in(inside, inside + length_bytes)?;
+        life.children += 1;
+        drop(life);
         Ok(owner)
     }
 
@@ -393,6 +399,7 @@ impl Mapping {
     }
 
     /// Unmaps at once; idempotent. Where other mappings replaced parts of this one, or it is pinned, the last of them does it.
+    /// Where a lock in it is held, it stays mapped for ever: ask [`Mapping::refuse_if_held`] before.
     pub fn release(&self) {
         let mut life = self.life();
         life.closed = true;
@@ -406,7 +413,7 @@ impl Mapping {
     }
 
     fn unmap_if_unused(&self, mut life: MutexGuard<'_, Life>) {
-        if life.closed && !life.released && life.children == 0 && life.pins == 0 {
+        if life.closed && !life.released && life.children == 0 && life.pins == 0 && life.holds.is_empty() {
             life.released = true;
             drop(life);
             self.unmap();
@@ -431,7 +438,7 @@ impl Mapping {
         }
     }
 
-    fn life(&self) -> MutexGuard<'_, Life> {
+    pub(super) fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -445,7 +452,7 @@ impl Mapping {
         }
     }
 
-    fn bytes_at(&self, offset: u64, length_bytes: usize) -> Result<(usize, usize)> {
+    pub(super) fn bytes_at(&self, offset: u64, length_bytes: usize) -> Result<(usize, usize)> {
         let offset = to_usize(offset)?;
         match offset.checked_add(length_bytes) {
             Some(end) if end <= self.size_bytes => Ok((self.start + offset, length_bytes)),

@@ -8,6 +8,7 @@
 mod backing;
 pub mod file;
 pub mod guard;
+mod holds;
 mod huge;
 mod mapping;
 pub mod memfd;
@@ -24,6 +25,7 @@ pub mod sysv;
 
 pub use backing::{Backing, LIVENESS_BYTE, Origin};
 pub use guard::FaultCounts;
+pub use holds::Holds;
 pub use mapping::{MapRequest, Mapping, Pinned, Place};
 pub use options::{Access, CreateOptions, HugeWish, MapOptions, OpenMode, ROUNDS_MAX};
 pub use pages::Extent;

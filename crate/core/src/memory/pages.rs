@@ -24,11 +24,14 @@ impl Mapping {
     /// `mprotect(2)` of whole pages.
     ///
     /// # Errors
-    /// EACCES EINVAL ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    /// EACCES EINVAL ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`; `ERR_SHM_HELD`.
     pub fn protect(&self, extent: Extent, protection: i32) -> Result<()> {
-        let _alive = self.living()?;
+        let alive = self.living()?;
         let (start, length) = self.exact_pages(extent)?;
-        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
+        if protection & mman::flags::PROT_WRITE == 0 {
+            alive.holds.refuse_in(start - self.address(), start - self.address() + length)?;
+        }
+        // SAFETY: inside our range, which lives while `alive` is held; no Rust object lives there.
         unsafe { mman::mprotect(start, length, protection) }.called("mprotect")
     }
 
@@ -127,11 +130,12 @@ impl Mapping {
     /// Unmaps whole pages: a hole stays, in which the guard reads zeroes.
     ///
     /// # Errors
-    /// ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    /// ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`; `ERR_SHM_HELD`.
     pub fn unmap_part(&self, extent: Extent) -> Result<()> {
-        let _alive = self.living()?;
+        let alive = self.living()?;
         let (start, length) = self.exact_pages(extent)?;
-        // SAFETY: inside our range, which lives while `_alive` is held; no Rust object lives there.
+        alive.holds.refuse_in(start - self.address(), start - self.address() + length)?;
+        // SAFETY: inside our range, which lives while `alive` is held; no Rust object lives there.
         unsafe { quarantine::blank(start, length) }.called("munmap")
     }
 

@@ -73,8 +73,9 @@ impl Segment {
     /// others learn of it by [`Segment::refresh`].
     ///
     /// # Errors
-    /// EFBIG EINVAL ENOMEM ENOSPC EPERM (sealed); as [`Segment::object_stat`].
+    /// EFBIG EINVAL ENOMEM ENOSPC EPERM (sealed); `ERR_SHM_HELD`; as [`Segment::object_stat`].
     pub fn resize(&mut self, size_bytes: u64) -> Result<Arc<Mapping>> {
+        self.mapping.refuse_if_held()?;
         let reserve = self.reservation == Reservation::Done;
         let end = self
             .offset
@@ -96,7 +97,7 @@ impl Segment {
     /// Maps the object anew if its size changed. Answers the old mapping then.
     ///
     /// # Errors
-    /// ENOMEM; `ERR_SHM_EMPTY`; as [`Segment::object_stat`].
+    /// ENOMEM; `ERR_SHM_EMPTY`; `ERR_SHM_HELD`; as [`Segment::object_stat`].
     pub fn refresh(&mut self) -> Result<Option<Arc<Mapping>>> {
         let mapping = self.with_fd(self.access, |fd| {
             let left = file::stat(fd).called("fstat")?.size_bytes.saturating_sub(self.offset);
@@ -107,6 +108,7 @@ impl Segment {
             if super::options::to_usize(size_bytes)? == self.mapping.size_bytes() {
                 return Ok(None);
             }
+            self.mapping.refuse_if_held()?;
             self.map_anew(fd, size_bytes).map(Some)
         })?;
         Ok(mapping.map(|mapping| std::mem::replace(&mut self.mapping, mapping)))

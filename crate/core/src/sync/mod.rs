@@ -6,9 +6,12 @@
 
 pub mod barrier;
 pub mod condition;
+mod condition_words;
 pub mod event;
 mod fallback;
 mod gate;
+#[cfg(target_env = "gnu")]
+mod glibc_inheriting;
 #[cfg(target_env = "gnu")]
 mod glibc_semaphore;
 pub mod helper_threads;
@@ -19,6 +22,12 @@ mod outcome;
 pub mod pending_waits;
 pub mod permits;
 pub mod posix_semaphore;
+pub mod pthread_barrier;
+pub mod pthread_condition;
+pub mod pthread_mutex;
+mod pthread_place;
+pub mod pthread_rwlock;
+mod pthread_words;
 pub mod rwlock;
 pub mod seqlock;
 pub mod sysv_semaphore;
@@ -28,3 +37,4 @@ pub mod word;
 
 pub use outcome::Outcome;
 pub use posix_semaphore::{NamedSemaphore, PosixSemaphore};
+pub use pthread_place::ABI;

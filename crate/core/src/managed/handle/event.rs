@@ -1,0 +1,51 @@
+//! An event: set or not.
+
+use super::Handle;
+use crate::error::Result;
+use crate::managed::kind::{Kind, Shape};
+use crate::managed::operation::Operation;
+use crate::managed::segment::ManagedSegment;
+use crate::membership::Member;
+use crate::sync::event::Reset;
+use std::time::Duration;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    handle: Handle<'a>,
+}
+
+impl<'a> Event<'a> {
+    /// The event of that name and that way of resetting; made if there is none.
+    ///
+    /// # Errors
+    /// Those of [`ManagedSegment::object`].
+    pub fn open(managed: &'a ManagedSegment, member: &'a Member, name: &str, reset: Reset) -> Result<Self> {
+        let shape = Shape { kind: Kind::Event, number: u32::from(reset == Reset::Auto) };
+        Handle::open(managed, member, name, shape).map(|handle| Self { handle })
+    }
+
+    /// Waits until it is set, so long at most; `None` waits for ever. Answers whether it was; with automatic reset it is not set any more then.
+    ///
+    /// # Errors
+    /// `ERR_SHM_POSSIBLY_CORRUPT`.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
+        Ok(self.handle.wait(Operation::Event, timeout)?.is_some())
+    }
+
+    /// Sets it. Answers whether it was not set before.
+    ///
+    /// # Errors
+    /// None for an open segment.
+    pub fn set(&self) -> Result<bool> {
+        self.handle.place.set_event(self.handle.table())
+    }
+
+    /// Makes it not set. Answers whether it was set.
+    ///
+    /// # Errors
+    /// None for an open segment.
+    pub fn reset(&self) -> Result<bool> {
+        self.handle.place.reset_event(self.handle.table())
+    }
+}

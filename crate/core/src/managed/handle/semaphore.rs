@@ -1,0 +1,55 @@
+//! A semaphore whose permits come back when their holder dies.
+
+use super::Handle;
+use crate::error::Result;
+use crate::managed::kind::{Kind, Shape};
+use crate::managed::operation::Operation;
+use crate::managed::segment::ManagedSegment;
+use crate::membership::Member;
+use std::time::Duration;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Semaphore<'a> {
+    handle: Handle<'a>,
+}
+
+/// A permit; dropped, it is given back.
+#[derive(Debug)]
+pub struct Permit<'a> {
+    handle: Handle<'a>,
+}
+
+impl<'a> Semaphore<'a> {
+    /// The semaphore of that name and that many permits; made if there is none.
+    ///
+    /// # Errors
+    /// Those of [`ManagedSegment::object`].
+    pub fn open(managed: &'a ManagedSegment, member: &'a Member, name: &str, permits: u32) -> Result<Self> {
+        let shape = Shape { kind: Kind::Semaphore, number: permits };
+        Handle::open(managed, member, name, shape).map(|handle| Self { handle })
+    }
+
+    /// Waits for a permit, so long at most; `None` waits for ever. Answers `None` when the time is over.
+    ///
+    /// # Errors
+    /// EFAULT: the segment was truncated.
+    pub fn acquire(&self, timeout: Option<Duration>) -> Result<Option<Permit<'a>>> {
+        let answer = self.handle.wait(Operation::Acquire, timeout)?;
+        Ok(answer.map(|_| Permit { handle: self.handle }))
+    }
+
+    /// Permits that can be had; stale the moment it returns.
+    ///
+    /// # Errors
+    /// None for an open segment.
+    pub fn available(&self) -> Result<u32> {
+        self.handle.place.available(self.handle.table())
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let _ = self.handle.place.release(self.handle.table(), self.handle.token());
+    }
+}
