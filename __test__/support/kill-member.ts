@@ -85,7 +85,7 @@ export class Member {
   /** SIGKILL, and waits until it is gone. Answers whether that ended it. */
   async kill(): Promise<boolean> {
     while (!this.hasEnded) {
-      const pid = this.#pid()
+      const pid = this.pid
       if (pid !== undefined) {
         this.#isShot = true
         try {
@@ -101,7 +101,7 @@ export class Member {
   }
 
   /** The member's own, as our PID namespace numbers it; none before unshare has started it. Who killed unshare first would leave it behind. */
-  #pid(): number | undefined {
+  get pid(): number | undefined {
     const outer = this.#process.pid
     if (!this.#isBehindUnshare || outer === undefined) return outer
     try {

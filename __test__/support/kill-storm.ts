@@ -62,14 +62,14 @@ const FAMILIES: Record<Role, readonly string[]> = {
   event: ['event'],
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
-  join: ['join', 'leave']
+  join: ['join', 'leave', 'object']
 }
 /** Steps of those families that only some roles come to. */
 const ONLY: Record<string, readonly Role[]> = {
   'lock.giving_up': ['mutex', 'rwlock'],
   'lock.gave_up': ['mutex', 'rwlock'],
-  'lock.reset': ['mutex', 'rwlock'],
-  'unlock.abandoned': ['mutex', 'rwlock']
+  'lock.reset': ['mutex'],
+  'unlock.abandoned': ['mutex']
 }
 
 /** The fail points of a role. */
@@ -127,7 +127,7 @@ class Storm {
   constructor(t: ExecutionContext<unknown>, options: StormOptions) {
     this.#options = options
     this.#names = [objectName(t), objectName(t)]
-    PosixSegment.create(this.#names[0], { size: 1 << 20 }).close()
+    PosixSegment.create(this.#names[0], { size: 8 << 20 }).close()
     this.#book = Book.create(this.#names[1])
     this.#points = pointsOf(options.role)
     this.#missing = [...this.#points]
@@ -203,7 +203,7 @@ class Storm {
     const { role, ownPidNamespaces = false, options = [] } = this.#options
     // Nobody leaves before its rounds are over.
     const rounds = point?.startsWith('leave.') ? 1 + Math.floor(Math.random() * 5) : 0
-    const nth = point === undefined || /^(join|leave)\./u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
+    const nth = point === undefined || /^(join|leave|object)\./u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
     const args = [role, ...this.#names, `position=${position}`, `seed=${Math.floor(Math.random() * 2 ** 48)}`, `rounds=${rounds}`, ...options]
     this.#begin(position)
     const env = point === undefined ? {} : { SHMEM_FAIL_POINT: `${point}@${nth}` }

@@ -180,4 +180,5 @@ pub(crate) enum Violation {
     TicketLost = 8,
     /// A barrier let go before its phase ended.
     PhaseNotEnded = 9,
+    ObjectsOverlap = 10,
 }

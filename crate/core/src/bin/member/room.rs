@@ -20,6 +20,7 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     /// Members, locks, permits, parties that there are.
     pub(crate) slots: u32,
+    pub(crate) objects: u32,
     pub(crate) locks: u32,
     pub(crate) permits: u32,
     pub(crate) parties: u32,
@@ -37,6 +38,7 @@ impl Options {
             rounds: 0,
             seed: 1,
             slots: 64,
+            objects: 32,
             locks: 4,
             permits: 3,
             parties: 3,
@@ -53,6 +55,7 @@ impl Options {
                 "rounds" => options.rounds = small,
                 "seed" => options.seed = number,
                 "slots" => options.slots = small,
+                "objects" => options.objects = small,
                 "locks" => options.locks = small,
                 "permits" => options.permits = small,
                 "parties" => options.parties = small,
@@ -81,7 +84,7 @@ impl Room {
     /// Opens the segment, which it makes a managed one if nobody did, and joins.
     pub(crate) fn enter(managed: &str, book: &str, options: Options) -> Result<Self> {
         let book = Book::open(book)?;
-        let managed = open(managed, options.slots)?;
+        let managed = open(managed, &options)?;
         let member = managed.join(&JoinOptions { name: format!("position {}", options.position) })?;
         let row = book.row(options.position);
         let random = Random::new(options.seed);
@@ -169,9 +172,10 @@ impl Room {
 }
 
 /// The segment, made a managed one if nobody did.
-pub(crate) fn open(name: &str, slots: u32) -> Result<ManagedSegment> {
+fn open(name: &str, options: &Options) -> Result<ManagedSegment> {
     let segment = posix::open(name, &MapOptions::default())?;
-    ManagedSegment::open(&segment, ManagedOptions { if_blank: IfBlank::Make { slots, objects: 32 } })
+    let if_blank = IfBlank::Make { slots: options.slots, objects: options.objects };
+    ManagedSegment::open(&segment, ManagedOptions { if_blank })
 }
 
 /// splitmix64 (Vigna 2015).
