@@ -24,7 +24,7 @@ for (const role of roles) {
 
 test.serial('no kill while joining or leaving costs a place of the member table', async t => {
   t.timeout(kills.timeoutMs)
-  const options = { role: 'join', kills: kills.others / 2, options: ['slots=32', 'objects=20000'] } as const
+  const options = { role: 'join', kills: kills.join, options: ['slots=32', 'objects=20000'] } as const
   assertHeld(t, await storm(t, options), options.kills)
 })
 

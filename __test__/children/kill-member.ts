@@ -14,7 +14,7 @@ const memory = ManagedSegment.openOrCreate(segment, { members: 64, objects: 32, 
 /** Not a token, so that Rust members take it for nobody's who lives. */
 const mark = 0x4000_0000 | process.pid
 
-const roles: Record<string, () => Promise<void>> = { mutex: playMutex }
+const roles: Record<string, () => Promise<void>> = { mutex: playMutex, heir: inherit }
 
 await (roles[role] ?? unknown)()
 memory.close()
@@ -44,6 +44,21 @@ async function playMutex(): Promise<void> {
     }
     if (random(16) === 0) await setImmediate()
   }
+}
+
+/** Waits with a promise for a lock whose owner will be killed, and notes when it got it. */
+async function inherit(): Promise<void> {
+  const lock = memory.mutex('owned')
+  book.write(position, 'ready', 1)
+  book.write(position, 'waiting', 1)
+  const got = await lock.lock()
+  const now = process.hrtime.bigint()
+  if (got === 'ownerDied') book.count(position, 'ownerDeaths')
+  else book.violation(position, 'two holders')
+  book.write(position, 'stampLow', Number(BigInt.asIntN(32, now)))
+  book.write(position, 'stampHigh', Number(now >> 32n))
+  lock.markConsistent()
+  lock.unlock()
 }
 
 /** Nobody else is there; what one who died left is made whole. */
