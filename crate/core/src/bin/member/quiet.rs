@@ -3,7 +3,7 @@
 //!
 //! Constant lockers rescue every sleeper, so a storm proves nothing about lost wakes; this does.
 
-use crate::book::{BYTES, Book, Count, POSITIONS};
+use crate::book::{BYTES, Book, Count, POSITIONS, Row};
 use crate::room::{Options, Random};
 use shmem_core::fail_point;
 use shmem_core::membership::Word;
@@ -27,6 +27,8 @@ type Outcome<T> = Result<T, String>;
 enum Death {
     /// So long after the beginning.
     After(Duration),
+    /// When it got something for that time, and so long after.
+    Having(u32, Duration),
     /// At a fail point, and so long after it stopped there.
     At(&'static str, u64, Duration),
 }
@@ -87,7 +89,7 @@ pub(crate) fn run(role: &str, managed: &str, book: &str, options: &Options) -> O
 fn play(role: &str, names: [&str; 2], book: &Book, seed: u64, kills: u32, tally: &mut Tally) -> Outcome<()> {
     let random = Random::new(seed);
     let deaths = plan(role, &random, kills);
-    let locks = 1 + random.below(2);
+    let locks = if random.one_in(4) { 2 } else { 1 };
     let round = Round { role, book, what: format!("seed {seed}, {deaths:?}") };
     let mut survivors = Vec::new();
     let mut murders = Vec::new();
@@ -95,8 +97,8 @@ fn play(role: &str, names: [&str; 2], book: &Book, seed: u64, kills: u32, tally:
         let child = start(role, names, position, locks, &random, death.as_ref())?;
         match death.clone() {
             Some(death) => {
-                let go = book.go();
-                murders.push((position, std::thread::spawn(move || murder(child, &death, go))));
+                let (go, row) = (book.go(), book.row(position));
+                murders.push((position, std::thread::spawn(move || murder(child, &death, go, row))));
             }
             None => survivors.push((position, child)),
         }
@@ -152,7 +154,9 @@ fn plan(role: &str, random: &Random, kills: u32) -> Vec<Option<Death>> {
         "condition" => (2 + kills, 4),
         _ => (2.max(kills + 1), 4),
     };
-    let members = least + u32::try_from(random.below(u64::from(most - least + 1))).unwrap_or(0);
+    // Many more often than few.
+    let fewer = random.below(u64::from(most - least + 1)).min(random.below(u64::from(most - least + 1)));
+    let members = most - u32::try_from(fewer).unwrap_or(0);
     let mut deaths = vec![None; members as usize];
     let mut planned = 0;
     while planned < kills {
@@ -170,10 +174,13 @@ fn plan(role: &str, random: &Random, kills: u32) -> Vec<Option<Death>> {
         planned += 1;
         let late = Duration::from_micros(random.below(800));
         let points = points_of(role, position, kills);
-        deaths[position] = Some(if random.one_in(2) {
-            Death::After(late)
-        } else {
-            Death::At(points[random.index(points.len())], 1 + random.below(3), late / 2)
+        deaths[position] = Some(match random.below(4) {
+            0 => Death::After(late),
+            // Late in its life, when those before it will not come again and find it dead.
+            1 | 2 if !points[0].starts_with("event") => {
+                Death::Having(1 + u32::try_from(random.below(3)).unwrap_or(0), late / 4)
+            }
+            _ => Death::At(points[random.index(points.len())], 1 + random.below(3), late / 2),
         });
     }
     deaths
@@ -227,8 +234,18 @@ fn start(
 }
 
 /// Kills as planned. Answers at which fail point (or "" for none), or nothing if it was too late.
-fn murder(mut child: Child, death: &Death, go: Word) -> Outcome<Option<&'static str>> {
+fn murder(mut child: Child, death: &Death, go: Word, row: Row) -> Outcome<Option<&'static str>> {
     let point = match death {
+        Death::Having(nth, late) => {
+            while row.word(Count::Got).load() < *nth {
+                if child.try_wait().map_err(|error| error.to_string())?.is_some() {
+                    return Ok(None);
+                }
+                std::thread::sleep(Duration::from_micros(20));
+            }
+            std::thread::sleep(*late);
+            ""
+        }
         Death::After(late) => {
             while go.load() == 0 {
                 let _ = futex::wait(go.address(), 0, Duration::from_millis(10), false);

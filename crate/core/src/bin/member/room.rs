@@ -162,9 +162,9 @@ impl Room {
 
     /// Keeps what it got for a while, so that others come to sleep.
     pub(crate) fn linger(&self) {
-        let sleeps = if self.options.quiet { 3 } else { 1 };
+        let sleeps = if self.options.quiet { 7 } else { 2 };
         match self.random.below(8) {
-            dice if dice < 2 * sleeps => std::thread::sleep(Duration::from_micros(self.random.below(250))),
+            dice if dice < sleeps => std::thread::sleep(Duration::from_micros(self.random.below(250))),
             7 => {}
             _ => (0..self.random.below(2000)).for_each(|_| std::hint::spin_loop()),
         }
