@@ -7,8 +7,8 @@ import { delimiter, dirname, join } from 'node:path'
 import { root, stream } from './process.mjs'
 import { AvaTally, sum } from './tally.mjs'
 
-/** The count of all test files, or of those whose name contains `word`. */
-export async function testPackage(node, word) {
+/** The count of all test files, or of those whose name contains `word`; options as those of `stream`. */
+export async function testPackage(node, word, options = {}) {
   const files = word === undefined ? [] : testFiles(word)
   if (word !== undefined && files.length === 0) return sum([])
   const tally = new AvaTally()
@@ -20,7 +20,7 @@ export async function testPackage(node, word) {
     TERM: 'dumb',
   }
   const ava = join(root, 'node_modules/ava/entrypoints/cli.mjs')
-  return tally.close(await stream(node, [ava, ...files], { env, onLine: (line) => tally.line(line) }))
+  return tally.close(await stream(node, [ava, ...files], { ...options, env, onLine: (line) => tally.line(line) }))
 }
 
 function testFiles(word) {

@@ -17,6 +17,7 @@ use super::gate::Gate;
 use super::mutex::{Lock, LockOptions, unlock};
 use super::wait::{Answer, Step, Wait};
 use crate::error::{Error, Result};
+use crate::fail_point;
 use crate::membership::{Platform, Sleep, Token};
 
 /// The words of a barrier.
@@ -72,6 +73,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
     fn complete<P: Platform<Word = W>>(&self, platform: &P, seen: u32) -> bool {
         let ended = platform.compare_exchange(self.phase, seen, next_phase(seen, false)).is_ok();
         if ended {
+            fail_point::reach("barrier.ended");
             self.as_gate().open(platform, u32::MAX);
         }
         ended
@@ -97,6 +99,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
             let life = Token::from_word(value).and_then(|party| platform.look_at(party));
             if value != 0 && life.is_none_or(|life| !life.is_alive) {
                 platform.store(arrival, 0);
+                fail_point::reach("barrier.freed");
                 platform.store(seat, 0);
             }
         }
@@ -194,7 +197,9 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
                 format!("all {} seats are taken by other parties", self.barrier.parties),
             ));
         };
+        fail_point::reach("barrier.seated");
         platform.store(arrival, arrival_in(phase));
+        fail_point::reach("barrier.arrived");
         self.phase = Some(number_of(phase));
         Ok(())
     }

@@ -37,9 +37,7 @@ impl<W: Copy> Notified<W> {
 
 impl<P: Platform> Wait<P> for Notified<P::Word> {
     fn step(&mut self, platform: &P, _recheck: bool) -> Result<Step<P::Word>> {
-        if self.slept {
-            fail_point::reach("condition.slept");
-        }
+        fail_point::reach(if self.slept { "condition.slept" } else { "condition.released" });
         if self.gate.arm(platform) != self.from {
             self.gate.pass(platform, self.slept);
             return Ok(Step::Answered(Answer::Done));

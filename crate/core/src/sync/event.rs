@@ -60,11 +60,13 @@ impl<P: Platform> Wait<P> for EventWait<P::Word> {
                     }
                     _ => {}
                 }
+                fail_point::reach("event.consumed");
                 return Ok(Step::Answered(Answer::Done));
             }
             if value == 0 && platform.compare_exchange(self.word, 0, WAITERS).is_err() {
                 continue;
             }
+            fail_point::reach("event.marked");
             self.slept = true;
             return Ok(Step::Asleep(Sleep::new().on(self.word, WAITERS)));
         }
@@ -73,6 +75,7 @@ impl<P: Platform> Wait<P> for EventWait<P::Word> {
     /// It may have swallowed a wake.
     fn give_up(&mut self, platform: &P) -> Option<Answer> {
         if self.slept {
+            fail_point::reach("event.giving_up");
             let _ = platform.compare_exchange(self.word, 0, WAITERS);
             platform.wake(self.word, 1);
         }

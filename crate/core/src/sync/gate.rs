@@ -43,7 +43,7 @@ impl<W: Copy> Gate<W> {
         if platform.load(self.gate) & WAITERS == 0 {
             return;
         }
-        fail_point::reach("gate.counted");
+        fail_point::reach("gate.found");
         platform.store(self.gate, 0);
         fail_point::reach("gate.opened");
         let woken = platform.wake(self.gate, count);

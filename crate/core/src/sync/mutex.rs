@@ -126,6 +126,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
                 // come and watch the next.
                 platform.wake(life.presence.0, u32::MAX);
                 platform.wake(self.word, 1);
+                fail_point::reach("lock.dead_told");
                 if platform.compare_exchange(self.word, value, mine | WAITERS).is_err() {
                     continue;
                 }
@@ -160,6 +161,7 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
                 break;
             }
         }
+        fail_point::reach("lock.gave_up");
         platform.wake(self.word, 1);
         None
     }
@@ -201,7 +203,10 @@ fn release_pending<P: Platform>(platform: &P, word: P::Word, token: Token, wakes
     loop {
         // SYNC: releases what the owner wrote to the next locker.
         match platform.compare_exchange(word, mine, 0) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                fail_point::reach("unlock.freed");
+                return Ok(());
+            }
             Err(value) if value != mine | WAITERS => return Err(not_owner(value)),
             Err(_) => {}
         }
@@ -232,6 +237,7 @@ pub fn abandon<P: Platform>(platform: &P, word: P::Word, token: Token) -> Result
             return Err(not_owner(value));
         }
         if platform.compare_exchange(word, value, NOT_RECOVERABLE).is_ok() {
+            fail_point::reach("unlock.abandoned");
             platform.wake(word, u32::MAX);
             return Ok(());
         }
@@ -266,6 +272,7 @@ pub fn reset<P: Platform>(platform: &P, word: P::Word) -> bool {
             return false;
         }
         if platform.compare_exchange(word, value, 0).is_ok() {
+            fail_point::reach("lock.reset");
             platform.wake(word, u32::MAX);
             return true;
         }

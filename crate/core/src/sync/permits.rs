@@ -147,6 +147,7 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for Acquire<P::Word, C> {
 
     /// It may have swallowed a wake.
     fn give_up(&mut self, platform: &P) -> Option<Answer> {
+        fail_point::reach("permit.giving_up");
         self.permits.as_gate().pass(platform, self.slept);
         None
     }

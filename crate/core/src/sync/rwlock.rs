@@ -81,6 +81,7 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
             {
                 continue;
             }
+            fail_point::reach("read.writer_marked");
             self.slept = true;
             let sleep = Sleep::new().on(self.writer, value | WAITERS);
             return Ok(Step::Asleep(sleep.on_life(&life)));
@@ -133,6 +134,7 @@ fn withdraw<P: Platform>(platform: &P, cell: P::Word, token: Token) {
     }
     platform.set_pending(Some(cell));
     platform.store(cell, 0);
+    fail_point::reach("read.writer_told");
     platform.wake(cell, u32::MAX);
     platform.set_pending(None);
 }
@@ -240,6 +242,7 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     if value != marked && platform.compare_exchange(cell, value, marked).is_err() {
                         continue;
                     }
+                    fail_point::reach("write.reader_marked");
                     let sleep = sleep.get_or_insert_with(Sleep::new);
                     sleep.watch(cell, marked);
                     sleep.watch_life(&life);
@@ -249,6 +252,7 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     if platform.compare_exchange(cell, value, 0).is_err() {
                         continue;
                     }
+                    fail_point::reach("write.reader_cleared");
                     if let Some((_, life)) = dead {
                         // The kernel woke one of those who sleep on this death, whatever they wait for.
                         platform.wake(life.presence.0, u32::MAX);
@@ -267,5 +271,7 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
 /// `ERR_SHM_NOT_OWNER`.
 pub fn write_unlock<P: Platform>(platform: &P, writer: P::Word, token: Token) -> Result<()> {
     // Everybody: readers and writers sleep on the one word.
-    mutex::release(platform, writer, token, u32::MAX)
+    mutex::release(platform, writer, token, u32::MAX)?;
+    fail_point::reach("write.released");
+    Ok(())
 }

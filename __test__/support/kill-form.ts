@@ -1,0 +1,27 @@
+/** How long the kill tests are: short in `npm test`, as long as one likes with `npm run test:kill -- --kills 20000 --rounds 60000`. */
+
+const wished = (name: string): number | undefined => {
+  const value = Number(process.env[name])
+  return value > 0 ? Math.ceil(value) : undefined
+}
+
+const all = wished('SHMEM_TEST_KILLS')
+
+/** So many of all kills, but never fewer than the short form has. */
+const part = (share: number, least: number): number => Math.max(least, Math.ceil((all ?? 0) * share))
+
+/** Kills of each storm. */
+export const kills = {
+  mutex: part(0.3, 550),
+  /** Of these, of Node members. */
+  node: part(0.01, 50),
+  /** Of members in PID namespaces of their own. */
+  namespaces: part(0.1, 100),
+  others: part(0.1, 500),
+  join: part(0.1, 250),
+  /** For ava: nobody waits for it unless something hangs. */
+  timeoutMs: 600_000 + 100 * (all ?? 0)
+}
+
+/** Quiet rounds of all roles together. */
+export const quietRounds = wished('SHMEM_TEST_QUIET_ROUNDS') ?? 6000
