@@ -229,7 +229,8 @@ test('a lock in hand ends with its block', async t => {
   }
   t.false(book.isReading)
   {
-    using _held = await book.acquireWrite()
+    using held = await book.acquireWrite()
+    t.false(held.ownerDied)
     t.true(book.isWriting)
     await t.throwsAsync(book.acquireWrite({ timeoutMs: 20 }), { code: 'ERR_SHM_TIMED_OUT' })
     await t.throwsAsync(book.acquireRead({ timeoutMs: 0 }), { code: 'ERR_SHM_TIMED_OUT' })

@@ -2,6 +2,7 @@
  * Events: set or not, between processes and workers, with manual and auto reset; a burst of sets costs one wake.
  */
 import test from 'ava'
+import { until } from './support/until.js'
 import { Event } from 'shmem'
 import { refuses } from './support/failure.js'
 import { LockPeer, LockWorker, managedSegment, untilAwaited, wordsOf } from './support/lock-peer.js'
@@ -53,17 +54,14 @@ test('with auto reset as many get through as it was set, whoever they are', asyn
   await one.begin('a', 'wait')
   await one.begin('b', 'wait')
   const waits = [two.call('waitSync'), one.end('a'), one.end('b'), turn.wait(), turn.wait()]
-  let through = 0
-  const settled = waits.map(wait => wait.then(outcome => {
-    t.is(outcome, 'set')
-    through += 1
-  }))
+  const through: unknown[] = []
+  const settled = waits.map(async wait => through.push(await wait))
   await untilAwaited(mem, 'turn')
   for (let count = 1; count <= waits.length; count++) {
     turn.set()
     await Promise.race(settled.slice())
-    while (through < count) await new Promise(resolve => setImmediate(resolve))
-    t.is(through, count)
+    await until('one more is through', () => through.length >= count)
+    t.deepEqual(through, waits.slice(0, count).map(() => 'set'))
   }
   t.false(turn.isSet)
 })

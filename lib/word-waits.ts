@@ -111,8 +111,10 @@ export async function waitWith(
     const answer = by.attempt()
     return answer === ANSWER.notYet ? 'timed-out' : outcomeOf(answer)
   }
+  // Here and not where the waiter thread looks: a value that changes on the way is what was waited for.
+  if (Atomics.load(words, index) !== value) return 'not-equal'
   if (changesSoon(words, index, value, loads)) return 'ok'
-  return (await by.waits.wait({ begin: by.begin, outcome: outcomeOf, isFinal: false }, terms)) ?? 'timed-out'
+  return (await by.waits.wait({ begin: by.begin, outcome: () => 'ok', isFinal: false }, terms)) ?? 'timed-out'
 }
 
 /** Whether a word that has the value has another one soon. */
