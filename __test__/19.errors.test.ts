@@ -159,12 +159,12 @@ test('a limit of the namespace is named by its sysctl', async t => {
     [`echo '250 32000 32 0' > ${kernel}/sem`, 'SysvSemaphoreSet.create', [1, { count: 1 }], 'ENOSPC', /SEMMNI.*kernel\.sem/],
     [`echo '3 32000 32 9' > ${kernel}/sem`, 'SysvSemaphoreSet.create', [1, { count: 4 }], 'EINVAL', /SEMMSL/],
     ['mount -t tmpfs -o size=1m shm /dev/shm', 'PosixSegment.create', ['/big', { size: '2MiB' }], 'ENOSPC', /df -h \/dev\/shm/],
-    ['mount -t tmpfs shm /dev/shm; ulimit -n 40', 'PosixSegment.create', [], 'EMFILE', /ulimit -n/]
+    ['mount -t tmpfs shm /dev/shm; ulimit -n 120', 'PosixSegment.create', [], 'EMFILE', /ulimit -n/]
   ]
   for (const [setup, by, args, code, hint] of rows) {
     const peer = new Peer(t, { prefix: privately(setup) })
     const create = async (): Promise<void> => {
-      for (let count = 0; count < 60; count += 1) await peer.open(by, ...(code === 'EMFILE' ? [`/many-${count}`, { size: 1, keepFd: true }] : args))
+      for (let count = 0; count < 160; count += 1) await peer.open(by, ...(code === 'EMFILE' ? [`/many-${count}`, { size: 1, keepFd: true }] : args))
     }
     const error = await t.throwsAsync(create()) as unknown as { code: string; hint?: string; errno: number }
     t.is(error.code, code, setup)

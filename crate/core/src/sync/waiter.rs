@@ -20,7 +20,7 @@ use crate::sys::SysResult;
 use crate::sys::futex::{self, Watched};
 use crate::sys::robust_list::RobustList;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -128,7 +128,7 @@ struct Book {
 
 struct Entry {
     id: u32,
-    word_count: usize,
+    word_count: AtomicUsize,
     lane: Arc<Lane>,
     inside: Mutex<Inside>,
 }
@@ -174,8 +174,11 @@ impl Waiters {
         }
         let id = book.last_id;
         let inside = Inside { request: Some(request), slept: false, ending: None };
-        let entry = Arc::new(Entry { id, word_count, lane: Arc::clone(&lane), inside: Mutex::new(inside) });
+        let words = AtomicUsize::new(word_count);
+        let entry =
+            Arc::new(Entry { id, word_count: words, lane: Arc::clone(&lane), inside: Mutex::new(inside) });
         book.entries.insert(id, Arc::clone(&entry));
+        // Before anybody can put it down.
         *lock(&lane.load) += word_count;
         lock(&lane.inbox).push(entry);
         drop(book);
@@ -359,6 +362,12 @@ impl Active {
 }
 
 impl Entry {
+    /// Its words are its thread's load no more: once, whoever says so first.
+    fn put_down(&self) {
+        let words = self.word_count.swap(0, Ordering::SeqCst);
+        *lock(&self.lane.load) -= words;
+    }
+
     /// Ends the wait, and gives back what it got, which it answers. Its pin goes with it.
     fn call_off(&self) -> Option<Answer> {
         let mut inside = lock(&self.inside);
@@ -376,6 +385,8 @@ impl Entry {
         }
         drop(inside);
         drop(pin);
+        // At once, though the thread sees it later: many short waits, one after the other, need no second thread.
+        self.put_down();
         self.lane.knock();
         got
     }
@@ -396,13 +407,13 @@ impl Lane {
             if self.stop.load(Ordering::SeqCst) {
                 return;
             }
-            let mut words_over = 0;
             active.retain_mut(|wait| {
                 let goes_on = wait.go_on(shared);
-                words_over += if goes_on { 0 } else { wait.entry.word_count };
+                if !goes_on {
+                    wait.entry.put_down();
+                }
                 goes_on
             });
-            *lock(&self.load) -= words_over;
             if !active.is_empty() {
                 self.sleep(&mut active, control);
             } else if self.rest(shared, control) {
