@@ -94,8 +94,11 @@ test('who is notified by an owner that dies is told of the death, and a limit of
     await other.has('mutex', 'mutex')
     await other.has('condition', 'condition')
     await mutex.lock()
+    await other.block('mutex.lockSync')
     const mine = condition.wait(mutex, { timeoutMs })
-    t.is(await other.call('mutex.lockSync'), 'locked')
+    // No timer runs before the other has the mutex.
+    while (mutex.owner?.pid !== other.child.pid) t.false(mutex.isHeld)
+    t.is(await other.child.answer(), 'locked')
     if (timeoutMs === Infinity) await other.call('condition.notifyOne')
     await other.child.kill()
     t.is(await mine, 'ownerDied')

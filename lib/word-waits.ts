@@ -63,7 +63,7 @@ export async function waitAsync(int32Array: Int32Array, index: number, value: nu
 
 /**
  * Wakes those who wait for the word, in any process: `count` of them, or all. Answers how many; who was about to sleep and finds the
- * value changed is not counted. Errors as {@link wait}.
+ * value changed is not counted, and a promise that was aborted a moment ago may be. Errors as {@link wait}.
  */
 export function notify(int32Array: Int32Array, index: number, count?: number): number {
   const [words, at] = place(int32Array, index, 0)
