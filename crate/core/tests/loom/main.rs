@@ -1,0 +1,8 @@
+//! Models of the core's algorithms: every order of their steps, with one thread killed at any of them (DECISIONS 26).
+//!
+//! The algorithms are those of `src`, over a [`world`] that stands for memory and kernel; [`explore`] says how far the orders go.
+
+mod explore;
+mod mutant;
+mod mutex;
+mod world;

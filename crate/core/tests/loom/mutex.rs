@@ -1,0 +1,122 @@
+//! The lock word: two and three lockers, one killed anywhere, one giving up anywhere.
+
+use super::explore::{Model, give_up_each, holds, is_found, kill_each};
+use super::mutant::Mutant;
+use super::world::{Actor, Setup, World, WAITERS, violate};
+use shmem_core::sync::mutex::{Lock, LockOptions, unlock};
+use shmem_core::sync::wait::Answer;
+use std::sync::Mutex;
+
+/// Each locks so many times.
+#[derive(Clone)]
+struct Locking {
+    actors: usize,
+    rounds: u32,
+    mutant: Mutant,
+}
+
+impl Locking {
+    fn by(actors: usize, rounds: u32) -> Self {
+        Self { actors, rounds, mutant: Mutant::None }
+    }
+
+    fn with(mutant: Mutant) -> Self {
+        Self { mutant, ..Self::by(2, 1) }
+    }
+}
+
+impl Model for Locking {
+    /// Who is inside.
+    type Truth = Inside;
+
+    fn setup(&self) -> Setup {
+        Setup { actors: self.actors, words: &["lock"], mortal: None, joining: false, mutant: self.mutant }
+    }
+
+    fn run(&self, actor: &Actor, inside: &Inside) {
+        let word = actor.word(0);
+        for _ in 0..self.rounds {
+            let options = LockOptions { strict: false, blocks_owner: true };
+            match actor.wait(&mut Lock::new(word, actor.token(), options)).unwrap() {
+                Some(answer) => inside.enter(actor, answer),
+                None => continue,
+            }
+            inside.leave();
+            unlock(actor, word, actor.token()).unwrap();
+        }
+    }
+
+    fn finish(&self, world: &World, _inside: &Inside) {
+        let word = world.at_end(world.word(0));
+        if word & !WAITERS != 0 && !(0..self.actors).any(|actor| world.is_dead(actor)) {
+            violate(format!("the lock is {word:x} at the end"));
+        }
+    }
+}
+
+/// Who is inside, as the threads themselves know.
+#[derive(Default)]
+pub(crate) struct Inside(Mutex<Option<usize>>);
+
+impl Inside {
+    pub(crate) fn enter(&self, actor: &Actor, answer: Answer) {
+        let before = *self.0.lock().unwrap();
+        let died = match before {
+            None => false,
+            Some(other) if actor.world.is_dead(other) => true,
+            Some(other) => violate(format!("{} and {other} are inside", actor.index)),
+        };
+        if died && answer != Answer::OwnerDied {
+            violate("an owner's death was not told");
+        }
+        if answer == Answer::OwnerDied && !(0..4).any(|other| other < actor.world.setup.actors && actor.world.is_dead(other)) {
+            violate("a death was told, and nobody died");
+        }
+        actor.note("ENTERS");
+        *self.0.lock().unwrap() = Some(actor.index);
+    }
+
+    pub(crate) fn leave(&self) {
+        *self.0.lock().unwrap() = None;
+    }
+}
+
+#[test]
+fn two_lock_twice_and_one_is_killed_anywhere() {
+    holds(kill_each(&Locking::by(2, 2), &[0]));
+}
+
+#[test]
+fn three_lock_and_one_is_killed_anywhere() {
+    holds(kill_each(&Locking::by(3, 1), &[0]));
+}
+
+#[test]
+fn one_of_three_gives_up_anywhere() {
+    holds(give_up_each(&Locking::by(3, 1), 1, None));
+}
+
+#[test]
+fn one_of_two_gives_up_anywhere_and_the_other_is_killed() {
+    holds(give_up_each(&Locking::by(2, 1), 1, Some(0)));
+}
+
+#[test]
+fn an_exchange_that_is_not_atomic_is_found() {
+    is_found(kill_each(&Locking::with(Mutant::ExchangeIsNotAtomic), &[]));
+}
+
+#[test]
+fn a_forgotten_wake_is_found() {
+    is_found(kill_each(&Locking::with(Mutant::WakesNobody), &[]));
+}
+
+#[test]
+fn a_kernel_that_wakes_nobody_is_found() {
+    is_found(kill_each(&Locking::with(Mutant::KernelWakesNobody), &[0]));
+}
+
+#[test]
+fn a_missing_pending_word_is_found() {
+    is_found(kill_each(&Locking { actors: 3, ..Locking::with(Mutant::NothingIsPending) }, &[0]));
+}

@@ -1,0 +1,588 @@
+//! The machine of a model: words of memory, a kernel that puts to sleep, wakes and buries, and threads that can be killed at any step.
+//!
+//! Every access of the algorithms is sequentially consistent, and loom treats such loads as weaker than they are. So every write here is a
+//! read-modify-write, which makes loom's loads answer the newest value: one order of all steps, as the real memory has. Which orders
+//! there are is what loom enumerates.
+//!
+//! A loom operation on a word is a scheduling point, and what follows it up to the next is one step with it. So the kernel's queues need no lock
+//! of the model: whoever changes a word's queue has just touched the word.
+
+use super::mutant::Mutant;
+use loom::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use shmem_core::membership::{Platform, Sleep, Token, TokenShape};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// linux/futex.h
+pub(crate) const TID: u32 = 0x3fff_ffff;
+pub(crate) const OWNER_DIED: u32 = 1 << 30;
+pub(crate) const WAITERS: u32 = 1 << 31;
+
+/// The generation of everybody who is a member from the beginning.
+pub(crate) const GENERATION: u32 = 1;
+
+/// A word, by its number: claim and presence of each slot, then those of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Index(u8);
+
+/// What a thread unwinds with when it is killed.
+pub(crate) struct Killed;
+
+/// What a model was caught at.
+pub(crate) struct Violation(pub String);
+
+/// Ends the exploration.
+pub(crate) fn violate(what: impl Into<String>) -> ! {
+    resume_unwind(Box::new(Violation(what.into())))
+}
+
+/// One step of a thread, to show how it came to a violation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) actor: usize,
+    pub(crate) what: &'static str,
+    pub(crate) word: Option<Index>,
+    pub(crate) values: [Option<u32>; 3],
+}
+
+pub(crate) type Trace = Arc<Mutex<Vec<Event>>>;
+
+/// What a model's machine has.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// Threads, 4 at most. Each is a member of the slot of its number.
+    pub(crate) actors: usize,
+    /// The object's words, by their names.
+    pub(crate) words: &'static [&'static str],
+    /// Who may be killed. The words of all other members never change, and loom need not look at them.
+    pub(crate) mortal: Option<usize>,
+    /// Members join and leave: claims change too.
+    pub(crate) joining: bool,
+    pub(crate) mutant: Mutant,
+}
+
+/// A word nobody changes in this model is no scheduling point.
+enum Memory {
+    Still(u32),
+    Moving(AtomicU32),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Thread {
+    Running,
+    Asleep,
+    Ended,
+}
+
+struct Kernel {
+    queues: Vec<VecDeque<usize>>,
+    woken: Vec<bool>,
+    threads: Vec<Thread>,
+    handles: Vec<Option<loom::thread::Thread>>,
+}
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) setup: Setup,
+    words: Vec<Memory>,
+    kernel: Mutex<Kernel>,
+    /// Whose presence the kernel has cleared.
+    dead: Vec<AtomicBool>,
+    trace: Trace,
+}
+
+impl World {
+    pub(crate) fn new(setup: &Setup, trace: &Trace) -> Self {
+        let count = 2 * setup.actors + setup.words.len();
+        let words = (0..count).map(|index| {
+            let member = index / 2;
+            let (value, moves) = match (index < 2 * setup.actors, index % 2) {
+                (true, _) if setup.joining => (0, true),
+                (true, 0) => (GENERATION << 2 | 2, false),
+                (true, _) => (tid(member) | WAITERS, setup.mortal == Some(member)),
+                (false, _) => (0, true),
+            };
+            if !moves {
+                return Memory::Still(value);
+            }
+            let word = AtomicU32::new(value);
+            // So that no load can answer the first value for a later one.
+            word.swap(value, SeqCst);
+            Memory::Moving(word)
+        });
+        Self {
+            setup: setup.clone(),
+            words: words.collect(),
+            kernel: Mutex::new(Kernel {
+                queues: vec![VecDeque::new(); count],
+                woken: vec![false; setup.actors],
+                threads: vec![Thread::Running; setup.actors],
+                handles: vec![None; setup.actors],
+            }),
+            dead: (0..setup.actors).map(|_| AtomicBool::new(false)).collect(),
+            trace: Arc::clone(trace),
+        }
+    }
+
+    pub(crate) fn claim(slot: usize) -> Index {
+        Index(u8::try_from(2 * slot).unwrap())
+    }
+
+    pub(crate) fn presence(slot: usize) -> Index {
+        Index(u8::try_from(2 * slot + 1).unwrap())
+    }
+
+    fn kernel(&self) -> MutexGuard<'_, Kernel> {
+        self.kernel.lock().unwrap()
+    }
+
+    /// The object's word of that number.
+    pub(crate) fn word(&self, number: usize) -> Index {
+        Index(u8::try_from(2 * self.setup.actors + number).unwrap())
+    }
+
+    pub(crate) fn shape(&self) -> TokenShape {
+        TokenShape::of(u32::try_from(self.setup.actors).unwrap())
+    }
+
+    /// Whether that thread was killed, and everybody can see it.
+    pub(crate) fn is_dead(&self, actor: usize) -> bool {
+        self.dead[actor].load(Relaxed)
+    }
+
+    /// The value, for a model's own eyes, when all threads have ended.
+    pub(crate) fn at_end(&self, word: Index) -> u32 {
+        self.load(word)
+    }
+
+    /// The name of a word.
+    pub(crate) fn name(setup: &Setup, Index(index): Index) -> String {
+        let index = usize::from(index);
+        match index.checked_sub(2 * setup.actors) {
+            Some(number) => setup.words[number].to_owned(),
+            None => format!("{}[{}]", ["claim", "presence"][index % 2], index / 2),
+        }
+    }
+
+    fn moves(&self, Index(index): Index) -> bool {
+        matches!(self.words[usize::from(index)], Memory::Moving(_))
+    }
+
+    fn load(&self, Index(index): Index) -> u32 {
+        match &self.words[usize::from(index)] {
+            Memory::Still(value) => *value,
+            Memory::Moving(word) => word.load(SeqCst),
+        }
+    }
+
+    fn moving(&self, word: Index) -> &AtomicU32 {
+        match &self.words[usize::from(word.0)] {
+            Memory::Still(_) => panic!("{} was said never to change", Self::name(&self.setup, word)),
+            Memory::Moving(word) => word,
+        }
+    }
+
+    /// A scheduling point that orders this step with all others on the word; answers the value.
+    fn touch(&self, word: Index) -> u32 {
+        match &self.words[usize::from(word.0)] {
+            Memory::Still(value) => *value,
+            Memory::Moving(word) => word.fetch_add(0, SeqCst),
+        }
+    }
+
+    /// futex(2), FUTEX_WAKE: first come, first woken.
+    fn wake(&self, word: Index, count: u32) -> u32 {
+        self.touch(word);
+        let mut kernel = self.kernel();
+        let mut woken = 0;
+        while woken < count {
+            let Some(sleeper) = kernel.queues[usize::from(word.0)].pop_front() else { break };
+            kernel.woken[sleeper] = true;
+            kernel.threads[sleeper] = Thread::Running;
+            if let Some(handle) = &kernel.handles[sleeper] {
+                handle.unpark();
+            }
+            woken += 1;
+        }
+        woken
+    }
+
+    fn enqueue(&self, word: Index, expected: u32, actor: usize) -> Result<(), u32> {
+        let value = self.touch(word);
+        if value != expected {
+            return Err(value);
+        }
+        if self.moves(word) {
+            self.kernel().queues[usize::from(word.0)].push_back(actor);
+        }
+        Ok(())
+    }
+
+    fn dequeue(&self, word: Index, actor: usize) {
+        self.touch(word);
+        self.kernel().queues[usize::from(word.0)].retain(|sleeper| *sleeper != actor);
+    }
+
+    fn park(&self, actor: usize) {
+        {
+            let mut kernel = self.kernel();
+            if kernel.woken[actor] {
+                return;
+            }
+            kernel.threads[actor] = Thread::Asleep;
+            kernel.handles[actor] = Some(loom::thread::current());
+        }
+        self.look_for_deadlock();
+        while !self.kernel().woken[actor] {
+            loom::thread::park();
+        }
+    }
+
+    /// A thread has ended, in whatever way.
+    pub(crate) fn end(&self, actor: usize) -> bool {
+        self.kernel().threads[actor] = Thread::Ended;
+        self.look_for_deadlock();
+        self.kernel().threads.iter().all(|thread| *thread == Thread::Ended)
+    }
+
+    /// Somebody sleeps, and nobody is left to wake him: there are no time limits here.
+    fn look_for_deadlock(&self) {
+        let threads = self.kernel().threads.clone();
+        if threads.contains(&Thread::Asleep) && !threads.contains(&Thread::Running) {
+            let asleep = (0..threads.len()).filter(|actor| threads[*actor] == Thread::Asleep);
+            violate(format!("asleep for ever: {:?}", asleep.collect::<Vec<_>>()));
+        }
+    }
+}
+
+/// The thread id of an actor.
+pub(crate) fn tid(actor: usize) -> u32 {
+    u32::try_from(actor).unwrap() + 1
+}
+
+/// How an actor gives up a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivesUp {
+    /// Before it sleeps.
+    Awake,
+    /// Out of its sleep, woken or not, without another look.
+    Asleep,
+    /// Out of its sleep, after another look.
+    Looking,
+}
+
+/// What happens to an actor in one exploration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fate {
+    /// It is killed before its step of this number, the first being 1.
+    pub(crate) killed_at: Option<u32>,
+    /// It gives up when a step sends it to sleep for the time of this number, the first being 1.
+    pub(crate) gives_up: Option<(u32, GivesUp)>,
+}
+
+/// One thread of a model, and its member.
+pub(crate) struct Actor {
+    pub(crate) world: Arc<World>,
+    pub(crate) index: usize,
+    pub(crate) token: Cell<Token>,
+    pub(crate) fate: Fate,
+    steps: Cell<u32>,
+    sleeps: Cell<u32>,
+    gave_up: Cell<bool>,
+    pending: Cell<Option<Index>>,
+    /// Whether the presence word hangs in the thread's robust list.
+    pub(crate) linked: Cell<bool>,
+    /// A store on its way to memory: only mutants have any.
+    buffered: Cell<Option<(Index, u32)>>,
+}
+
+impl Actor {
+    pub(crate) fn new(world: &Arc<World>, index: usize, fate: Fate) -> Self {
+        let token = world.shape().token(u32::try_from(index).unwrap(), GENERATION);
+        Self {
+            world: Arc::clone(world),
+            index,
+            token: Cell::new(token),
+            fate,
+            steps: Cell::new(0),
+            sleeps: Cell::new(0),
+            gave_up: Cell::new(false),
+            pending: Cell::new(None),
+            linked: Cell::new(!world.setup.joining),
+            buffered: Cell::new(None),
+        }
+    }
+
+    /// The object's word of that number.
+    pub(crate) fn word(&self, number: usize) -> Index {
+        self.world.word(number)
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.token.get()
+    }
+
+    /// Whether a wait of it was given up.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.gave_up.get()
+    }
+
+    /// Something for the trace.
+    pub(crate) fn note(&self, what: &'static str) {
+        self.tell(what, None, [None; 3]);
+    }
+
+    /// A place where the thread may be killed.
+    pub(crate) fn reach(&self) {
+        let step = self.steps.get() + 1;
+        self.steps.set(step);
+        if self.fate.killed_at == Some(step) {
+            self.flush();
+            resume_unwind(Box::new(Killed));
+        }
+    }
+
+    /// Steps and sleeps without any limit of time, as [`shmem_core::sync::wait::wait_until`] does.
+    ///
+    /// # Errors
+    /// What the wait's steps answer.
+    pub(crate) fn wait<T: shmem_core::sync::wait::Wait<Self>>(
+        &self,
+        wait: &mut T,
+    ) -> shmem_core::Result<Option<shmem_core::sync::wait::Answer>> {
+        self.set_pending(wait.busy_word());
+        let answer = self.drive(wait);
+        self.set_pending(None);
+        answer
+    }
+
+    fn drive<T: shmem_core::sync::wait::Wait<Self>>(
+        &self,
+        wait: &mut T,
+    ) -> shmem_core::Result<Option<shmem_core::sync::wait::Answer>> {
+        use shmem_core::sync::wait::Step;
+        let mut is_over = false;
+        loop {
+            let sleep = match wait.step(self, false)? {
+                Step::Answered(answer) => return Ok(Some(answer)),
+                Step::Asleep(sleep) => sleep,
+            };
+            self.sleeps.set(self.sleeps.get() + 1);
+            let gives_up = self.fate.gives_up.filter(|(time, _)| *time == self.sleeps.get()).map(|(_, how)| how);
+            is_over |= gives_up == Some(GivesUp::Awake);
+            if !is_over {
+                self.futex_waitv(&sleep, gives_up.is_some());
+                is_over = gives_up == Some(GivesUp::Looking);
+            }
+            if is_over && gives_up != Some(GivesUp::Looking) || gives_up == Some(GivesUp::Asleep) {
+                self.gave_up.set(true);
+                self.tell("gives up", None, [None; 3]);
+                return Ok(wait.give_up(self));
+            }
+        }
+    }
+
+    /// futex_waitv(2): word by word, each compared and queued in one step; then sleep; then out of all queues.
+    /// A wake may come to one word while the next is not yet queued, and others while the thread still is in their queues.
+    fn futex_waitv(&self, sleep: &Sleep<Index>, times_out: bool) {
+        self.reach();
+        self.flush();
+        self.world.kernel().woken[self.index] = false;
+        for (word, expected) in sleep.words() {
+            if let Err(value) = self.world.enqueue(word, expected, self.index) {
+                self.tell("is refused", Some(word), [Some(expected), Some(value), None]);
+                sleep.words().take_while(|(queued, _)| *queued != word).for_each(|(queued, _)| self.unqueue(queued));
+                return;
+            }
+            self.tell("queues", Some(word), [Some(expected), None, None]);
+        }
+        // Killed in its sleep: at whatever moment loom goes on with it.
+        let step = self.steps.get() + 1;
+        self.steps.set(step);
+        let is_killed = self.fate.killed_at == Some(step);
+        if !is_killed && !times_out {
+            self.world.park(self.index);
+        }
+        sleep.words().for_each(|(word, _)| self.unqueue(word));
+        self.tell("awake", None, [None; 3]);
+        if is_killed {
+            resume_unwind(Box::new(Killed));
+        }
+    }
+
+    fn unqueue(&self, word: Index) {
+        if self.world.moves(word) {
+            self.world.dequeue(word, self.index);
+        }
+    }
+
+    /// What the kernel does for a thread that ends (exit_robust_list in kernel/futex/core.c): the list, then the pending word.
+    pub(crate) fn die(&self) {
+        self.tell("is killed", None, [None; 3]);
+        let presence = World::presence(self.index);
+        let pending = self.pending.get();
+        if self.linked.get() && pending != Some(presence) {
+            self.bury(presence);
+        }
+        if let Some(word) = pending {
+            let owner = self.world.load(word) & TID;
+            if owner == tid(self.index) {
+                self.bury(word);
+            } else if owner == 0 {
+                let woken = self.world.wake(word, 1);
+                self.tell("kernel wakes", Some(word), [Some(1), Some(woken), None]);
+            }
+        }
+        self.world.dead[self.index].store(true, Relaxed);
+    }
+
+    fn bury(&self, word: Index) {
+        let memory = self.world.moving(word);
+        let mut value = self.world.load(word);
+        while value & TID == tid(self.index) {
+            match memory.compare_exchange(value, value & WAITERS | OWNER_DIED, SeqCst, SeqCst) {
+                Ok(_) => {
+                    self.world.dead[self.index].store(true, Relaxed);
+                    self.tell("kernel marks", Some(word), [None; 3]);
+                    if value & WAITERS != 0 && self.world.setup.mutant != Mutant::KernelWakesNobody {
+                        let woken = self.world.wake(word, 1);
+                        self.tell("kernel wakes", Some(word), [Some(1), Some(woken), None]);
+                    }
+                    return;
+                }
+                Err(now) => value = now,
+            }
+        }
+    }
+
+    fn flush(&self) {
+        if let Some((word, value)) = self.buffered.take() {
+            self.world.moving(word).swap(value, SeqCst);
+            self.tell("stored late", Some(word), [Some(value), None, None]);
+        }
+    }
+
+    fn tell(&self, what: &'static str, word: Option<Index>, values: [Option<u32>; 3]) {
+        self.world.trace.lock().unwrap().push(Event { actor: self.index, what, word, values });
+    }
+
+    fn mutant(&self) -> Mutant {
+        self.world.setup.mutant
+    }
+}
+
+impl Platform for Actor {
+    type Word = Index;
+
+    fn load(&self, word: Index) -> u32 {
+        if !self.world.moves(word) {
+            return self.world.load(word);
+        }
+        self.reach();
+        if self.buffered.get().is_some_and(|(buffered, _)| buffered == word) {
+            self.flush();
+        }
+        let value = self.world.load(word);
+        self.tell("loads", Some(word), [Some(value), None, None]);
+        self.flush();
+        value
+    }
+
+    fn store(&self, word: Index, value: u32) {
+        self.reach();
+        self.flush();
+        if self.mutant() == Mutant::StoreIsBuffered {
+            self.buffered.set(Some((word, value)));
+            return;
+        }
+        self.world.moving(word).swap(value, SeqCst);
+        self.tell("stores", Some(word), [Some(value), None, None]);
+    }
+
+    fn compare_exchange(&self, word: Index, from: u32, to: u32) -> Result<(), u32> {
+        self.reach();
+        self.flush();
+        let memory = self.world.moving(word);
+        let exchanged = if self.mutant() == Mutant::ExchangeIsNotAtomic {
+            let value = memory.load(SeqCst);
+            if value == from {
+                memory.swap(to, SeqCst);
+            }
+            if value == from { Ok(()) } else { Err(value) }
+        } else {
+            memory.compare_exchange(from, to, SeqCst, SeqCst).map(drop)
+        };
+        let (what, found) = match exchanged {
+            Ok(()) => ("exchanges", from),
+            Err(value) => ("fails to exchange", value),
+        };
+        self.tell(what, Some(word), [Some(from), Some(to), Some(found)]);
+        exchanged
+    }
+
+    fn set_bits(&self, word: Index, bits: u32) -> u32 {
+        self.reach();
+        self.flush();
+        let before = self.world.moving(word).fetch_or(bits, SeqCst);
+        self.tell("sets bits", Some(word), [Some(bits), Some(before), None]);
+        before
+    }
+
+    fn add(&self, word: Index, count: u32) -> u32 {
+        self.reach();
+        self.flush();
+        let before = self.world.moving(word).fetch_add(count, SeqCst);
+        self.tell("adds", Some(word), [Some(count), Some(before), None]);
+        before
+    }
+
+    fn wake(&self, word: Index, count: u32) -> u32 {
+        if !self.world.moves(word) {
+            return 0;
+        }
+        self.reach();
+        self.flush();
+        let is_presence = word.0 % 2 == 1 && usize::from(word.0) < 2 * self.world.setup.actors;
+        let count = match self.mutant() {
+            Mutant::WakesNobody => 0,
+            Mutant::WakesOne => count.min(1),
+            Mutant::DeathIsNotPassedOn if is_presence => 0,
+            _ => count,
+        };
+        let woken = self.world.wake(word, count);
+        self.tell("wakes", Some(word), [Some(count), Some(woken), None]);
+        woken
+    }
+
+    fn set_pending(&self, word: Option<Index>) {
+        self.reach();
+        self.flush();
+        if self.mutant() != Mutant::NothingIsPending {
+            self.pending.set(word);
+            self.tell("pending", word, [None; 3]);
+        }
+    }
+
+    fn life_words(&self, token: Token) -> Option<(Index, Index)> {
+        let slot = self.world.shape().parts(token).0 as usize;
+        (slot < self.world.setup.actors).then(|| (World::claim(slot), World::presence(slot)))
+    }
+
+    fn active_claim(&self, token: Token) -> u32 {
+        self.world.shape().parts(token).1 << 2 | 2
+    }
+
+    fn has_left_kernel(&self, _token: Token) -> bool {
+        true
+    }
+
+    /// No death here goes unmarked.
+    fn recheck(&self, _token: Token) {}
+
+    fn is_own(&self, token: Token) -> bool {
+        token == self.token()
+    }
+}
