@@ -1,16 +1,14 @@
 //! Runs a model in every order of steps, for every step at which a thread is killed or gives up.
 //!
-//! The exploration is bounded: in one order at most [`preemptions`] threads are interrupted that could have gone on. `SHMEM_LOOM_PREEMPTIONS`
+//! The exploration is bounded: in one order, threads that could have gone on are interrupted [`Setup::preemptions`] times at most. `SHMEM_LOOM_PREEMPTIONS`
 //! raises the bound, and 0 takes it away.
 
-use super::world::{Actor, Event, Fate, GivesUp, Killed, Setup, Trace, Violation, World};
+use super::world::{Actor, Event, Fate, GivesUp, Forsaken, Killed, MaySleep, Setup, Trace, Violation, World};
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Interruptions in one order of steps, unless the environment says otherwise.
-const PREEMPTIONS: usize = 2;
 
 /// In words of 8 bytes: room for unoptimised code.
 const STACK_WORDS: usize = 1 << 14;
@@ -25,6 +23,11 @@ pub(crate) trait Model: Clone + Send + Sync + 'static {
 
     /// One thread's program.
     fn run(&self, actor: &Actor, truth: &Self::Truth);
+
+    /// Whether it is right that somebody sleeps for ever, when all others have ended.
+    fn may_sleep(&self, _world: &World) -> bool {
+        false
+    }
 
     /// When all have ended.
     fn finish(&self, _world: &World, _truth: &Self::Truth) {}
@@ -52,16 +55,18 @@ pub(crate) fn explore<M: Model>(model: &M, fates: Fates) -> Result<Explored, Str
     let mut setup = model.setup();
     setup.mortal = (0..setup.actors).find(|actor| fates[*actor].killed_at.is_some());
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions();
+    builder.preemption_bound = preemptions(setup.preemptions);
     builder.max_branches = 10_000;
     let explored = {
         let (model, setup, trace) = (model.clone(), setup.clone(), Arc::clone(&trace));
+        let judge = model.clone();
+        let may_sleep: MaySleep = Arc::new(move |world| judge.may_sleep(world));
         let (orders, was_killed, gave_up) = (Arc::clone(&orders), Arc::clone(&was_killed), Arc::clone(&gave_up));
         catch_unwind(AssertUnwindSafe(|| {
             builder.check(move || {
                 orders.fetch_add(1, Relaxed);
                 trace.lock().unwrap().clear();
-                let world = Arc::new(World::new(&setup, &trace));
+                let world = Arc::new(World::new(&setup, &trace, &may_sleep));
                 let truth = Arc::new(M::Truth::default());
                 for index in 0..setup.actors {
                     let actor = Actor::new(&world, index, fates[index]);
@@ -163,10 +168,10 @@ pub(crate) fn is_found(explored: Result<u64, String>) {
     }
 }
 
-fn preemptions() -> Option<usize> {
+fn preemptions(asked: usize) -> Option<usize> {
     let bound = match std::env::var("SHMEM_LOOM_PREEMPTIONS") {
         Ok(text) => text.parse().expect("SHMEM_LOOM_PREEMPTIONS is a number"),
-        Err(_) => PREEMPTIONS,
+        Err(_) => asked,
     };
     (bound > 0).then_some(bound)
 }
@@ -175,6 +180,7 @@ fn is_killed(run: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(()) => false,
         Err(payload) if payload.is::<Killed>() => true,
+        Err(payload) if payload.is::<Forsaken>() => false,
         Err(payload) => resume_unwind(payload),
     }
 }

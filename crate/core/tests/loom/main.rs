@@ -2,7 +2,10 @@
 //!
 //! The algorithms are those of `src`, over a [`world`] that stands for memory and kernel; [`explore`] says how far the orders go.
 
+mod event;
 mod explore;
 mod mutant;
 mod mutex;
+mod permits;
+mod rwlock;
 mod world;

@@ -30,7 +30,7 @@ impl Model for Locking {
     type Truth = Inside;
 
     fn setup(&self) -> Setup {
-        Setup { actors: self.actors, words: &["lock"], mortal: None, joining: false, mutant: self.mutant }
+        Setup::new(self.actors, &["lock"], if self.actors > 2 { 2 } else { 4 }, self.mutant)
     }
 
     fn run(&self, actor: &Actor, inside: &Inside) {
@@ -117,6 +117,11 @@ fn a_kernel_that_wakes_nobody_is_found() {
 }
 
 #[test]
-fn a_missing_pending_word_is_found() {
-    is_found(kill_each(&Locking { actors: 3, ..Locking::with(Mutant::NothingIsPending) }, &[0]));
+fn one_wake_where_two_are_due_is_found() {
+    is_found(kill_each(&Locking { actors: 3, ..Locking::with(Mutant::WakesOne) }, &[0]));
+}
+
+#[test]
+fn a_death_that_is_not_passed_on_is_found() {
+    is_found(kill_each(&Locking { actors: 3, ..Locking::with(Mutant::DeathIsNotPassedOn) }, &[0]));
 }

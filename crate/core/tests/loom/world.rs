@@ -39,6 +39,12 @@ pub(crate) fn violate(what: impl Into<String>) -> ! {
     resume_unwind(Box::new(Violation(what.into())))
 }
 
+/// What a thread unwinds with that rightly sleeps for ever.
+pub(crate) struct Forsaken;
+
+/// Whether it is right that the sleepers sleep for ever, as all others have ended.
+pub(crate) type MaySleep = Arc<dyn Fn(&World) -> bool + Send + Sync>;
+
 /// One step of a thread, to show how it came to a violation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
@@ -61,7 +67,16 @@ pub(crate) struct Setup {
     pub(crate) mortal: Option<usize>,
     /// Members join and leave: claims change too.
     pub(crate) joining: bool,
+    /// How often a thread that could go on is interrupted, at most.
+    pub(crate) preemptions: usize,
     pub(crate) mutant: Mutant,
+}
+
+impl Setup {
+    /// So many members from the beginning, and an object of these words.
+    pub(crate) fn new(actors: usize, words: &'static [&'static str], preemptions: usize, mutant: Mutant) -> Self {
+        Self { actors, words, mortal: None, joining: false, preemptions, mutant }
+    }
 }
 
 /// A word nobody changes in this model is no scheduling point.
@@ -82,6 +97,7 @@ struct Kernel {
     woken: Vec<bool>,
     threads: Vec<Thread>,
     handles: Vec<Option<loom::thread::Thread>>,
+    forsaken: bool,
 }
 
 /// See the module.
@@ -92,10 +108,11 @@ pub(crate) struct World {
     /// Whose presence the kernel has cleared.
     dead: Vec<AtomicBool>,
     trace: Trace,
+    may_sleep: MaySleep,
 }
 
 impl World {
-    pub(crate) fn new(setup: &Setup, trace: &Trace) -> Self {
+    pub(crate) fn new(setup: &Setup, trace: &Trace, may_sleep: &MaySleep) -> Self {
         let count = 2 * setup.actors + setup.words.len();
         let words = (0..count).map(|index| {
             let member = index / 2;
@@ -121,9 +138,11 @@ impl World {
                 woken: vec![false; setup.actors],
                 threads: vec![Thread::Running; setup.actors],
                 handles: vec![None; setup.actors],
+                forsaken: false,
             }),
             dead: (0..setup.actors).map(|_| AtomicBool::new(false)).collect(),
             trace: Arc::clone(trace),
+            may_sleep: Arc::clone(may_sleep),
         }
     }
 
@@ -153,9 +172,15 @@ impl World {
         self.dead[actor].load(Relaxed)
     }
 
-    /// The value, for a model's own eyes, when all threads have ended.
+    /// The value, for a model's own eyes: when all threads have ended or sleep.
     pub(crate) fn at_end(&self, word: Index) -> u32 {
         self.load(word)
+    }
+
+    /// Whether the word is, waiters' mark aside, the token of somebody who lives.
+    pub(crate) fn is_alive(&self, word: u32) -> bool {
+        Token::from_word(word & !WAITERS)
+            .is_some_and(|token| !self.is_dead(self.shape().parts(token).0 as usize))
     }
 
     /// The name of a word.
@@ -237,6 +262,10 @@ impl World {
         }
         self.look_for_deadlock();
         while !self.kernel().woken[actor] {
+            if self.kernel().forsaken {
+                self.kernel().threads[actor] = Thread::Ended;
+                resume_unwind(Box::new(Forsaken));
+            }
             loom::thread::park();
         }
     }
@@ -252,6 +281,12 @@ impl World {
     fn look_for_deadlock(&self) {
         let threads = self.kernel().threads.clone();
         if threads.contains(&Thread::Asleep) && !threads.contains(&Thread::Running) {
+            if (self.may_sleep)(self) {
+                let mut kernel = self.kernel();
+                kernel.forsaken = true;
+                kernel.handles.iter().flatten().for_each(loom::thread::Thread::unpark);
+                return;
+            }
             let asleep = (0..threads.len()).filter(|actor| threads[*actor] == Thread::Asleep);
             violate(format!("asleep for ever: {:?}", asleep.collect::<Vec<_>>()));
         }
@@ -292,6 +327,7 @@ pub(crate) struct Actor {
     steps: Cell<u32>,
     sleeps: Cell<u32>,
     gave_up: Cell<bool>,
+    spared: Cell<bool>,
     pending: Cell<Option<Index>>,
     /// Whether the presence word hangs in the thread's robust list.
     pub(crate) linked: Cell<bool>,
@@ -310,6 +346,7 @@ impl Actor {
             steps: Cell::new(0),
             sleeps: Cell::new(0),
             gave_up: Cell::new(false),
+            spared: Cell::new(false),
             pending: Cell::new(None),
             linked: Cell::new(!world.setup.joining),
             buffered: Cell::new(None),
@@ -330,6 +367,16 @@ impl Actor {
         self.gave_up.get()
     }
 
+    /// From here on it is not killed.
+    pub(crate) fn spare(&self) {
+        self.spared.set(true);
+    }
+
+    /// From here on it may be killed again.
+    pub(crate) fn expose(&self) {
+        self.spared.set(false);
+    }
+
     /// Something for the trace.
     pub(crate) fn note(&self, what: &'static str) {
         self.tell(what, None, [None; 3]);
@@ -337,12 +384,18 @@ impl Actor {
 
     /// A place where the thread may be killed.
     pub(crate) fn reach(&self) {
-        let step = self.steps.get() + 1;
-        self.steps.set(step);
-        if self.fate.killed_at == Some(step) {
+        if self.is_killed_now() {
             self.flush();
             resume_unwind(Box::new(Killed));
         }
+    }
+
+    fn is_killed_now(&self) -> bool {
+        if self.spared.get() {
+            return false;
+        }
+        self.steps.set(self.steps.get() + 1);
+        self.fate.killed_at == Some(self.steps.get())
     }
 
     /// Steps and sleeps without any limit of time, as [`shmem_core::sync::wait::wait_until`] does.
@@ -400,9 +453,7 @@ impl Actor {
             self.tell("queues", Some(word), [Some(expected), None, None]);
         }
         // Killed in its sleep: at whatever moment loom goes on with it.
-        let step = self.steps.get() + 1;
-        self.steps.set(step);
-        let is_killed = self.fate.killed_at == Some(step);
+        let is_killed = self.is_killed_now();
         if !is_killed && !times_out {
             self.world.park(self.index);
         }
