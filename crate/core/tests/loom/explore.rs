@@ -104,7 +104,8 @@ pub(crate) fn explore<M: Model>(model: &M, fates: Fates) -> Result<Explored, Str
                 .unwrap_or_else(|| "a panic".to_owned());
             let after = orders.load(Relaxed);
             let trace = trace.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            Err(format!("{what}, in order {after} of {fates:?}\n{}", story(&setup, &trace)))
+            let fates: Vec<_> = (0..setup.actors).filter(|actor| fates[*actor] != Fate::default()).map(|actor| (actor, fates[actor])).collect();
+            Err(format!("{what}, in order {after} with {fates:?}\n{}", story(&setup, &trace)))
         }
     }
 }

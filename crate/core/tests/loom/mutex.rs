@@ -30,7 +30,7 @@ impl Model for Locking {
     type Truth = Inside;
 
     fn setup(&self) -> Setup {
-        Setup::new(self.actors, &["lock"], if self.actors > 2 { 2 } else { 4 }, self.mutant)
+        Setup::new(self.actors, &["lock", "data"], self.mutant)
     }
 
     fn run(&self, actor: &Actor, inside: &Inside) {
@@ -41,6 +41,7 @@ impl Model for Locking {
                 Some(answer) => inside.enter(actor, answer),
                 None => continue,
             }
+            actor.count_alone(actor.word(1));
             inside.leave();
             unlock(actor, word, actor.token()).unwrap();
         }
@@ -121,7 +122,40 @@ fn one_wake_where_two_are_due_is_found() {
     is_found(kill_each(&Locking { actors: 3, ..Locking::with(Mutant::WakesOne) }, &[0]));
 }
 
+/// One holds two locks, two wait for one each.
+#[derive(Clone)]
+struct TwoLocks(Mutant);
+
+impl Model for TwoLocks {
+    type Truth = [Inside; 2];
+
+    fn setup(&self) -> Setup {
+        Setup::new(3, &["left", "right"], self.0)
+    }
+
+    fn run(&self, actor: &Actor, inside: &[Inside; 2]) {
+        let wanted = match actor.index {
+            0 => 0..2,
+            other => other - 1..other,
+        };
+        for number in wanted.clone() {
+            let options = LockOptions { strict: false, blocks_owner: true };
+            let answer = actor.wait(&mut Lock::new(actor.word(number), actor.token(), options)).unwrap();
+            inside[number].enter(actor, answer.unwrap());
+        }
+        for number in wanted {
+            inside[number].leave();
+            unlock(actor, actor.word(number), actor.token()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_holder_of_two_locks_is_killed_and_both_come_free() {
+    holds(kill_each(&TwoLocks(Mutant::None), &[0]));
+}
+
 #[test]
 fn a_death_that_is_not_passed_on_is_found() {
-    is_found(kill_each(&Locking { actors: 3, ..Locking::with(Mutant::DeathIsNotPassedOn) }, &[0]));
+    is_found(kill_each(&TwoLocks(Mutant::DeathIsNotPassedOn), &[0]));
 }

@@ -34,15 +34,15 @@ impl Model for Acquiring {
     type Truth = Holders;
 
     fn setup(&self) -> Setup {
-        let words = &["gate", "sequence", "cell[0]", "cell[1]"][..2 + self.permits];
-        Setup::new(self.actors, words, if self.actors > 2 { 2 } else { 4 }, self.mutant)
+        let words = &["data", "gate", "sequence", "cell[0]", "cell[1]"][..3 + self.permits];
+        Setup::new(self.actors, words, self.mutant)
     }
 
     fn run(&self, actor: &Actor, holders: &Holders) {
         let permits = || Permits {
-            gate: actor.word(0),
-            sequence: actor.word(1),
-            cells: |index: u32| -> Index { actor.word(2 + index as usize) },
+            gate: actor.word(1),
+            sequence: actor.word(2),
+            cells: |index: u32| -> Index { actor.word(3 + index as usize) },
             count: u32::try_from(self.permits).unwrap(),
         };
         let Some(_) = actor.wait(&mut Acquire::new(permits(), actor.token())).unwrap() else { return };
@@ -56,6 +56,7 @@ impl Model for Acquiring {
                 violate(format!("{living} hold {} permits", self.permits));
             }
         }
+        actor.count_alone(actor.word(0));
         if actor.index < self.keepers {
             holders.0.lock().unwrap()[actor.index] = false;
             permits().release(actor, actor.token()).unwrap();
@@ -64,7 +65,7 @@ impl Model for Acquiring {
 
     /// Each permit is a living one's.
     fn may_sleep(&self, world: &World) -> bool {
-        (0..self.permits).all(|index| world.is_alive(world.at_end(world.word(2 + index))))
+        (0..self.permits).all(|index| world.is_alive(world.at_end(world.word(3 + index))))
     }
 }
 

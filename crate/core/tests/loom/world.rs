@@ -67,14 +67,15 @@ pub(crate) struct Setup {
     pub(crate) mortal: Option<usize>,
     /// Members join and leave: claims change too.
     pub(crate) joining: bool,
-    /// How often a thread that could go on is interrupted, at most.
+    /// How often, in one order, a thread that could go on is interrupted, at most. With more threads there are more orders.
     pub(crate) preemptions: usize,
     pub(crate) mutant: Mutant,
 }
 
 impl Setup {
     /// So many members from the beginning, and an object of these words.
-    pub(crate) fn new(actors: usize, words: &'static [&'static str], preemptions: usize, mutant: Mutant) -> Self {
+    pub(crate) fn new(actors: usize, words: &'static [&'static str], mutant: Mutant) -> Self {
+        let preemptions = [0, 0, 4, 2, 1][actors];
         Self { actors, words, mortal: None, joining: false, preemptions, mutant }
     }
 }
@@ -328,6 +329,7 @@ pub(crate) struct Actor {
     sleeps: Cell<u32>,
     gave_up: Cell<bool>,
     spared: Cell<bool>,
+    spared_when_answered: Cell<bool>,
     pending: Cell<Option<Index>>,
     /// Whether the presence word hangs in the thread's robust list.
     pub(crate) linked: Cell<bool>,
@@ -347,6 +349,7 @@ impl Actor {
             sleeps: Cell::new(0),
             gave_up: Cell::new(false),
             spared: Cell::new(false),
+            spared_when_answered: Cell::new(false),
             pending: Cell::new(None),
             linked: Cell::new(!world.setup.joining),
             buffered: Cell::new(None),
@@ -372,9 +375,16 @@ impl Actor {
         self.spared.set(true);
     }
 
-    /// From here on it may be killed again.
+    /// From here on it may be killed, until a wait is answered.
     pub(crate) fn expose(&self) {
         self.spared.set(false);
+        self.spared_when_answered.set(true);
+    }
+
+    /// What a thread does alone, so that two at once are seen: it reads, and then writes what it read and one more.
+    pub(crate) fn count_alone(&self, word: Index) {
+        let value = self.load(word);
+        self.store(word, value + 1);
     }
 
     /// Something for the trace.
@@ -420,7 +430,10 @@ impl Actor {
         let mut is_over = false;
         loop {
             let sleep = match wait.step(self, false)? {
-                Step::Answered(answer) => return Ok(Some(answer)),
+                Step::Answered(answer) => {
+                    self.spared.set(self.spared.get() || self.spared_when_answered.get());
+                    return Ok(Some(answer));
+                }
                 Step::Asleep(sleep) => sleep,
             };
             self.sleeps.set(self.sleeps.get() + 1);
