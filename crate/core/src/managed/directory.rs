@@ -141,10 +141,9 @@ impl Directory {
         // SYNC: acquires what `publish` released.
         self.word(index, offset_of!(Entry, state)).load() == READY
             && self.word(index, offset_of!(Entry, name_bytes)).load() as usize == name.len()
-            && padded(name)
-                .into_iter()
-                .enumerate()
-                .all(|(position, word)| self.word(index, offset_of!(Entry, name) + 4 * position).load() == word)
+            && padded(name).into_iter().enumerate().all(|(position, word)| {
+                self.word(index, offset_of!(Entry, name) + 4 * position).load() == word
+            })
     }
 
     fn facts(&self, index: u32) -> Result<ObjectFacts> {

@@ -220,7 +220,10 @@ impl Header {
     /// A word of the header, by its offset in [`Layout`].
     #[must_use]
     pub fn word(self, offset: usize) -> Word {
-        debug_assert!(offset.is_multiple_of(4) && offset < size_of::<Layout>(), "callers give offsets of Layout");
+        debug_assert!(
+            offset.is_multiple_of(4) && offset < size_of::<Layout>(),
+            "callers give offsets of Layout"
+        );
         // SAFETY: inside the page that the contract of `at` promises, a multiple of 4.
         unsafe { Word::at(self.address + offset) }
     }
@@ -351,7 +354,9 @@ impl Header {
 
     fn is_of_this_boot(self) -> bool {
         let boot_id = process::boot_id();
-        self.boot_id_words().zip(boot_id.chunks_exact(4)).all(|(word, four)| word.load().to_le_bytes() == four)
+        self.boot_id_words()
+            .zip(boot_id.chunks_exact(4))
+            .all(|(word, four)| word.load().to_le_bytes() == four)
     }
 
     fn write_boot_id(self) {
@@ -406,8 +411,5 @@ fn not_managed(why: &str) -> Error {
 }
 
 fn corrupt_header(said: &Geometry) -> Error {
-    Error::own(
-        "ERR_SHM_POSSIBLY_CORRUPT",
-        format!("its header contradicts itself: {said:?}"),
-    )
+    Error::own("ERR_SHM_POSSIBLY_CORRUPT", format!("its header contradicts itself: {said:?}"))
 }

@@ -108,9 +108,7 @@ impl Shape {
             // Two words a seat.
             Kind::Barrier => self.within(1, PARTIES_MAX).map(|()| 128 + 8 * number),
             // Two copies.
-            Kind::SeqLock => {
-                self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64))
-            }
+            Kind::SeqLock => self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64)),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
     }

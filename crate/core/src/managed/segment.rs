@@ -140,8 +140,7 @@ impl ManagedSegment {
             let index = self.directory().free_entry()?;
             let offset = self.allocate(bytes)?;
             self.blank(offset, bytes)?;
-            self.directory()
-                .publish(index, &ObjectFacts { name: name.to_owned(), shape, offset, bytes });
+            self.directory().publish(index, &ObjectFacts { name: name.to_owned(), shape, offset, bytes });
             Ok(Found { offset, created: true })
         })
         .map_err(|error| error.or_on(|| Subject::Name(name.to_owned())))

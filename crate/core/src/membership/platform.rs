@@ -78,6 +78,8 @@ pub const WATCHED_MAX: usize = 32;
 pub struct Sleep<W> {
     words: [Option<(W, u32)>; WATCHED_MAX],
     count: usize,
+    /// Which of the words are presences, one bit each.
+    presences: u32,
     /// Whether something it waits for has no word, so that it must look again soon.
     pub poll: bool,
 }
@@ -86,7 +88,7 @@ impl<W: Copy> Sleep<W> {
     /// Nothing to watch yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { words: [None; WATCHED_MAX], count: 0, poll: false }
+        Self { words: [None; WATCHED_MAX], count: 0, presences: 0, poll: false }
     }
 
     /// Watches one more word. Beyond [`WATCHED_MAX`] the wait looks again from time to time instead.
@@ -97,6 +99,26 @@ impl<W: Copy> Sleep<W> {
                 self.count += 1;
             }
             None => self.poll = true,
+        }
+    }
+
+    /// Watches a member's life: its death, and that another takes its slot.
+    pub fn watch_life(&mut self, life: &Life<W>) {
+        if self.count < WATCHED_MAX {
+            self.presences |= 1 << self.count;
+        }
+        self.watch(life.presence.0, life.presence.1);
+        self.watch(life.claim.0, life.claim.1);
+    }
+
+    /// To be called after the sleep, whatever ended it. The kernel tells a death to one sleeper alone, and that one may wait for
+    /// something else that came free at the same time: it wakes all others who sleep on this death.
+    pub fn pass_on<P: Platform<Word = W>>(&self, platform: &P) {
+        let presences = self.words().enumerate().filter(|(index, _)| self.presences >> index & 1 != 0);
+        for (_, (presence, _)) in presences {
+            if platform.load(presence) & TID == 0 {
+                platform.wake(presence, u32::MAX);
+            }
         }
     }
 
@@ -119,4 +141,4 @@ impl<W: Copy> Default for Sleep<W> {
     }
 }
 
-const _: () = assert!(WATCHED_MAX < futex::WORDS_MAX);
+const _: () = assert!(WATCHED_MAX < futex::WORDS_MAX && WATCHED_MAX <= u32::BITS as usize);

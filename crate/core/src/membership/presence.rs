@@ -111,8 +111,7 @@ fn map_alias(fd: BorrowedFd<'_>, file_offset: u64, page_size_bytes: usize) -> Re
     let protection = flags::PROT_READ | flags::PROT_WRITE;
     let private = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS;
     // SAFETY: no MAP_FIXED.
-    let alias =
-        unsafe { mman::mmap(0, 2 * page_size_bytes, protection, private, None, 0) }.called("mmap")?;
+    let alias = unsafe { mman::mmap(0, 2 * page_size_bytes, protection, private, None, 0) }.called("mmap")?;
     let shared = flags::MAP_SHARED | flags::MAP_FIXED;
     // SAFETY: replaces the first of the two pages just made.
     let mapped = unsafe { mman::mmap(alias, page_size_bytes, protection, shared, Some(fd), offset) };

@@ -116,8 +116,9 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
             fail_point::reach("lock.marked");
             self.slept = true;
             // The lock first: a wake on it is swallowed by nobody who then sleeps on something else.
-            let sleep = Sleep::new().on(self.word, value | WAITERS);
-            return Ok(Step::Asleep(sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1)));
+            let mut sleep = Sleep::new().on(self.word, value | WAITERS);
+            sleep.watch_life(&life);
+            return Ok(Step::Asleep(sleep));
         }
     }
 

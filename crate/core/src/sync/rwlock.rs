@@ -14,9 +14,7 @@
 //!
 //! A writer that died in the middle is told to readers too, for as long as no other writer repaired what it left: they hold the lock, and know.
 
-use super::mutex::{
-    self, Lock, LockOptions, State, WAITERS, deadlock, not_recoverable, scribbled, state_of,
-};
+use super::mutex::{self, Lock, LockOptions, State, WAITERS, deadlock, not_recoverable, scribbled, state_of};
 use super::wait::{Answer, Step, Wait};
 use crate::error::{Error, Result};
 use crate::fail_point;
@@ -77,12 +75,14 @@ impl<P: Platform> Wait<P> for ReadLock<P::Word> {
             if self.options.blocks_owner && platform.is_own(writer) {
                 return Err(deadlock());
             }
-            if value & WAITERS == 0 && platform.compare_exchange(self.writer, value, value | WAITERS).is_err() {
+            if value & WAITERS == 0 && platform.compare_exchange(self.writer, value, value | WAITERS).is_err()
+            {
                 continue;
             }
             self.slept = true;
-            let sleep = Sleep::new().on(self.writer, value | WAITERS);
-            return Ok(Step::Asleep(sleep.on(life.presence.0, life.presence.1).on(life.claim.0, life.claim.1)));
+            let mut sleep = Sleep::new().on(self.writer, value | WAITERS);
+            sleep.watch_life(&life);
+            return Ok(Step::Asleep(sleep));
         }
     }
 
@@ -223,8 +223,7 @@ impl<W: Copy, C: Fn(u32) -> W> WriteLock<W, C> {
                     }
                     let sleep = sleep.get_or_insert_with(Sleep::new);
                     sleep.watch(cell, marked);
-                    sleep.watch(life.presence.0, life.presence.1);
-                    sleep.watch(life.claim.0, life.claim.1);
+                    sleep.watch_life(&life);
                 }
                 // A dead reader's, or scribbled: nobody reads.
                 _ => {

@@ -27,7 +27,7 @@ pub enum Answer {
 pub enum Step<W> {
     /// The wait is over.
     Answered(Answer),
-    /// Nothing can be done before one of these words changes.
+    /// Nothing can be done before one of these words changes. After the sleep comes [`Sleep::pass_on`].
     Asleep(Sleep<W>),
 }
 
@@ -77,11 +77,7 @@ pub fn wait_until(
     waited
 }
 
-fn drive(
-    table: &MemberTable,
-    wait: &mut dyn Wait<MemberTable>,
-    until: Option<Duration>,
-) -> Result<Waited> {
+fn drive(table: &MemberTable, wait: &mut dyn Wait<MemberTable>, until: Option<Duration>) -> Result<Waited> {
     let mut interval = RECHECK_FIRST;
     let mut recheck = false;
     let mut slept = false;
@@ -95,6 +91,7 @@ fn drive(
         }
         slept = true;
         recheck = sleep_on(&sleep, until, interval)? == Woke::ByTime;
+        sleep.pass_on(table);
         if recheck {
             interval = (interval * 2).min(RECHECK_LAST);
         }

@@ -46,7 +46,9 @@ impl RobustList {
         make_libc_register();
         let (mut head, mut length_bytes) = (std::ptr::null_mut::<u8>(), 0_usize);
         // SAFETY: both out parameters are live; pid 0 is the calling thread.
-        ret_long(unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut length_bytes) })?;
+        ret_long(unsafe {
+            libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut length_bytes)
+        })?;
         let list = Self { head };
         if head.is_null() || length_bytes != size_of::<Head>() || !(-64..=64).contains(&list.futex_offset()) {
             return Err(Errno::ENOSYS);
