@@ -32,7 +32,8 @@ fn lock(member: &Member, word: Word, strict: bool) -> Answer {
 fn members_are_listed_while_they_live_and_free_their_place_when_they_leave() {
     let managed = managed();
     let (first, second) = (join(&managed, "first"), join(&managed, "second"));
-    let mut names: Vec<_> = managed.table().members().into_iter().map(|facts| (facts.name, facts.alive)).collect();
+    let mut names: Vec<_> =
+        managed.table().members().into_iter().map(|facts| (facts.name, facts.alive)).collect();
     names.sort();
     assert_eq!(names, [("first".to_owned(), true), ("second".to_owned(), true)]);
     assert_ne!(first.token(), second.token());
@@ -108,8 +109,5 @@ fn a_lock_of_ones_own_is_a_deadlock_and_not_a_silence() {
         let refused = wait_until(member.table(), &mut Lock::new(word, token, options), None).unwrap_err();
         assert_eq!(refused.code(), "ERR_SHM_DEADLOCK");
     }
-    assert_eq!(
-        mutex::unlock(other.table(), word, other.token()).unwrap_err().code(),
-        "ERR_SHM_NOT_OWNER"
-    );
+    assert_eq!(mutex::unlock(other.table(), word, other.token()).unwrap_err().code(), "ERR_SHM_NOT_OWNER");
 }

@@ -7,11 +7,13 @@ use shmem_core::membership::Platform;
 use shmem_core::sync::condition::{Notified, notify};
 use shmem_core::sync::mutex::{Lock, LockOptions, unlock};
 
-/// The first actors put one item each and notify, the others take one each.
+/// The first actors put items and notify for each, the others take one each.
 #[derive(Clone)]
 struct Handing {
     givers: usize,
     takers: usize,
+    /// How many each giver puts.
+    items: u32,
     /// How many a giver wakes.
     wakes: u32,
     mutant: Mutant,
@@ -19,7 +21,7 @@ struct Handing {
 
 impl Handing {
     fn between(givers: usize, takers: usize, wakes: u32) -> Self {
-        Self { givers, takers, wakes, mutant: Mutant::None }
+        Self { givers, takers, items: 1, wakes, mutant: Mutant::None }
     }
 
     fn with(self, mutant: Mutant) -> Self {
@@ -37,18 +39,22 @@ impl Model for Handing {
     fn run(&self, actor: &Actor, (): &()) {
         let (gate, sequence, items) = (actor.word(0), actor.word(1), actor.word(2));
         if actor.index < self.givers {
-            actor.add(items, 1);
-            return notify(actor, gate, sequence, self.wakes);
+            for _ in 0..self.items {
+                actor.add(items, 1);
+                notify(actor, gate, sequence, self.wakes);
+            }
+            return;
         }
+        actor.expose();
         loop {
             // As if under a mutex: the wait begins before the look.
             let mut notified = Notified::begin(actor, gate, sequence);
             let count = actor.load(items);
             if count > 0 {
-                if actor.compare_exchange(items, count, count - 1).is_ok() {
-                    return actor.note("TAKES");
+                if actor.compare_exchange(items, count, count - 1).is_err() {
+                    continue;
                 }
-                continue;
+                return actor.note("TAKES");
             }
             if actor.wait(&mut notified).unwrap().is_none() {
                 return;
@@ -75,7 +81,7 @@ impl Model for Flag {
         let [mutex, gate, sequence, flag] = [0, 1, 2, 3].map(|number| actor.word(number));
         let lock = || {
             let options = LockOptions { strict: false, blocks_owner: true };
-            actor.wait(&mut Lock::new(mutex, actor.token(), options)).unwrap();
+            actor.wait_patiently(&mut Lock::new(mutex, actor.token(), options)).unwrap();
         };
         lock();
         if actor.index == 0 {
@@ -104,7 +110,7 @@ fn a_notifier_is_killed_and_another_notifies() {
 
 #[test]
 fn a_waiter_is_killed_and_its_wake_goes_to_another() {
-    holds(kill_each(&Handing::between(1, 2, 1), &[]));
+    holds(kill_each(&Handing { items: 2, ..Handing::between(1, 2, 1) }, &[1]));
 }
 
 #[test]

@@ -3,12 +3,11 @@
 //! The exploration is bounded: in one order, threads that could have gone on are interrupted [`Setup::preemptions`] times at most. `SHMEM_LOOM_PREEMPTIONS`
 //! raises the bound, and 0 takes it away.
 
-use super::world::{Actor, Event, Fate, GivesUp, Forsaken, Killed, MaySleep, Setup, Trace, Violation, World};
+use super::world::{Actor, Event, Fate, Forsaken, GivesUp, Killed, MaySleep, Setup, Trace, Violation, World};
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-
 
 /// In words of 8 bytes: room for unoptimised code.
 const STACK_WORDS: usize = 1 << 14;
@@ -61,7 +60,8 @@ pub(crate) fn explore<M: Model>(model: &M, fates: Fates) -> Result<Explored, Str
         let (model, setup, trace) = (model.clone(), setup.clone(), Arc::clone(&trace));
         let judge = model.clone();
         let may_sleep: MaySleep = Arc::new(move |world| judge.may_sleep(world));
-        let (orders, was_killed, gave_up) = (Arc::clone(&orders), Arc::clone(&was_killed), Arc::clone(&gave_up));
+        let (orders, was_killed, gave_up) =
+            (Arc::clone(&orders), Arc::clone(&was_killed), Arc::clone(&gave_up));
         catch_unwind(AssertUnwindSafe(|| {
             builder.check(move || {
                 orders.fetch_add(1, Relaxed);
@@ -104,7 +104,10 @@ pub(crate) fn explore<M: Model>(model: &M, fates: Fates) -> Result<Explored, Str
                 .unwrap_or_else(|| "a panic".to_owned());
             let after = orders.load(Relaxed);
             let trace = trace.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let fates: Vec<_> = (0..setup.actors).filter(|actor| fates[*actor] != Fate::default()).map(|actor| (actor, fates[actor])).collect();
+            let fates: Vec<_> = (0..setup.actors)
+                .filter(|actor| fates[*actor] != Fate::default())
+                .map(|actor| (actor, fates[actor]))
+                .collect();
             Err(format!("{what}, in order {after} with {fates:?}\n{}", story(&setup, &trace)))
         }
     }
@@ -191,7 +194,8 @@ fn story(setup: &Setup, trace: &[Event]) -> String {
     for Event { actor, what, word, values } in trace {
         let word = word.map_or_else(String::new, |word| World::name(setup, word));
         let values: Vec<_> = values.iter().flatten().map(|value| format!("{value:x}")).collect();
-        let _ = writeln!(story, "{:width$}{actor}: {what} {word} {}", "", values.join(" → "), width = 4 * actor);
+        let _ =
+            writeln!(story, "{:width$}{actor}: {what} {word} {}", "", values.join(" → "), width = 4 * actor);
     }
     story
 }

@@ -2,7 +2,7 @@
 
 use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup, World, WAITERS, violate};
+use super::world::{Actor, Setup, WAITERS, World, violate};
 use shmem_core::sync::mutex::{Lock, LockOptions, unlock};
 use shmem_core::sync::wait::Answer;
 use std::sync::Mutex;
@@ -70,7 +70,9 @@ impl Inside {
         if died && answer != Answer::OwnerDied {
             violate("an owner's death was not told");
         }
-        if answer == Answer::OwnerDied && !(0..4).any(|other| other < actor.world.setup.actors && actor.world.is_dead(other)) {
+        if answer == Answer::OwnerDied
+            && !(0..4).any(|other| other < actor.world.setup.actors && actor.world.is_dead(other))
+        {
             violate("a death was told, and nobody died");
         }
         actor.note("ENTERS");

@@ -50,7 +50,8 @@ impl Model for Acquiring {
         {
             let mut holders = holders.0.lock().unwrap();
             holders[actor.index] = true;
-            let living = (0..self.actors).filter(|other| holders[*other] && !actor.world.is_dead(*other)).count();
+            let living =
+                (0..self.actors).filter(|other| holders[*other] && !actor.world.is_dead(*other)).count();
             drop(holders);
             if living > self.permits {
                 violate(format!("{living} hold {} permits", self.permits));

@@ -10,6 +10,7 @@
 use super::mutant::Mutant;
 use loom::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use shmem_core::membership::{Platform, Sleep, Token, TokenShape};
+use shmem_core::sync::wait::{Answer, Step, Wait};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -370,11 +371,6 @@ impl Actor {
         self.gave_up.get()
     }
 
-    /// From here on it is not killed.
-    pub(crate) fn spare(&self) {
-        self.spared.set(true);
-    }
-
     /// From here on it may be killed, until a wait is answered.
     pub(crate) fn expose(&self) {
         self.spared.set(false);
@@ -408,25 +404,35 @@ impl Actor {
         self.fate.killed_at == Some(self.steps.get())
     }
 
+    /// As [`Self::wait`], but does not give up.
+    pub(crate) fn wait_patiently<T: Wait<Self>>(&self, wait: &mut T) -> shmem_core::Result<Answer> {
+        self.set_pending(wait.busy_word());
+        let answer = loop {
+            match wait.step(self, false) {
+                Err(error) => break Err(error),
+                Ok(Step::Answered(answer)) => break Ok(answer),
+                Ok(Step::Asleep(sleep)) => {
+                    self.futex_waitv(&sleep, false);
+                    sleep.pass_on(self);
+                }
+            }
+        };
+        self.set_pending(None);
+        answer
+    }
+
     /// Steps and sleeps without any limit of time, as [`shmem_core::sync::wait::wait_until`] does.
     ///
     /// # Errors
     /// What the wait's steps answer.
-    pub(crate) fn wait<T: shmem_core::sync::wait::Wait<Self>>(
-        &self,
-        wait: &mut T,
-    ) -> shmem_core::Result<Option<shmem_core::sync::wait::Answer>> {
+    pub(crate) fn wait<T: Wait<Self>>(&self, wait: &mut T) -> shmem_core::Result<Option<Answer>> {
         self.set_pending(wait.busy_word());
         let answer = self.drive(wait);
         self.set_pending(None);
         answer
     }
 
-    fn drive<T: shmem_core::sync::wait::Wait<Self>>(
-        &self,
-        wait: &mut T,
-    ) -> shmem_core::Result<Option<shmem_core::sync::wait::Answer>> {
-        use shmem_core::sync::wait::Step;
+    fn drive<T: Wait<Self>>(&self, wait: &mut T) -> shmem_core::Result<Option<Answer>> {
         let mut is_over = false;
         loop {
             let sleep = match wait.step(self, false)? {
@@ -437,10 +443,12 @@ impl Actor {
                 Step::Asleep(sleep) => sleep,
             };
             self.sleeps.set(self.sleeps.get() + 1);
-            let gives_up = self.fate.gives_up.filter(|(time, _)| *time == self.sleeps.get()).map(|(_, how)| how);
+            let gives_up =
+                self.fate.gives_up.filter(|(time, _)| *time == self.sleeps.get()).map(|(_, how)| how);
             is_over |= gives_up == Some(GivesUp::Awake);
             if !is_over {
                 self.futex_waitv(&sleep, gives_up.is_some());
+                sleep.pass_on(self);
                 is_over = gives_up == Some(GivesUp::Looking);
             }
             if is_over && gives_up != Some(GivesUp::Looking) || gives_up == Some(GivesUp::Asleep) {
@@ -460,7 +468,10 @@ impl Actor {
         for (word, expected) in sleep.words() {
             if let Err(value) = self.world.enqueue(word, expected, self.index) {
                 self.tell("is refused", Some(word), [Some(expected), Some(value), None]);
-                sleep.words().take_while(|(queued, _)| *queued != word).for_each(|(queued, _)| self.unqueue(queued));
+                sleep
+                    .words()
+                    .take_while(|(queued, _)| *queued != word)
+                    .for_each(|(queued, _)| self.unqueue(queued));
                 return;
             }
             self.tell("queues", Some(word), [Some(expected), None, None]);
