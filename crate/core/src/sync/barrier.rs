@@ -77,7 +77,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
             }
             match party.and_then(|party| platform.look_at(party)).filter(|life| life.is_alive) {
                 Some(life) => {
-                    sleep.watch(life.presence.0, life.presence.1);
+                    sleep.watch_life(&life);
                     arrived += u32::from(platform.load(arrival) == (phase >> 1).wrapping_add(1));
                 }
                 None => {

@@ -6,7 +6,7 @@
 //! | 0 | free | an acquirer, to its token |
 //! | token | held | its holder, to 0; an acquirer who finds the holder dead, to its own token |
 //!
-//! Who finds none sleeps on a [`super::gate`], and on the presence of the holders it saw.
+//! Who finds none sleeps on a [`super::gate`], and on the lives of the holders it saw.
 
 use super::gate::Gate;
 use super::wait::{Answer, Step, Wait};
@@ -93,9 +93,9 @@ impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
                 let life = holder.and_then(|holder| platform.look_at(holder).map(|life| (holder, life)));
                 match life.filter(|(_, life)| life.is_alive) {
                     Some((holder, life)) => {
-                        // One holder's presence is watched once, however many permits it has.
+                        // One holder's life is watched once, however many permits it has.
                         if !seen.contains(&Some(holder)) {
-                            sleep.watch(life.presence.0, life.presence.1);
+                            sleep.watch_life(&life);
                             if let Some(place) = seen.iter_mut().find(|place| place.is_none()) {
                                 *place = Some(holder);
                             }

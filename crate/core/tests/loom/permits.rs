@@ -92,6 +92,44 @@ fn nobody_waits_for_a_permit_that_nobody_holds() {
     holds(kill_each(&Acquiring { keepers: 2, ..Acquiring::by(4, 2) }, &[]));
 }
 
+/// The first takes both permits, and two others wait for one each.
+#[derive(Clone)]
+struct Hoarding;
+
+impl Model for Hoarding {
+    type Truth = ();
+
+    fn setup(&self) -> Setup {
+        Setup::new(3, &["gate", "sequence", "cell[0]", "cell[1]"], Mutant::None)
+    }
+
+    fn run(&self, actor: &Actor, (): &()) {
+        let permits = || Permits {
+            gate: actor.word(0),
+            sequence: actor.word(1),
+            cells: |index: u32| actor.word(2 + index as usize),
+            count: 2,
+        };
+        let times = if actor.index == 0 { 2 } else { 1 };
+        for _ in 0..times {
+            actor.wait(&mut Acquire::new(permits(), actor.token())).unwrap();
+        }
+        if actor.index == 0 {
+            (0..times).for_each(|_| permits().release(actor, actor.token()).unwrap());
+        }
+    }
+
+    /// Each permit is a living one's.
+    fn may_sleep(&self, world: &World) -> bool {
+        (0..2).all(|index| world.is_alive(world.at_end(world.word(2 + index))))
+    }
+}
+
+#[test]
+fn the_holder_of_two_permits_is_killed_and_both_are_taken() {
+    holds(kill_each(&Hoarding, &[0]));
+}
+
 #[test]
 fn one_of_three_gives_up_anywhere() {
     holds(give_up_each(&Acquiring::by(3, 1), 1, None));
