@@ -127,9 +127,13 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
     fn arrive<P: Platform<Word = W>>(&self, platform: &P, phase: u32) -> Result<()> {
         let mine = self.token.word();
         let seats = || (0..self.barrier.parties).map(|index| (self.barrier.seats)(index));
-        let seat = seats()
-            .find(|(seat, _)| platform.load(*seat) == mine)
-            .or_else(|| seats().find(|(seat, _)| platform.compare_exchange(*seat, 0, mine).is_ok()));
+        if let Some((_, arrival)) = seats().find(|(seat, _)| platform.load(*seat) == mine) {
+            platform.store(arrival, (phase >> 1).wrapping_add(1));
+            return Ok(());
+        }
+        // Those who looked before do not watch this party yet: who is about to sleep must look again, also if it is killed right here.
+        platform.add(self.barrier.sequence, 1);
+        let seat = seats().find(|(seat, _)| platform.compare_exchange(*seat, 0, mine).is_ok());
         let Some((_, arrival)) = seat else {
             return Err(Error::own(
                 "ERR_SHM_BARRIER_FULL",
@@ -137,13 +141,14 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
             ));
         };
         platform.store(arrival, (phase >> 1).wrapping_add(1));
+        self.barrier.as_gate().open(platform, u32::MAX);
         Ok(())
     }
 
     /// One look with the lock held.
     fn turn<P: Platform<Word = W>>(&mut self, platform: &P, recheck: bool) -> Result<Step<W>> {
         let gate = self.barrier.as_gate();
-        let sequence = gate.arm(platform);
+        let mut sequence = gate.arm(platform);
         let phase = platform.load(self.barrier.phase);
         match self.phase {
             Some(arrived) if arrived >> 1 != phase >> 1 => {
@@ -156,6 +161,7 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
                 self.barrier.look(platform, phase, recheck, &mut Sleep::new());
                 self.arrive(platform, phase)?;
                 self.phase = Some(phase);
+                sequence = gate.arm(platform);
             }
         }
         let mut sleep = gate.sleep(sequence).on(self.barrier.phase, phase);
