@@ -43,7 +43,11 @@ impl Model for Meeting {
             "seat[2]",
             "arrived[2]",
         ];
-        Setup::new(self.parties, &words[..4 + 2 * self.parties], self.mutant)
+        // Many steps under one lock: with more interruptions it takes minutes.
+        Setup {
+            preemptions: 4 - self.parties,
+            ..Setup::new(self.parties, &words[..4 + 2 * self.parties], self.mutant)
+        }
     }
 
     fn run(&self, actor: &Actor, begun: &Begun) {
