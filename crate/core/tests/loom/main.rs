@@ -6,6 +6,7 @@ mod barrier;
 mod condition;
 mod event;
 mod explore;
+mod membership;
 mod mutant;
 mod mutex;
 mod permits;

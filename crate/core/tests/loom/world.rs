@@ -9,6 +9,7 @@
 
 use super::mutant::Mutant;
 use loom::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use shmem_core::membership::claim::active_claim;
 use shmem_core::membership::{Platform, Sleep, Token, TokenShape};
 use shmem_core::sync::wait::{Answer, Step, Wait};
 use std::cell::Cell;
@@ -60,8 +61,9 @@ pub(crate) type Trace = Arc<Mutex<Vec<Event>>>;
 /// What a model's machine has.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    /// Threads, 4 at most. Each is a member of the slot of its number.
+    /// Threads, 4 at most. Each is a member of the slot of its number, unless they join.
     pub(crate) actors: usize,
+    pub(crate) slots: usize,
     /// The object's words, by their names.
     pub(crate) words: &'static [&'static str],
     /// Who may be killed. The words of all other members never change, and loom need not look at them.
@@ -77,7 +79,7 @@ impl Setup {
     /// So many members from the beginning, and an object of these words.
     pub(crate) fn new(actors: usize, words: &'static [&'static str], mutant: Mutant) -> Self {
         let preemptions = [0, 0, 4, 2, 1][actors];
-        Self { actors, words, mortal: None, joining: false, preemptions, mutant }
+        Self { actors, slots: actors, words, mortal: None, joining: false, preemptions, mutant }
     }
 }
 
@@ -115,13 +117,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(setup: &Setup, trace: &Trace, may_sleep: &MaySleep) -> Self {
-        let count = 2 * setup.actors + setup.words.len();
+        let count = 2 * setup.slots + setup.words.len();
         let words = (0..count).map(|index| {
             let member = index / 2;
-            let (value, moves) = match (index < 2 * setup.actors, index % 2) {
+            let (value, moves) = match (index < 2 * setup.slots, index % 2) {
                 (true, _) if setup.joining => (0, true),
-                (true, 0) => (GENERATION << 2 | 2, false),
-                (true, _) => (tid(member) | WAITERS, setup.mortal == Some(member)),
+                (true, 0) => (active_claim(GENERATION), false),
+                (true, _) => (THREAD_ID | WAITERS, setup.mortal == Some(member)),
                 (false, _) => (0, true),
             };
             if !moves {
@@ -162,11 +164,11 @@ impl World {
 
     /// The object's word of that number.
     pub(crate) fn word(&self, number: usize) -> Index {
-        Index(u8::try_from(2 * self.setup.actors + number).unwrap())
+        Index(u8::try_from(2 * self.setup.slots + number).unwrap())
     }
 
     pub(crate) fn shape(&self) -> TokenShape {
-        TokenShape::of(u32::try_from(self.setup.actors).unwrap())
+        TokenShape::of(u32::try_from(self.setup.slots).unwrap())
     }
 
     /// Whether that thread was killed, and everybody can see it.
@@ -188,7 +190,7 @@ impl World {
     /// The name of a word.
     pub(crate) fn name(setup: &Setup, Index(index): Index) -> String {
         let index = usize::from(index);
-        match index.checked_sub(2 * setup.actors) {
+        match index.checked_sub(2 * setup.slots) {
             Some(number) => setup.words[number].to_owned(),
             None => format!("{}[{}]", ["claim", "presence"][index % 2], index / 2),
         }
@@ -295,10 +297,8 @@ impl World {
     }
 }
 
-/// The thread id of an actor.
-pub(crate) fn tid(actor: usize) -> u32 {
-    u32::try_from(actor).unwrap() + 1
-}
+/// The thread id of everybody: each is in a PID namespace of its own.
+pub(crate) const THREAD_ID: u32 = 7;
 
 /// How an actor gives up a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,15 +332,18 @@ pub(crate) struct Actor {
     spared: Cell<bool>,
     spared_when_answered: Cell<bool>,
     pending: Cell<Option<Index>>,
-    /// Whether the presence word hangs in the thread's robust list.
-    pub(crate) linked: Cell<bool>,
+    /// The slot whose presence word hangs in the thread's robust list.
+    pub(crate) linked: Cell<Option<usize>>,
+    /// The word that stands for the byte lock it holds.
+    pub(crate) byte: Cell<Option<Index>>,
     /// A store on its way to memory: only mutants have any.
     buffered: Cell<Option<(Index, u32)>>,
 }
 
 impl Actor {
     pub(crate) fn new(world: &Arc<World>, index: usize, fate: Fate) -> Self {
-        let token = world.shape().token(u32::try_from(index).unwrap(), GENERATION);
+        let slot = if world.setup.joining { 0 } else { index };
+        let token = world.shape().token(u32::try_from(slot).unwrap(), GENERATION);
         Self {
             world: Arc::clone(world),
             index,
@@ -352,7 +355,8 @@ impl Actor {
             spared: Cell::new(false),
             spared_when_answered: Cell::new(false),
             pending: Cell::new(None),
-            linked: Cell::new(!world.setup.joining),
+            linked: Cell::new((!world.setup.joining).then_some(index)),
+            byte: Cell::new(None),
             buffered: Cell::new(None),
         }
     }
@@ -497,14 +501,14 @@ impl Actor {
     /// What the kernel does for a thread that ends (exit_robust_list in kernel/futex/core.c): the list, then the pending word.
     pub(crate) fn die(&self) {
         self.tell("is killed", None, [None; 3]);
-        let presence = World::presence(self.index);
         let pending = self.pending.get();
-        if self.linked.get() && pending != Some(presence) {
+        let linked = self.linked.get().map(World::presence).filter(|presence| pending != Some(*presence));
+        if let Some(presence) = linked {
             self.bury(presence);
         }
         if let Some(word) = pending {
             let owner = self.world.load(word) & TID;
-            if owner == tid(self.index) {
+            if owner == THREAD_ID {
                 self.bury(word);
             } else if owner == 0 {
                 let woken = self.world.wake(word, 1);
@@ -512,12 +516,17 @@ impl Actor {
             }
         }
         self.world.dead[self.index].store(true, Relaxed);
+        // Its descriptors are closed after that (do_exit in kernel/exit.c).
+        if let Some(byte) = self.byte.take() {
+            self.world.moving(byte).swap(0, SeqCst);
+            self.tell("kernel unlocks", Some(byte), [None; 3]);
+        }
     }
 
     fn bury(&self, word: Index) {
         let memory = self.world.moving(word);
         let mut value = self.world.load(word);
-        while value & TID == tid(self.index) {
+        while value & TID == THREAD_ID {
             match memory.compare_exchange(value, value & WAITERS | OWNER_DIED, SeqCst, SeqCst) {
                 Ok(_) => {
                     self.world.dead[self.index].store(true, Relaxed);
@@ -620,7 +629,7 @@ impl Platform for Actor {
         }
         self.reach();
         self.flush();
-        let is_presence = word.0 % 2 == 1 && usize::from(word.0) < 2 * self.world.setup.actors;
+        let is_presence = word.0 % 2 == 1 && usize::from(word.0) < 2 * self.world.setup.slots;
         let count = match self.mutant() {
             Mutant::WakesNobody => 0,
             Mutant::WakesOne => count.min(1),
@@ -643,11 +652,11 @@ impl Platform for Actor {
 
     fn life_words(&self, token: Token) -> Option<(Index, Index)> {
         let slot = self.world.shape().parts(token).0 as usize;
-        (slot < self.world.setup.actors).then(|| (World::claim(slot), World::presence(slot)))
+        (slot < self.world.setup.slots).then(|| (World::claim(slot), World::presence(slot)))
     }
 
     fn active_claim(&self, token: Token) -> u32 {
-        self.world.shape().parts(token).1 << 2 | 2
+        active_claim(self.world.shape().parts(token).1)
     }
 
     fn has_left_kernel(&self, _token: Token) -> bool {
@@ -658,6 +667,6 @@ impl Platform for Actor {
     fn recheck(&self, _token: Token) {}
 
     fn is_own(&self, token: Token) -> bool {
-        token == self.token()
+        !self.world.setup.joining && token == self.token()
     }
 }
