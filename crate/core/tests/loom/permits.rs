@@ -28,7 +28,7 @@ impl Acquiring {
 
 /// Who holds a permit.
 #[derive(Default)]
-struct Holders(Mutex<[bool; 4]>);
+struct Holders(Mutex<[bool; 5]>);
 
 impl Model for Acquiring {
     type Truth = Holders;
@@ -123,6 +123,46 @@ impl Model for Hoarding {
     fn may_sleep(&self, world: &World) -> bool {
         (0..2).all(|index| world.is_alive(world.at_end(world.word(2 + index))))
     }
+}
+
+/// Two release their permits, and three others acquire and keep them.
+#[derive(Clone)]
+struct Changing;
+
+impl Model for Changing {
+    type Truth = ();
+
+    fn setup(&self) -> Setup {
+        let words = &["gate", "sequence", "cell[0]", "cell[1]"];
+        let shape = shmem_core::membership::TokenShape::of(5);
+        let preset = (0..2).map(|slot| (2 + slot as usize, shape.token(slot, 1).word())).collect();
+        Setup { preset, ..Setup::new(5, words, Mutant::None) }
+    }
+
+    fn run(&self, actor: &Actor, (): &()) {
+        let permits = || Permits {
+            gate: actor.word(0),
+            sequence: actor.word(1),
+            cells: |index: u32| actor.word(2 + index as usize),
+            count: 2,
+        };
+        if actor.index < 2 {
+            permits().release(actor, actor.token()).unwrap();
+        } else {
+            actor.wait(&mut Acquire::new(permits(), actor.token())).unwrap();
+            actor.pause();
+        }
+    }
+
+    /// Each permit is a living one's.
+    fn may_sleep(&self, world: &World) -> bool {
+        (0..2).all(|index| world.is_alive(world.at_end(world.word(2 + index))))
+    }
+}
+
+#[test]
+fn permits_change_hands_at_once_and_one_that_got_one_is_killed() {
+    holds(kill_each(&Changing, &[2]));
 }
 
 #[test]

@@ -61,13 +61,15 @@ pub(crate) type Trace = Arc<Mutex<Vec<Event>>>;
 /// What a model's machine has.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    /// Threads, 4 at most. Each is a member of the slot of its number, unless they join.
+    /// Threads, 5 at most. Each is a member of the slot of its number, unless they join.
     pub(crate) actors: usize,
     pub(crate) slots: usize,
     /// The object's words, by their names.
     pub(crate) words: &'static [&'static str],
     /// Who may be killed. The words of all other members never change, and loom need not look at them.
     pub(crate) mortal: Option<usize>,
+    /// What words of the object are at first, by their numbers; the others are 0.
+    pub(crate) preset: Vec<(usize, u32)>,
     /// Members join and leave: claims change too.
     pub(crate) joining: bool,
     /// How often, in one order, a thread that could go on is interrupted, at most. With more threads there are more orders.
@@ -78,8 +80,17 @@ pub(crate) struct Setup {
 impl Setup {
     /// So many members from the beginning, and an object of these words.
     pub(crate) fn new(actors: usize, words: &'static [&'static str], mutant: Mutant) -> Self {
-        let preemptions = [0, 0, 4, 2, 1][actors];
-        Self { actors, slots: actors, words, mortal: None, joining: false, preemptions, mutant }
+        let preemptions = [0, 0, 4, 2, 1, 1][actors];
+        Self {
+            actors,
+            slots: actors,
+            words,
+            mortal: None,
+            preset: Vec::new(),
+            joining: false,
+            preemptions,
+            mutant,
+        }
     }
 }
 
@@ -124,7 +135,10 @@ impl World {
                 (true, _) if setup.joining => (0, true),
                 (true, 0) => (active_claim(GENERATION), false),
                 (true, _) => (THREAD_ID | WAITERS, setup.mortal == Some(member)),
-                (false, _) => (0, true),
+                (false, _) => {
+                    let number = index - 2 * setup.slots;
+                    (setup.preset.iter().find(|preset| preset.0 == number).map_or(0, |preset| preset.1), true)
+                }
             };
             if !moves {
                 return Memory::Still(value);
@@ -379,6 +393,11 @@ impl Actor {
     pub(crate) fn expose(&self) {
         self.spared.set(false);
         self.spared_when_answered.set(true);
+    }
+
+    /// A moment in which it may be killed.
+    pub(crate) fn pause(&self) {
+        self.load(World::presence(self.index));
     }
 
     /// What a thread does alone, so that two at once are seen: it reads, and then writes what it read and one more.
