@@ -123,10 +123,6 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for Acquire<P::Word, C> {
         let sequence = gate.arm(platform);
         let mut sleep = gate.sleep(sequence);
         if self.take(platform, recheck, &mut sleep) {
-            if self.slept {
-                // Of two releases at once, the second may find the gate open and wake nobody: somebody must still look at the new holders.
-                gate.open(platform, 1);
-            }
             return Ok(Step::Answered(Answer::Done));
         }
         self.slept = true;

@@ -2,7 +2,7 @@
 
 use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup};
+use super::world::{Actor, Setup, World};
 use shmem_core::membership::Platform;
 use shmem_core::sync::condition::{Notified, notify};
 use shmem_core::sync::mutex::{Lock, LockOptions, unlock};
@@ -45,6 +45,7 @@ impl Model for Handing {
             }
             return;
         }
+        // Whoever was notified and is killed then keeps it from the others, and rightly so.
         actor.expose();
         loop {
             // As if under a mutex: the wait begins before the look.
@@ -61,12 +62,20 @@ impl Model for Handing {
             }
         }
     }
+
+    /// Nothing is left to take, but what somebody put who was killed before he told of it.
+    fn may_sleep(&self, world: &World) -> bool {
+        let dead = (0..self.givers).filter(|giver| world.is_dead(*giver)).count();
+        world.at_end(world.word(2)) as usize <= dead
+    }
 }
 
 /// One raises a flag under a mutex, the others wait for it.
 #[derive(Clone)]
 struct Flag {
     waiters: usize,
+    /// It gives the mutex back before it notifies.
+    unlocks_first: bool,
     mutant: Mutant,
 }
 
@@ -86,7 +95,13 @@ impl Model for Flag {
         lock();
         if actor.index == 0 {
             actor.store(flag, 1);
+            if self.unlocks_first {
+                unlock(actor, mutex, actor.token()).unwrap();
+            }
             notify(actor, gate, sequence, u32::MAX);
+            if self.unlocks_first {
+                return;
+            }
         } else {
             while actor.load(flag) == 0 {
                 let mut notified = Notified::begin(actor, gate, sequence);
@@ -100,6 +115,17 @@ impl Model for Flag {
         }
         unlock(actor, mutex, actor.token()).unwrap();
     }
+
+    /// Nobody was notified, or he who notifies was killed at it.
+    fn may_sleep(&self, world: &World) -> bool {
+        world.at_end(world.word(2)) == 0 || world.is_dead(0)
+    }
+}
+
+impl Flag {
+    fn before(waiters: usize, unlocks_first: bool) -> Self {
+        Self { waiters, unlocks_first, mutant: Mutant::None }
+    }
 }
 
 #[test]
@@ -109,19 +135,26 @@ fn a_notifier_is_killed_and_another_notifies() {
 }
 
 #[test]
+fn two_notify_at_once_and_two_wake() {
+    holds(kill_each(&Handing::between(2, 2, 1), &[0, 2]));
+}
+
+#[test]
 fn a_waiter_is_killed_and_its_wake_goes_to_another() {
+    holds(kill_each(&Handing::between(1, 2, 1), &[1]));
     holds(kill_each(&Handing { items: 2, ..Handing::between(1, 2, 1) }, &[1]));
 }
 
 #[test]
 fn waiters_of_a_mutex_see_the_flag() {
-    holds(kill_each(&Flag { waiters: 1, mutant: Mutant::None }, &[1]));
-    holds(kill_each(&Flag { waiters: 2, mutant: Mutant::None }, &[1]));
+    holds(kill_each(&Flag::before(1, false), &[0, 1]));
+    holds(kill_each(&Flag::before(1, true), &[0, 1]));
+    holds(kill_each(&Flag::before(2, true), &[1]));
 }
 
 #[test]
 fn a_waiter_gives_up() {
-    holds(give_up_each(&Flag { waiters: 2, mutant: Mutant::None }, 1, None));
+    holds(give_up_each(&Flag::before(2, false), 1, None));
 }
 
 #[test]
@@ -131,5 +164,5 @@ fn a_forgotten_wake_is_found() {
 
 #[test]
 fn a_missing_pending_word_is_found() {
-    is_found(kill_each(&Handing::between(2, 1, 1).with(Mutant::NothingIsPending), &[0]));
+    is_found(kill_each(&Handing::between(1, 2, 1).with(Mutant::NothingIsPending), &[1]));
 }

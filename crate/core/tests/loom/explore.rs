@@ -68,8 +68,8 @@ pub(crate) fn explore<M: Model>(model: &M, fates: Fates) -> Result<Explored, Str
                 trace.lock().unwrap().clear();
                 let world = Arc::new(World::new(&setup, &trace, &may_sleep));
                 let truth = Arc::new(M::Truth::default());
-                for index in 0..setup.actors {
-                    let actor = Actor::new(&world, index, fates[index]);
+                for (index, fate) in fates.into_iter().enumerate().take(setup.actors) {
+                    let actor = Actor::new(&world, index, fate);
                     let (model, truth) = (model.clone(), Arc::clone(&truth));
                     let (was_killed, gave_up) = (Arc::clone(&was_killed), Arc::clone(&gave_up));
                     let body = move || {

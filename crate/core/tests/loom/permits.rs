@@ -189,8 +189,3 @@ fn a_forgotten_wake_is_found() {
 fn a_kernel_that_wakes_nobody_is_found() {
     is_found(kill_each(&Acquiring::by(2, 1).with(Mutant::KernelWakesNobody), &[0]));
 }
-
-#[test]
-fn a_missing_pending_word_is_found() {
-    is_found(kill_each(&Acquiring::by(3, 1).with(Mutant::NothingIsPending), &[0]));
-}
