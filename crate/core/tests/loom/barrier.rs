@@ -1,8 +1,9 @@
 //! The barrier: parties that arrive twice, one killed anywhere.
 
+use super::actor::Actor;
 use super::explore::{Model, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup, World, violate};
+use super::world::{Setup, World, violate};
 use shmem_core::sync::barrier::{Arrive, Barrier};
 use shmem_core::sync::wait::Answer;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

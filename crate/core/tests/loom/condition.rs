@@ -1,8 +1,9 @@
 //! The condition variable: notifiers and waiters, one killed anywhere, one giving up anywhere.
 
+use super::actor::Actor;
 use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup, World};
+use super::world::{Setup, World};
 use shmem_core::membership::Platform;
 use shmem_core::sync::condition::{Notified, notify};
 use shmem_core::sync::mutex::{Lock, LockOptions, unlock};
@@ -83,7 +84,8 @@ impl Model for Flag {
     type Truth = ();
 
     fn setup(&self) -> Setup {
-        Setup::new(1 + self.waiters, &["lock", "gate", "sequence", "flag"], self.mutant)
+        let words = &["lock", "gate", "sequence", "flag"];
+        Setup { preemptions: 3 - self.waiters, ..Setup::new(1 + self.waiters, words, self.mutant) }
     }
 
     fn run(&self, actor: &Actor, (): &()) {

@@ -1,8 +1,9 @@
 //! The event word: setters and waiters, one killed anywhere, one giving up anywhere.
 
+use super::actor::Actor;
 use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup, violate};
+use super::world::{Setup, violate};
 use shmem_core::sync::event::{EventWait, Reset, set};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

@@ -1,9 +1,11 @@
 //! Runs a model in every order of steps, for every step at which a thread is killed or gives up.
 //!
-//! The exploration is bounded: in one order, threads that could have gone on are interrupted [`Setup::preemptions`] times at most. `SHMEM_LOOM_PREEMPTIONS`
-//! raises the bound, and 0 takes it away.
+//! The exploration is bounded: in one order, threads that could have gone on are interrupted [`Setup::preemptions`] times at most: 3 times where
+//! there are two threads, 2 where there are three, once where there are more. Threads that sleep or end are not counted, nor where a thread is
+//! killed: these are tried wholly. `SHMEM_LOOM_PREEMPTIONS=3 cargo test --test loom` sets another bound for all, and 0 takes it away.
 
-use super::world::{Actor, Event, Fate, Forsaken, GivesUp, Killed, MaySleep, Setup, Trace, Violation, World};
+use super::actor::{Actor, Fate, GivesUp, Killed};
+use super::world::{Event, Forsaken, MaySleep, Setup, Trace, Violation, World};
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //!
 //! The algorithms are those of `src`, over a [`world`] that stands for memory and kernel; [`explore`] says how far the orders go.
 
+mod actor;
 mod barrier;
 mod condition;
 mod event;

@@ -1,8 +1,9 @@
 //! Joining and leaving: two joiners and one slot, one killed anywhere, while a third waits for what they hold.
 
+use super::actor::Actor;
 use super::explore::{Model, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup, THREAD_ID, WAITERS, World, violate};
+use super::world::{Setup, THREAD_ID, WAITERS, World, violate};
 use shmem_core::membership::claim::{Ending, activate, appear, claim, disappear, free};
 use shmem_core::membership::{Platform, Token};
 use shmem_core::sync::mutex::{Lock, LockOptions, unlock};

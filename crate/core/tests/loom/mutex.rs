@@ -1,8 +1,9 @@
 //! The lock word: two and three lockers, one killed anywhere, one giving up anywhere.
 
+use super::actor::Actor;
 use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup, WAITERS, World, violate};
+use super::world::{Setup, WAITERS, World, violate};
 use shmem_core::sync::mutex::{Lock, LockOptions, unlock};
 use shmem_core::sync::wait::Answer;
 use std::sync::Mutex;

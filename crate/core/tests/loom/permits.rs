@@ -1,8 +1,9 @@
 //! The semaphore of cells, on its gate: one holder or acquirer killed anywhere, one giving up anywhere.
 
+use super::actor::Actor;
 use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Index, Setup, World, violate};
+use super::world::{Index, Setup, World, violate};
 use shmem_core::sync::permits::{Acquire, Permits};
 use std::sync::Mutex;
 

@@ -1,8 +1,9 @@
 //! The reader-writer lock: writers and readers, one killed anywhere, one giving up anywhere.
 
+use super::actor::Actor;
 use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
-use super::world::{Actor, Setup, World, violate};
+use super::world::{Setup, World, violate};
 use shmem_core::membership::Platform;
 use shmem_core::sync::mutex::LockOptions;
 use shmem_core::sync::rwlock::{ReadLock, WriteLock, read_unlock, write_unlock};
