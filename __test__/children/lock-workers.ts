@@ -7,7 +7,7 @@ import { parentPort, Worker, isMainThread, workerData } from 'node:worker_thread
 import { ManagedSegment, MemfdSegment } from 'shmem'
 import { play, survived } from '../support/play.js'
 
-const ROUNDS = 100
+const ROUNDS = 40
 
 interface Part {
   name: keyof typeof parts

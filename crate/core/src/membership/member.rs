@@ -8,9 +8,10 @@
 //! | claim: active | a dead member | everybody sees it |
 //! | (leaving) claim: free | a free slot | nobody needs to |
 
+use super::claim::{self, Ending, FREE, STATE};
 use super::layout::{NAME_BYTES_MAX, SlotLayout};
 use super::presence::Presence;
-use super::table::{ACTIVE, FREE, JOINING, MemberTable, OWNER_DIED, STATE, WAITERS, free_claim};
+use super::table::MemberTable;
 use super::token::Token;
 use crate::error::{Errno, Error, Named, Result};
 use crate::fail_point;
@@ -88,28 +89,22 @@ impl Member {
         options: &JoinOptions,
     ) -> Result<Option<Self>> {
         let claim = table.claim(slot);
-        let found = claim.load();
-        let generation = (found >> 2).saturating_add(1);
-        if generation > table.shape().generation_max() {
-            // Used up: an old token must never come to life.
-            return Ok(None);
-        }
         // SYNC: before the claim, so that whoever sees the new generation finds here how the old one ended.
+        let found = claim.load();
         let endings = table.word(slot, offset_of!(SlotLayout, endings));
-        endings.store(endings.load() << 1 | u32::from(found & STATE != FREE));
-        let joining = generation << 2 | JOINING;
-        claim.store(joining);
-        fail_point::reach("join.claimed");
-        // Whoever sleeps on the predecessor's death learns of it now, if the kernel could not tell.
-        table.bury(slot);
-        claim.wake(u32::MAX);
-        fail_point::reach("join.woken");
+        let before = endings.load();
+        endings.store(before << 1 | u32::from(found & STATE != FREE));
+        let predecessor = table.presence(slot);
+        let Some(generation) = claim::claim(table, claim, predecessor, table.shape().generation_max()) else {
+            endings.store(before);
+            return Ok(None);
+        };
         table.word(slot, offset_of!(SlotLayout, presence_offset)).store(presence_offset);
         present(table, slot, options);
         let file_offset = table_offset + u64::from(slot) * table.page_size_bytes() as u64;
         let presence = Presence::take(table, file_offset)?;
-        if claim.compare_exchange(joining, generation << 2 | ACTIVE).is_err() {
-            presence.end(true);
+        if !claim::activate(table, claim, generation) {
+            presence.end(table, Ending::Leaves);
             return Ok(None);
         }
         fail_point::reach("join.active");
@@ -134,26 +129,23 @@ impl Member {
 
     /// Leaves: the slot is free. Whoever calls this holds no lock any more.
     pub fn leave(mut self) {
-        self.end(true);
+        self.end(Ending::Leaves);
     }
 
     /// Ends as a death does: the slot stays as it is, and what the member held is found held by a dead one. For an environment that
     /// ends before its thread does.
     pub fn die(mut self) {
-        self.end(false);
+        self.end(Ending::Dies);
     }
 
-    fn end(&mut self, left: bool) {
+    fn end(&mut self, ending: Ending) {
         let Some(presence) = self.presence.take() else { return };
         fail_point::reach("leave.begun");
         let (_, generation) = self.table.shape().parts(self.token);
-        if left {
-            let claim = presence.claim();
-            let _ = claim.compare_exchange(generation << 2 | ACTIVE, free_claim(generation));
-            claim.wake(u32::MAX);
-            fail_point::reach("leave.freed");
+        if ending == Ending::Leaves {
+            claim::free(&self.table, presence.claim(), generation);
         }
-        presence.end(left);
+        presence.end(&self.table, ending);
         let _ = file::unlock_byte(self.table.fd.as_fd(), MemberTable::byte(self.slot));
         self.table.announce();
         OWN.with_borrow_mut(|own| own.retain(|own| *own != (self.table.identity(), self.token)));
@@ -163,7 +155,7 @@ impl Member {
 impl Drop for Member {
     /// A member that is forgotten dies: it may hold something.
     fn drop(&mut self) {
-        self.end(false);
+        self.end(Ending::Dies);
     }
 }
 
@@ -200,5 +192,3 @@ fn anywhere(slots: u32) -> u32 {
     seed = (seed ^ seed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     u32::try_from((seed >> 33) % u64::from(slots)).unwrap_or(0)
 }
-
-const _: () = assert!(OWNER_DIED != WAITERS);

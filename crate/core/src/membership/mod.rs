@@ -3,10 +3,12 @@
 //! - [`Token`] names one member for as long as it lives: locks store it.
 //! - [`MemberTable`] reads the slots of all members, and tells exactly whether a token's member lives.
 //! - [`Member`] is this thread's own slot: joined, and left or died.
+//! - [`claim`] is how one joins and leaves, step by step.
 //! - [`Platform`] is what a lock's algorithm asks of memory and kernel, so that models can stand in for both.
 //!
 //! How it survives `kill -9` is drawn in `docs/membership.md`.
 
+pub mod claim;
 mod layout;
 mod member;
 mod platform;

@@ -6,11 +6,11 @@
 
 #![expect(unsafe_code, reason = "maps a page beside the word, and links it for the kernel")]
 
+use super::claim::{self, Ending};
 use super::layout::{ENTRY_OFFSET, SlotLayout};
-use super::table::{MemberTable, OWNER_DIED, WAITERS};
+use super::table::MemberTable;
 use super::word::Word;
 use crate::error::{Error, Named, Result};
-use crate::fail_point;
 use crate::memory::guard::WatchedRange;
 use crate::sys::mman::{self, flags};
 use crate::sys::process;
@@ -63,29 +63,21 @@ impl Presence {
             }
         };
         let presence = Self { alias, page_size_bytes, list, watch };
-        list.set_pending(Some(presence.word().address()));
         // musl's pthread_exit(3) clears the words of the list itself, and wakes other processes only if this bit of a mutex's type is set.
         presence.word().before().store(MUSL_SHARED);
-        presence.word().store(process::tid() | WAITERS);
-        fail_point::reach("join.present");
-        // SAFETY: the entry and what lies before it are in the private page, which is unmapped only after `unlink`.
-        unsafe { list.link(presence.entry()) };
-        fail_point::reach("join.linked");
-        list.set_pending(None);
+        claim::appear(table, presence.word(), process::tid(), || {
+            // SAFETY: the entry and what lies before it are in the private page, which is unmapped only after `unlink`.
+            unsafe { list.link(presence.entry()) };
+        });
         Ok(presence)
     }
 
-    /// Gives it up: `left` as one who goes, otherwise as one who died.
-    pub(super) fn end(self, left: bool) {
-        let word = self.word();
-        self.list.set_pending(Some(word.address()));
-        // SAFETY: linked by `take`, on this thread, as `Member` never leaves it.
-        unsafe { self.list.unlink(self.entry()) };
-        fail_point::reach("leave.unlinked");
-        word.store(if left { 0 } else { OWNER_DIED | WAITERS });
-        fail_point::reach("leave.absent");
-        word.wake(u32::MAX);
-        self.list.set_pending(None);
+    /// Gives it up.
+    pub(super) fn end(self, table: &MemberTable, ending: Ending) {
+        claim::disappear(table, self.word(), ending, || {
+            // SAFETY: linked by `take`, on this thread, as `Member` never leaves it.
+            unsafe { self.list.unlink(self.entry()) };
+        });
         drop(self.watch);
         unmap_alias(self.alias, self.page_size_bytes);
     }

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "slots are addresses")]
 
+use super::claim::{self, ACTIVE, FREE, STATE};
 use super::layout::{NAME_BYTES_MAX, PRESENCE_ROOM, SLOTS_MAX, SlotLayout};
 use super::member;
 use super::platform::Platform;
@@ -15,18 +16,6 @@ use std::sync::Arc;
 
 /// The byte of the object whose open-file-description lock a member of slot 0 holds; the next slot's is the next byte.
 const FIRST_BYTE: i64 = 1 << 40;
-
-pub(super) const FREE: u32 = 0;
-pub(super) const JOINING: u32 = 1;
-pub(super) const ACTIVE: u32 = 2;
-pub(super) const STATE: u32 = 3;
-
-/// The part of a presence word that is a thread id; without one the member is dead (linux/futex.h).
-pub(super) const TID: u32 = 0x3fff_ffff;
-/// The kernel set it when it cleared the thread id.
-pub(super) const OWNER_DIED: u32 = 1 << 30;
-/// Somebody may sleep, so that the kernel wakes one at the owner's death.
-pub(super) const WAITERS: u32 = 1 << 31;
 
 /// A table, borrowed from a segment that outlives it.
 #[derive(Clone, Debug)]
@@ -238,15 +227,7 @@ impl MemberTable {
 
     /// Does what the kernel does at a death: clears the thread id, sets the mark, and wakes; all, as everybody is concerned.
     pub(super) fn bury(&self, slot: u32) {
-        let presence = self.presence(slot);
-        let mut word = presence.load();
-        while word & TID != 0 {
-            match presence.compare_exchange(word, word & WAITERS | OWNER_DIED) {
-                Ok(()) => break,
-                Err(now) => word = now,
-            }
-        }
-        presence.wake(u32::MAX);
+        claim::bury(self, self.presence(slot));
     }
 
     /// Marks everybody dead: no member of an earlier boot lives.
@@ -357,7 +338,7 @@ impl Platform for MemberTable {
 
     fn active_claim(&self, token: Token) -> u32 {
         let (_, generation) = self.shape.parts(token);
-        generation << 2 | ACTIVE
+        claim::active_claim(generation)
     }
 
     fn has_left_kernel(&self, token: Token) -> bool {
@@ -381,13 +362,7 @@ impl Platform for MemberTable {
     }
 }
 
-/// What somebody's word is when nobody of this table can own it: not 0, and not a token.
-#[must_use]
-pub(super) const fn free_claim(generation: u32) -> u32 {
-    generation << 2 | FREE
-}
-
-const _: () = assert!(SlotLayout::PRESENCE_FITS && JOINING != ACTIVE);
+const _: () = assert!(SlotLayout::PRESENCE_FITS);
 
 impl SlotLayout {
     const PRESENCE_FITS: bool = size_of::<Self>() + PRESENCE_ROOM <= 4096;

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | lock | the mutex, as drawn in [`super::mutex`] |
 //! | gate | where parties sleep ([`super::gate`]); its sequence is the phase |
-//! | phase | bit 0: the one before was broken; bits 1 to 12: arrivals taken back, wrapping; bits 13 to 31: number of the phase, wrapping |
+//! | phase | bit 0: the one before was broken; bits 1 to 12: seats taken and arrivals taken back, wrapping; bits 13 to 31: number of the phase, wrapping |
 //! | seat: token | 0 free, or whose it is |
 //! | seat: arrived | number of the phase it arrived in, plus 1; 0 once its party knows how that ended |
 
@@ -141,6 +141,22 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
             .find(|(seat, _)| platform.load(*seat) == token.word())
     }
 
+    /// Gives a free seat to a party, if there is one; the caller holds the lock. Those who looked before do not watch that party yet: who is about
+    /// to sleep must look again, and who sleeps is woken, also if the party is killed right here.
+    fn seat<P: Platform<Word = W>>(&self, platform: &P, token: Token) -> Option<(W, W)> {
+        loop {
+            let seen = platform.load(self.phase);
+            if platform.compare_exchange(self.phase, seen, changed(seen)).is_ok() {
+                break;
+            }
+        }
+        let seat = (0..self.parties)
+            .map(|index| (self.seats)(index))
+            .find(|(seat, _)| platform.compare_exchange(*seat, 0, token.word()).is_ok());
+        self.as_gate().open(platform, u32::MAX);
+        seat
+    }
+
     /// Leaves: the seat is free for another. The phase goes on, and waits for whoever takes it.
     ///
     /// # Errors
@@ -154,9 +170,14 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Barrier<W, S> {
 }
 
 const BROKEN: u32 = 1;
-const TAKEN_BACK_ONE: u32 = 2;
-const TAKEN_BACK: u32 = 0x1ffe;
+const CHANGE: u32 = 2;
+const CHANGES: u32 = 0x1ffe;
 const NUMBER_SHIFT: u32 = 13;
+
+/// The phase word with one more change among the seats.
+const fn changed(phase: u32) -> u32 {
+    phase & !CHANGES | phase.wrapping_add(CHANGE) & CHANGES
+}
 
 const fn number_of(phase: u32) -> u32 {
     phase >> NUMBER_SHIFT
@@ -169,7 +190,7 @@ const fn arrival_in(phase: u32) -> u32 {
 
 const fn next_phase(seen: u32, broken: bool) -> u32 {
     // The number wraps by falling out at the top.
-    (number_of(seen) + 1) << NUMBER_SHIFT | seen & TAKEN_BACK | if broken { BROKEN } else { 0 }
+    (number_of(seen) + 1) << NUMBER_SHIFT | seen & CHANGES | if broken { BROKEN } else { 0 }
 }
 
 const fn answer_of(phase: u32) -> Answer {
@@ -185,12 +206,8 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
 
     /// Takes a seat if it has none, and says that it arrived; the lock is held.
     fn arrive<P: Platform<Word = W>>(&mut self, platform: &P, phase: u32) -> Result<()> {
-        let mine = self.token.word();
-        let mut seats = (0..self.barrier.parties).map(|index| (self.barrier.seats)(index));
-        let seat = self
-            .barrier
-            .seat_of(platform, self.token)
-            .or_else(|| seats.find(|(seat, _)| platform.compare_exchange(*seat, 0, mine).is_ok()));
+        let seat =
+            self.barrier.seat_of(platform, self.token).or_else(|| self.barrier.seat(platform, self.token));
         let Some((_, arrival)) = seat else {
             return Err(Error::own(
                 "ERR_SHM_BARRIER_FULL",
@@ -245,6 +262,8 @@ impl<W: Copy, S: Fn(u32) -> (W, W)> Arrive<W, S> {
                         Look { dead: false, .. } => {}
                     }
                     self.arrive(platform, phase)?;
+                    // A new seat changed the phase word.
+                    continue;
                 }
             }
             let mut sleep = gate.sleep(phase);
@@ -288,9 +307,8 @@ impl<P: Platform, S: Fn(u32) -> (P::Word, P::Word)> Wait<P> for Arrive<P::Word, 
             }
             loop {
                 phase = platform.load(self.barrier.phase);
-                let counted = phase & !TAKEN_BACK | phase.wrapping_add(TAKEN_BACK_ONE) & TAKEN_BACK;
                 if arrived != number_of(phase)
-                    || platform.compare_exchange(self.barrier.phase, phase, counted).is_ok()
+                    || platform.compare_exchange(self.barrier.phase, phase, changed(phase)).is_ok()
                 {
                     break;
                 }

@@ -1,0 +1,15 @@
+//! Models of the core's algorithms: every order of their steps, with one thread killed at any of them (DECISIONS 26).
+//!
+//! The algorithms are those of `src`, over a [`world`] that stands for memory and kernel; [`explore`] says how far the orders go.
+
+mod actor;
+mod barrier;
+mod condition;
+mod event;
+mod explore;
+mod membership;
+mod mutant;
+mod mutex;
+mod permits;
+mod rwlock;
+mod world;
