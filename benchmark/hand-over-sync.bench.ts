@@ -14,7 +14,7 @@ const options = parseOptions()
 const report = new Report('hand-over-sync', 'Wake another process that blocks, one way: how many times a futex and a cache line in C?', options)
 const spinMicros = 50
 /** Longer than a partner is ever away. */
-const neverSleepMicros = 10_000_000
+const neverSleepMicros = 1_000_000
 const spinRounds = options.quick ? 10_000 : 200_000
 const sleepRounds = options.quick ? 500 : 4000
 

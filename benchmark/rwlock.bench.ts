@@ -30,7 +30,7 @@ async function readTogether(...lockOfReader: [number, number?]): Promise<number>
 }
 
 try {
-  const mutex = segment.mutex('alone')
+  const mutex = segment.mutex('alone mutex')
   const rwlock = segment.rwlock('alone')
   const lockAlone = (): void => {
     mutex.lockSync()

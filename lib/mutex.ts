@@ -54,6 +54,8 @@ const HELD = 1
 /** Got from a dead owner, and not repaired yet. */
 const INCONSISTENT = 2
 
+/** Two processes that fight for a lock get more done by napping than by looking. */
+const SPIN_MICROS = 1
 /** A wait that is shorter has no time to nap. */
 const NAPS_FROM_MS = 1
 
@@ -149,7 +151,7 @@ export class Mutex extends ManagedObject {
   async lock(options?: LockOptions): Promise<Locked | 'timedOut'> {
     const terms = waitTerms(options, ['spinMicros', 'strict'])
     const { spinMicros, strict } = check.options<LockOptions>('options', options, ASYNC_WORDS)
-    const loads = spinLoads(spinMicros)
+    const loads = spinLoads(spinMicros, SPIN_MICROS)
     const strictness = strictly(strict)
     if (this.#queue.length === 0) {
       this.#strict = 0
@@ -284,7 +286,7 @@ export class Mutex extends ManagedObject {
     const { timeoutMs, spinMicros, strict } = check.options<LockSyncOptions>('options', options, SYNC_WORDS)
     const timeout = check.timeout('options.timeoutMs', timeoutMs)
     const argument = BLOCKS_OWNER | strictly(strict)
-    const loads = spinLoads(spinMicros)
+    const loads = spinLoads(spinMicros, SPIN_MICROS)
     if (this.#hold !== FREE) throw this.error('ERR_SHM_DEADLOCK', 'this thread holds it already, and would wait for itself')
     // A promise of this environment may be about to get it: it waits behind this call.
     this.#queue.pause()

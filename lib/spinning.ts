@@ -10,7 +10,7 @@ import * as check from './arguments.js'
 /** How long a wait looks before it sleeps. */
 export interface SpinOptions {
   /**
-   * Microseconds, about: the thread is busy so long. Pays where the other side answers within them, on another core. @default 5
+   * Microseconds, about: the thread is busy so long. Pays where the other side answers within them, on another core. @default 5; 1 for a mutex, which naps then
    */
   spinMicros?: number
 }
@@ -21,8 +21,8 @@ const MAX_MICROS = 1_000_000
 const LOADS_PER_MICRO = 100
 
 /** How many looks that is. */
-export function spinLoads(spinMicros: number | undefined): number {
-  if (spinMicros === undefined) return DEFAULT_MICROS * LOADS_PER_MICRO
+export function spinLoads(spinMicros: number | undefined, otherwise = DEFAULT_MICROS): number {
+  if (spinMicros === undefined) return otherwise * LOADS_PER_MICRO
   if (typeof spinMicros !== 'number') return check.integer('options.spinMicros', spinMicros, 0, MAX_MICROS)
   if (!(spinMicros >= 0 && spinMicros <= MAX_MICROS)) check.integer('options.spinMicros', spinMicros, 0, MAX_MICROS)
   return Math.round(spinMicros * LOADS_PER_MICRO)
