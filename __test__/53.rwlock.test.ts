@@ -241,6 +241,86 @@ test('a lock in hand ends with its block', async t => {
   t.throws(() => book.acquireReadSync({ timeoutMs: 20 }), { code: 'ERR_SHM_TIMED_OUT' })
 })
 
+test('a withWriteLock that is refused leaves the lock to the next of its environment, who repairs it', async t => {
+  const mem = managedSegment(t)
+  const book = mem.rwlock('book')
+  const peer = new LockPeer(t, mem)
+  await peer.object('rwlock', 'book').call('writeLockSync')
+  const refused = book.withWriteLock(() => t.fail())
+  const repaired: string[] = []
+  const next = book.withWriteLock(() => [...repaired, 'written'], {
+    repair: async () => {
+      await new Promise(resolve => setImmediate(resolve))
+      t.true(book.isWriting, 'nobody ended it meanwhile')
+      repaired.push('repaired')
+    }
+  })
+  const last = book.writeLock()
+  await untilAwaited(mem, 'book')
+  await peer.kill()
+  await t.throwsAsync(refused, { code: 'ERR_SHM_OWNER_DIED' })
+  t.deepEqual(await next, ['repaired', 'written'])
+  t.is(await last, 'locked')
+  book.writeUnlock()
+  t.is(book.readLockSync(), 'locked')
+  book.readUnlock()
+  t.is(await new LockPeer(t, mem).object('rwlock', 'book').call('tryWriteLock'), 'locked')
+})
+
+test('a block that ended its write by hand does not end, nor vouch for, what another got since', async t => {
+  const mem = managedSegment(t)
+  const book = mem.rwlock('book')
+  const held = await book.acquireWrite()
+  const next = book.writeLock()
+  book.writeUnlock()
+  t.is(await next, 'locked')
+  held.release()
+  t.true(book.isWriting)
+  book.writeUnlock()
+  const stale = book.acquireWriteSync()
+  book.writeUnlock()
+  const peer = new LockPeer(t, mem)
+  await peer.object('rwlock', 'book').call('writeLockSync')
+  await peer.kill()
+  t.is(book.tryWriteLock(), 'ownerDied')
+  t.throws(() => stale.markConsistent(), { code: 'ERR_SHM_NOT_OWNER' })
+  stale.release()
+  t.true(book.isWriting)
+  book.writeUnlock()
+  t.throws(() => book.tryReadLock(), { code: 'ERR_SHM_NOT_RECOVERABLE' }, 'nobody vouched for it')
+})
+
+test('a block that ended its read by hand does not end what another reads since', async t => {
+  const mem = managedSegment(t)
+  const book = mem.rwlock('book')
+  const held = await book.acquireRead()
+  book.readUnlock()
+  t.is(await book.readLock(), 'locked')
+  held.release()
+  t.true(book.isReading)
+  book.readUnlock()
+  t.false(book.isReading)
+  const [one, two] = [book.acquireReadSync(), book.acquireReadSync()]
+  book.readUnlock()
+  t.is(book.readLockSync(), 'locked')
+  one.release()
+  two.release()
+  t.true(book.isReading, 'of three reads, one was ended by hand and one by a block')
+  book.readUnlock()
+  t.false(book.isReading)
+  const [outer, inner] = [book.acquireReadSync(), book.acquireReadSync()]
+  t.is(book.readLockSync(), 'locked')
+  outer.release()
+  outer.release()
+  book.readUnlock()
+  t.true(book.isReading, 'each ended its own')
+  inner.release()
+  t.false(book.isReading)
+  book.writeLockSync()
+  t.throws(() => inner.markConsistent(), { code: 'ERR_SHM_NOT_OWNER' })
+  book.writeUnlock()
+})
+
 for (const [kind, sync, promise, unlock] of [['read', 'readLockSync', 'readLock', 'readUnlock'], ['write', 'writeLockSync', 'writeLock', 'writeUnlock']] as const) {
   test(`timeouts of a ${kind} lock: 0 tries, Infinity waits, NaN and less are refused`, async t => {
     const mem = managedSegment(t)
@@ -249,6 +329,14 @@ for (const [kind, sync, promise, unlock] of [['read', 'readLockSync', 'readLock'
     await peer.call('writeLockSync')
     t.deepEqual([book[sync]({ timeoutMs: 0 }), book[sync]({ timeoutMs: 130 })], ['timedOut', 'timedOut'])
     t.deepEqual(await Promise.all([book[promise]({ timeoutMs: 0 }), book[promise]({ timeoutMs: 30 })]), ['timedOut', 'timedOut'])
+    let shortest = Infinity
+    for (let round = 0; round < 5; round += 1) {
+      const begin = performance.now()
+      t.is(book[sync]({ timeoutMs: 0, spinMicros: 1_000_000 }), 'timedOut')
+      t.is(await book[promise]({ timeoutMs: 0, spinMicros: 1_000_000 }), 'timedOut')
+      shortest = Math.min(shortest, performance.now() - begin)
+    }
+    t.true(shortest < 50, `0 does not spin: ${shortest} ms`)
     for (const timeoutMs of [NaN, -1, -Infinity]) {
       refuses(t, () => book[sync]({ timeoutMs }), 'options.timeoutMs', `${timeoutMs}`)
       await t.throwsAsync(book[promise]({ timeoutMs }), { code: 'ERR_OUT_OF_RANGE' })

@@ -118,9 +118,13 @@ export class Condition extends ManagedObject {
   }
 
   #notify(count: number): void {
-    // Always counted: who sets the word for waiters, and reads the sequence before this, never sleeps on it (crate/core/src/sync/gate.rs).
-    Atomics.add(this.words, SEQUENCE, 1)
-    if (Atomics.load(this.words, WORD) !== 0) this.object.notify(count)
+    // Where somebody waits, the native side counts and wakes, and has said to the kernel which word it is busy with before.
+    if (Atomics.load(this.words, WORD) === 0) {
+      // Always counted: who sets the word now, and read the sequence before this, never sleeps on it (crate/core/src/sync/gate.rs).
+      Atomics.add(this.words, SEQUENCE, 1)
+      if (Atomics.load(this.words, WORD) === 0) return
+    }
+    this.object.notify(count)
   }
 
   /** The wait begins while the mutex is held; answers the sequence to wait from, and which hold it was. */

@@ -102,7 +102,7 @@ export class Event extends ManagedObject {
     // A promise of this environment waits behind this call.
     this.#queue.pause()
     try {
-      if (this.#passesSoon(loads)) return 'set'
+      if (this.#passesSoon(timeout > 0 ? loads : 0)) return 'set'
       const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.event, 0, sliceMs) !== ANSWER.notYet)
       return got ? 'set' : 'timedOut'
     } finally {
@@ -120,7 +120,7 @@ export class Event extends ManagedObject {
     const loads = spinLoads(options?.spinMicros)
     this.live()
     if (this.#queue.length === 0) {
-      if (loads > 0) spinForBits(this.words, WORD, SET, loads)
+      if (loads > 0 && terms.timeoutMs > 0) spinForBits(this.words, WORD, SET, loads)
       if (this.tryWait() === 'set') return 'set'
       if (terms.timeoutMs === 0) return 'timedOut'
     }

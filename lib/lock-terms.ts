@@ -18,7 +18,7 @@ const ASYNC_WORDS = ['spinMicros', 'strict', ...ASYNC_WAIT_OPTIONS] as const
 /** {@link LockSyncOptions}, checked. */
 export interface LockSyncTerms {
   timeoutMs: number
-  /** How often to look before sleeping. */
+  /** How often to look before sleeping: never where there is no time to. */
   loads: number
   /** The native wait's. */
   argument: number
@@ -33,14 +33,15 @@ export interface LockTerms extends WaitTerms {
 /** Checks how long a lock may be waited for with the thread blocked. */
 export function lockSyncTerms(options: LockSyncOptions | undefined): LockSyncTerms {
   const { timeoutMs, spinMicros, strict } = check.options<LockSyncOptions>('options', options, SYNC_WORDS)
-  return { timeoutMs: check.timeout('options.timeoutMs', timeoutMs), loads: spinLoads(spinMicros), argument: BLOCKS_OWNER | strictness(strict) }
+  const timeout = check.timeout('options.timeoutMs', timeoutMs)
+  return { timeoutMs: timeout, loads: loadsWithin(timeout, spinMicros), argument: BLOCKS_OWNER | strictness(strict) }
 }
 
 /** Checks how long a lock may be waited for with a promise. Throws the reason of a signal that is aborted already. */
 export function lockTerms(options: LockOptions | undefined): LockTerms {
   const terms = waitTerms(options, ['spinMicros', 'strict'])
   const { spinMicros, strict } = check.options<LockOptions>('options', options, ASYNC_WORDS)
-  return { ...terms, loads: spinLoads(spinMicros), argument: strictness(strict) }
+  return { ...terms, loads: loadsWithin(terms.timeoutMs, spinMicros), argument: strictness(strict) }
 }
 
 /** Takes `repair` apart from the options of the wait. */
@@ -75,6 +76,11 @@ export function runHeldSync<Result>(held: HeldLock, repair: (() => unknown) | un
   } finally {
     held.release()
   }
+}
+
+function loadsWithin(timeoutMs: number, spinMicros: number | undefined): number {
+  const loads = spinLoads(spinMicros)
+  return timeoutMs > 0 ? loads : 0
 }
 
 function strictness(strict: unknown): number {

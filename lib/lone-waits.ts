@@ -5,6 +5,7 @@
  * @internal
  */
 
+import { alarm } from './alarm.js'
 import { Hold } from './hold.js'
 import { ANSWER } from './managed-layout.js'
 import { callOffWait, type Ended } from './object-waits.js'
@@ -40,13 +41,11 @@ export class LoneWaits {
         else reject(error)
       })
       const abort = (): void => callOff(() => reject(signal?.reason))
-      const timer = timeoutMs === Infinity ? undefined : setTimeout(() => callOff(() => resolve(undefined)), Math.min(timeoutMs, 2 ** 31 - 1))
-      // The hold decides whether the process lives on.
-      timer?.unref()
+      const endAlarm = alarm(timeoutMs, () => callOff(() => resolve(undefined)))
       const end = (reason: unknown): void => callOff(() => reject(reason))
       const leave = (): void => {
         this.#pending.delete(end)
-        clearTimeout(timer)
+        endAlarm()
         signal?.removeEventListener('abort', abort)
         if (ref) hold.remove()
       }

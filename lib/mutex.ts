@@ -7,7 +7,7 @@
 import * as check from './arguments.js'
 import { wrongType, type ShmError } from './errors.js'
 import { HeldLock } from './held-lock.js'
-import { ANSWER, BLOCKS_OWNER, OPERATION, STRICT, VALUE, WORD } from './managed-layout.js'
+import { ANSWER, BLOCKS_OWNER, OPERATION, STRICT, WORD } from './managed-layout.js'
 import { ManagedObject, type Opened } from './managed-object.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { nap, spin, spinLoads, type SpinOptions } from './spinning.js'
@@ -156,7 +156,7 @@ export class Mutex extends ManagedObject {
     if (this.#queue.length === 0) {
       this.#strict = 0
       if (this.#hold === FREE) {
-        if (loads > 0) spin(this.words, WORD, loads)
+        if (loads > 0 && terms.timeoutMs > 0) spin(this.words, WORD, loads)
         const got = this.#tryHard(strictness)
         if (got !== 'busy') return got
         if (terms.timeoutMs === 0) return 'timedOut'
@@ -291,7 +291,7 @@ export class Mutex extends ManagedObject {
     // A promise of this environment may be about to get it: it waits behind this call.
     this.#queue.pause()
     try {
-      if (loads > 0) spin(this.words, WORD, loads)
+      if (loads > 0 && timeout > 0) spin(this.words, WORD, loads)
       // NB: two processes that do nothing else count 40 M/s with two naps, and 24 without; see benchmark/mutex.bench.ts.
       for (let naps = timeout > NAPS_FROM_MS ? 2 : 0; naps >= 0; naps -= 1) {
         if (Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
@@ -373,11 +373,6 @@ function strictly(strict: boolean | undefined): number {
 function needed<F extends (...given: never[]) => unknown>(name: string, value: F): F {
   if (typeof value !== 'function') throw wrongType(name, 'a function', value)
   return value
-}
-
-/** What of a word is its owner's token. @internal */
-export function ownerToken(word: number): number {
-  return word & VALUE
 }
 
 function repairOption<Options extends RepairOption>(value: Options | undefined, known: readonly string[]): Options {

@@ -46,9 +46,15 @@ export class RwLock extends ManagedObject {
   readonly #cell: number
   readonly #reads: WaitQueue<Locked>
   readonly #writes: WaitQueue<Locked>
-  /** Whether a queue's waits are strict: those of the one that came last. */
+  /** Whether a queue's waits are strict: they are while one of those who wait asked for it. */
   #readArgument = 0
   #writeArgument = 0
+  /** Which write it is, so that a block gives back its own only. */
+  #writeTurn = 0
+  /** Which reads blocks have in hand, so that each ends its own only: never more than there are reads. */
+  readonly #readsInHand = new Set<number>()
+  /** The number that the last of them was given. */
+  #lastRead = 0
 
   /** @internal */
   constructor(opened: Opened) {
@@ -98,24 +104,28 @@ export class RwLock extends ManagedObject {
     const { loads, argument, ...terms } = lockTerms(options)
     this.live()
     if (this.#readers > 0) return this.#readAgain()
-    if (this.#writing === FREE && this.#reads.length === 0) {
-      if (loads > 0) spin(this.words, WORD, loads)
-      const got = this.#attemptRead(argument)
-      if (got !== undefined) return got
-      if (terms.timeoutMs === 0) return 'timedOut'
+    if (this.#reads.length === 0) {
+      this.#readArgument = 0
+      if (this.#writing === FREE) {
+        if (loads > 0) spin(this.words, WORD, loads)
+        const got = this.#attemptRead(argument)
+        if (got !== undefined) return got
+        if (terms.timeoutMs === 0) return 'timedOut'
+      }
     }
-    this.#readArgument = argument
+    this.#readArgument |= argument
     return this.#reads.wait(terms)
   }
 
   /**
-   * Ends a read.
+   * Ends a read: one that no block has in hand, where there is one.
    *
    * @throws {@link ShmError} `ERR_SHM_NOT_OWNER` where this environment does not read.
    */
   readUnlock(): void {
     if (this.#readers === 1 && Atomics.compareExchange(this.words, this.#cell, this.token, 0) === this.token) {
       this.#readers = 0
+      if (this.#readsInHand.size > 0) this.#readsInHand.clear()
       if (this.#writes.length > 0) this.#writes.advance()
       return
     }
@@ -144,13 +154,16 @@ export class RwLock extends ManagedObject {
   async writeLock(options?: LockOptions): Promise<Locked | 'timedOut'> {
     const { loads, argument, ...terms } = lockTerms(options)
     this.live()
-    if (this.#writing === FREE && this.#readers === 0 && this.#writes.length === 0) {
-      if (loads > 0) spin(this.words, WORD, loads)
-      const got = this.#attemptWrite(argument)
-      if (got !== undefined) return got
-      if (terms.timeoutMs === 0) return 'timedOut'
+    if (this.#writes.length === 0) {
+      this.#writeArgument = 0
+      if (this.#writing === FREE && this.#readers === 0) {
+        if (loads > 0) spin(this.words, WORD, loads)
+        const got = this.#attemptWrite(argument)
+        if (got !== undefined) return got
+        if (terms.timeoutMs === 0) return 'timedOut'
+      }
     }
-    this.#writeArgument = argument
+    this.#writeArgument |= argument
     return this.#writes.wait(terms)
   }
 
@@ -161,7 +174,7 @@ export class RwLock extends ManagedObject {
    */
   writeUnlock(): void {
     if (this.#writing === HELD && Atomics.compareExchange(this.words, WORD, this.token, 0) === this.token) {
-      this.#writing = FREE
+      this.#endWrite()
       this.#afterWrite()
       return
     }
@@ -257,6 +270,8 @@ export class RwLock extends ManagedObject {
   /** @internal */
   protected override ended(reason: () => unknown): void {
     this.#writing = ENDED
+    this.#readers = 0
+    this.#readsInHand.clear()
     this.#reads.end(reason)
     this.#writes.end(reason)
   }
@@ -314,6 +329,11 @@ export class RwLock extends ManagedObject {
   #readUnlockSlow(): void {
     if (this.#readers === 0) throw this.#notOwner('reading')
     this.#readers -= 1
+    // All that is left is in hand, and somebody ended one of those by hand: its block comes too late. Which one, nobody knows.
+    if (this.#readsInHand.size > this.#readers) {
+      const [first] = this.#readsInHand
+      this.#readsInHand.delete(first as number)
+    }
     if (this.#readers > 0) return
     try {
       this.object.readUnlock()
@@ -369,7 +389,7 @@ export class RwLock extends ManagedObject {
   #writeUnlockSlow(): void {
     if (!this.isWriting) throw this.#notOwner('writing')
     const consistent = this.#writing === HELD
-    this.#writing = FREE
+    this.#endWrite()
     try {
       this.object.unlock(consistent)
     } finally {
@@ -381,6 +401,12 @@ export class RwLock extends ManagedObject {
     const died = answer === ANSWER.ownerDied
     this.#writing = died ? INCONSISTENT : HELD
     return died ? 'ownerDied' : 'locked'
+  }
+
+  /** What a block has in hand of it is stale from now on, whoever gets it next. */
+  #endWrite(): void {
+    this.#writing = FREE
+    this.#writeTurn = (this.#writeTurn + 1) | 0
   }
 
   #afterWrite(): void {
@@ -406,20 +432,33 @@ export class RwLock extends ManagedObject {
   }
 
   #heldRead(got: Locked | 'timedOut'): HeldLock {
-    return this.#handle(got, () => {
-      if (this.isReading) this.readUnlock()
+    if (got === 'timedOut') throw this.#notInTime()
+    const turn = this.#lastRead = (this.#lastRead + 1) | 0
+    // Where somebody ended it before it came to hand, there is none for it.
+    if (this.#readsInHand.size < this.#readers) this.#readsInHand.add(turn)
+    const markConsistent = (): never => {
+      throw this.#notOwner('writing')
+    }
+    return new HeldLock(got === 'ownerDied', markConsistent, () => {
+      if (this.#readsInHand.delete(turn)) this.readUnlock()
     })
   }
 
   #heldWrite(got: Locked | 'timedOut'): HeldLock {
-    return this.#handle(got, () => {
-      if (this.isWriting) this.writeUnlock()
+    if (got === 'timedOut') throw this.#notInTime()
+    const turn = this.#writeTurn
+    const isMine = (): boolean => this.isWriting && this.#writeTurn === turn
+    const markConsistent = (): void => {
+      if (!isMine()) throw this.#notOwner('writing')
+      this.markConsistent()
+    }
+    return new HeldLock(got === 'ownerDied', markConsistent, () => {
+      if (isMine()) this.writeUnlock()
     })
   }
 
-  #handle(got: Locked | 'timedOut', release: () => void): HeldLock {
-    if (got === 'timedOut') throw this.error('ERR_SHM_TIMED_OUT', 'it was not free in time')
-    return new HeldLock(got === 'ownerDied', () => this.markConsistent(), release)
+  #notInTime(): Error {
+    return this.error('ERR_SHM_TIMED_OUT', 'it was not free in time')
   }
 
   #refuseRead(): never {
@@ -428,7 +467,7 @@ export class RwLock extends ManagedObject {
 
   /** Leaves the lock to the next as it was got: a dead writer's. */
   #refuseWrite(): never {
-    this.#writing = FREE
+    this.#endWrite()
     this.object.handOn()
     this.#afterWrite()
     throw this.error('ERR_SHM_OWNER_DIED', 'its writer died with it, and there is no repair')

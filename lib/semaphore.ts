@@ -86,7 +86,7 @@ export class Semaphore extends ManagedObject {
     // What a promise of this environment took, this blocked thread could not give back: promises wait behind this call.
     this.#queue.pause()
     try {
-      this.#spin(loads)
+      if (timeout > 0) this.#spin(loads)
       if (this.#takeFree()) return 'acquired'
       const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.acquire, 0, sliceMs) !== ANSWER.notYet)
       return got ? this.#got() : 'timedOut'
@@ -105,7 +105,7 @@ export class Semaphore extends ManagedObject {
     const loads = spinLoads(options?.spinMicros)
     this.live()
     if (this.#queue.length === 0) {
-      this.#spin(loads)
+      if (terms.timeoutMs > 0) this.#spin(loads)
       if (this.tryAcquire() === 'acquired') return 'acquired'
       if (terms.timeoutMs === 0) return 'timedOut'
     }

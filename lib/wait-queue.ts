@@ -5,6 +5,7 @@
  * @internal
  */
 
+import { alarm } from './alarm.js'
 import { beginWait, callOffWait } from './object-waits.js'
 import { Hold } from './hold.js'
 import type { Binding } from './native.js'
@@ -52,9 +53,9 @@ export class WaitQueue<Outcome> {
   /** Waits for the queue's turn and for the thing itself. */
   wait({ timeoutMs, signal, ref }: WaitTerms): Promise<Outcome | 'timedOut'> {
     return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
+      let endAlarm: (() => void) | undefined
       const leave = (): void => {
-        clearTimeout(timer)
+        endAlarm?.()
         signal?.removeEventListener('abort', abort)
         if (ref) hold.remove()
       }
@@ -64,13 +65,9 @@ export class WaitQueue<Outcome> {
       }
       signal?.addEventListener('abort', abort, { once: true })
       if (ref) hold.add()
-      if (timeoutMs !== Infinity) {
-        timer = setTimeout(() => {
-          if (this.#remove(waiter)) resolve('timedOut')
-        }, Math.min(timeoutMs, 2 ** 31 - 1))
-        // The hold decides whether the process lives on.
-        timer.unref()
-      }
+      endAlarm = alarm(timeoutMs, () => {
+        if (this.#remove(waiter)) resolve('timedOut')
+      })
       this.#waiters.push(waiter)
       this.advance()
     })

@@ -4,7 +4,7 @@
 //! | event word | meaning | leaves by |
 //! |---|---|---|
 //! | 0 | unset, nobody sleeps | CAS to SET; to W by a waiter |
-//! | W | unset, somebody may sleep | CAS to SET + W, then wake two (auto-reset) or all (manual-reset) |
+//! | W | unset, somebody may sleep | CAS to SET + W, then wake one (auto-reset) or all (manual-reset) |
 //! | SET | set | CAS to 0 by whoever passes (auto-reset) or resets; to W by one who passes after having slept |
 //! | SET + W | set, somebody may sleep | CAS to W by whoever passes or resets; to SET by the setter, once it woke nobody (auto) or all (manual) |
 //!
@@ -36,7 +36,7 @@ const EVENT: Waiting = Waiting {
     sleeper_sets_waiters: true,
     passing_wakes: 0,
     notifier_sets_waiters: true,
-    set_wakes: 2,
+    set_wakes: 1,
     pending: true,
     sequence: Sequence::IsCondition,
     loads_sequence_first: false,
@@ -103,8 +103,8 @@ fn each_detail_of_an_event_left_out_leaves_somebody_asleep() {
     leaves_asleep("who slept passes and wakes nobody", Waiting { kills: 1, passing_wakes: 0, ..MANUAL });
     leaves_asleep("no list_op_pending, manual-reset", Waiting { kills: 1, pending: false, ..MANUAL });
     leaves_asleep("set wakes nobody", Waiting { set_wakes: 0, ..EVENT });
-    // The waker of one event needs no second: whoever is killed on the way has the word pending.
-    holds(Waiting { set_wakes: 1, ..events });
+    // One is enough, as whoever is killed on the way has the word pending; two do no harm.
+    holds(Waiting { set_wakes: 2, ..events });
 }
 
 #[test]

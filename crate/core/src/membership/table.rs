@@ -230,13 +230,6 @@ impl MemberTable {
         claim::bury(self, self.presence(slot));
     }
 
-    /// Marks everybody dead: no member of an earlier boot lives.
-    pub fn bury_all(&self) {
-        for slot in 0..self.slots {
-            self.bury(slot);
-        }
-    }
-
     pub(super) const fn identity(&self) -> (u64, u64) {
         self.identity
     }

@@ -104,7 +104,13 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
                     continue;
                 }
                 State::Held(owner) => owner,
-                State::NotRecoverable => return Err(not_recoverable()),
+                State::NotRecoverable => {
+                    if self.slept {
+                        // Whoever made it so may have been killed before it woke the others.
+                        platform.wake(self.word, u32::MAX);
+                    }
+                    return Err(not_recoverable());
+                }
                 State::Scribbled => return Err(scribbled(value)),
             };
             if self.options.blocks_owner && platform.is_own(owner) {

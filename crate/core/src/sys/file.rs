@@ -263,14 +263,6 @@ pub fn lock_byte(fd: BorrowedFd<'_>, byte: i64) -> SysResult<()> {
     set_byte_lock(fd, libc::F_OFD_SETLK, libc::F_WRLCK, byte)
 }
 
-/// As [`lock_byte`], waiting for whoever has it.
-///
-/// # Errors
-/// EBADF EINTR EINVAL ENOLCK.
-pub fn lock_byte_waiting(fd: BorrowedFd<'_>, byte: i64) -> SysResult<()> {
-    retry(|| set_byte_lock(fd, libc::F_OFD_SETLKW, libc::F_WRLCK, byte))
-}
-
 /// Gives a byte's lock back.
 ///
 /// # Errors

@@ -39,10 +39,10 @@ pub(crate) struct Algorithm {
 }
 
 impl Algorithm {
-    /// The mutex of DESIGN.md §5, with three details that the model asked for: `sleeper_sets_waiters`, `return_wakes`
-    /// and, as a second line, `refused_wakes`.
+    /// The mutex as it is built: DESIGN.md §5, with what the model asked for: `sleeper_sets_waiters`, `return_wakes`, three
+    /// to wake and, as a second line, `refused_wakes`.
     pub(crate) const DESIGN: Self = Self {
-        unlock_wakes: 2,
+        unlock_wakes: 3,
         unlock_compares: true,
         unlock_keeps_waiters: true,
         abort_wakes: true,

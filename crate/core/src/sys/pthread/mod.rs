@@ -33,14 +33,6 @@ pub fn thread_id() -> i32 {
     })
 }
 
-/// Whether a thread of this id exists in our PID namespace (tkill(2) with signal 0).
-#[must_use]
-pub fn thread_exists(id: i32) -> bool {
-    // SAFETY: signal 0 is sent to nobody; the kernel only looks the thread up.
-    let status = unsafe { libc::syscall(libc::SYS_tkill, id, 0) };
-    status == 0 || super::conv::last() != Errno::ESRCH
-}
-
 /// pthread calls answer the errno itself.
 fn answer(code: libc::c_int) -> SysResult<()> {
     if code == 0 { Ok(()) } else { Err(Errno::from_raw(code)) }
