@@ -385,3 +385,32 @@ function slotOf(mem: ManagedSegment, pid: number): { index: number; presence: Da
   }
   throw new Error(`process ${pid} has no slot`)
 }
+
+test('names that UTF-8 cannot tell apart are refused', t => {
+  const { mem } = managed(t)
+  for (const name of ['rw\ud800', 'rw\udfff', '\ud801']) t.throws(() => mem.rwlock(name), { code: 'ERR_INVALID_ARG_VALUE' })
+  t.is(mem.objects.length, 0)
+  t.is(mem.rwlock('rw\ufffd🔒').name, 'rw\ufffd🔒')
+})
+
+test('the pages under a managed segment are neither unmapped nor protected', t => {
+  const { mem } = managed(t)
+  t.throws(() => mem.segment.unmap({ offset: 0, length: 4096 }), { code: 'ERR_SHM_IN_USE' })
+  for (const protection of ['none', 'read'] as const) {
+    t.throws(() => mem.segment.protect({ offset: 0, length: 4096 }, protection), { code: 'ERR_SHM_IN_USE' })
+  }
+  t.is(mem.mutex('book').lockSync(), 'locked')
+})
+
+test('after a truncation whatever asks the native side is told', t => {
+  const path = join(temporaryFolder(t), 'cut')
+  const segment = FileSegment.create(path, { size: '1MiB' })
+  const mem = ManagedSegment.openOrCreate(segment)
+  const book = mem.mutex('book')
+  writeFileSync(path, '')
+  t.is(new Int32Array(mem.buffer)[0], 0)
+  t.throws(() => mem.mutex('another'), { code: 'ERR_SHM_TRUNCATED' })
+  t.throws(() => book.owner, { code: 'ERR_SHM_TRUNCATED' })
+  mem.close()
+  segment.close()
+})

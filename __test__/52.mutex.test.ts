@@ -342,3 +342,18 @@ test('a second opening in the same thread is a second member, and a lock between
   twin.close()
   t.is(mem.members.length, 1)
 })
+
+test('what looks like a signal, and could not be let go, is refused before anything waits', async t => {
+  const { mem } = managed(t)
+  const book = mem.mutex('book')
+  book.lockSync()
+  const signal = { aborted: false, addEventListener: () => {} } as unknown as AbortSignal
+  await t.throwsAsync(book.lock({ signal }), { code: 'ERR_INVALID_ARG_TYPE' })
+  const throws = Object.assign(new EventTarget(), { aborted: false, removeEventListener: () => { throw new Error('mine') } }) as unknown as AbortSignal
+  const [first, second] = [book.lock({ signal: throws }), book.lock()]
+  book.unlock()
+  t.is(await first, 'locked', 'its promise is settled before the signal is let go')
+  book.unlock()
+  t.is(await second, 'locked')
+  book.unlock()
+})

@@ -133,7 +133,7 @@ export function timeout(name: string, value: unknown): number {
 export function signal(name: string, value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined
   const given = value as Partial<AbortSignal> | null
-  if (typeof given !== 'object' || given === null || typeof given.aborted !== 'boolean' || typeof given.addEventListener !== 'function') {
+  if (typeof given !== 'object' || given === null || typeof given.aborted !== 'boolean' || typeof given.addEventListener !== 'function' || typeof given.removeEventListener !== 'function') {
     throw wrongType(name, 'an AbortSignal', value)
   }
   return value as AbortSignal

@@ -35,29 +35,37 @@ export class LoneWaits {
   /** Waits; `undefined`: the time was over. */
   wait<Outcome>({ begin, outcome, isFinal }: LoneWait<Outcome>, { timeoutMs, signal, ref }: WaitTerms): Promise<Outcome | undefined> {
     return new Promise((resolve, reject) => {
-      const id = begin((answer, error) => {
-        leave()
-        if (error === undefined) resolve(outcome(answer))
-        else reject(error)
-      })
+      let id: number | undefined
       const abort = (): void => callOff(() => reject(signal?.reason))
-      const endAlarm = alarm(timeoutMs, () => callOff(() => resolve(undefined)))
+      let endAlarm: (() => void) | undefined
       const end = (reason: unknown): void => callOff(() => reject(reason))
       const leave = (): void => {
         this.#pending.delete(end)
-        endAlarm()
-        signal?.removeEventListener('abort', abort)
+        endAlarm?.()
         if (ref) hold.remove()
+        signal?.removeEventListener('abort', abort)
       }
       const callOff = (otherwise: () => void): void => {
-        leave()
-        const answer = callOffWait(id)
+        const answer = id === undefined ? ANSWER.notYet : callOffWait(id)
         if (isFinal && answer !== ANSWER.notYet) resolve(outcome(answer))
         else otherwise()
+        leave()
+      }
+      // First what may throw: a wait that has begun is always in the list.
+      signal?.addEventListener('abort', abort, { once: true })
+      try {
+        id = begin((answer, error) => {
+          if (error === undefined) resolve(outcome(answer))
+          else reject(error)
+          leave()
+        })
+      } catch (error) {
+        signal?.removeEventListener('abort', abort)
+        throw error
       }
       this.#pending.add(end)
-      signal?.addEventListener('abort', abort, { once: true })
       if (ref) hold.add()
+      endAlarm = alarm(timeoutMs, () => callOff(() => resolve(undefined)))
     })
   }
 

@@ -10,7 +10,7 @@ import { AtomicCounter } from './atomic-counter.js'
 import { AtomicWord } from './atomic-word.js'
 import { Barrier } from './barrier.js'
 import { Condition } from './condition.js'
-import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
+import { ShmError, closedError, outOfRange, wrongType, wrongValue } from './errors.js'
 import { Event, eventNumber, type EventOptions } from './event.js'
 import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
@@ -293,6 +293,7 @@ export class ManagedSegment {
   #object<Type extends ManagedObject>(name: string, kind: number, number: number, Class: new (opened: Opened) => Type): Type {
     if (!this.#isOpen) throw closedError('managed segment')
     const plain = check.text('name', name)
+    if (Buffer.from(plain).toString() !== plain) throw wrongValue('name', 'text without lone surrogates, which UTF-8 cannot tell apart', name)
     if (Buffer.byteLength(plain) > layout.nameBytesMax) throw outOfRange('name', `a name of at most ${layout.nameBytesMax} bytes`, name)
     if (!this.isMember) throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: 'who opened it to observe is no member: it may list members and objects, and use none', objectName: plain })
     const object = this.#native.object(plain, kind, number)

@@ -92,7 +92,13 @@ export class MemberEvents {
     // A listener for once may have been the last one. An error is that of the segment's end: its calls throw it.
     if (error !== undefined || this.#isUnheard()) return
     const before = this.#known
-    const now = this.#look()
+    let now: Map<number, Binding.NativeMember>
+    try {
+      now = this.#look()
+    } catch {
+      // Truncated or closed: the segment's calls say so to whoever makes one.
+      return this.#pause()
+    }
     this.#known = now
     for (const [token, member] of before) if (member.alive && now.get(token)?.alive !== true) this.#ended(member)
     for (const [token, member] of now) {
@@ -103,8 +109,17 @@ export class MemberEvents {
   }
 
   #ended(member: Binding.NativeMember): void {
-    const fate = this.#native.fate(member.token)
+    const fate = this.#fate(member.token)
     if (fate === DIED || fate === LEFT) this.#tell(fate === DIED ? 'memberDied' : 'memberLeft', { ...member, alive: false })
+  }
+
+  /** Nothing known where the segment went away meanwhile. */
+  #fate(token: number): number | undefined {
+    try {
+      return this.#native.fate(token)
+    } catch {
+      return undefined
+    }
   }
 
   /** In a turn of its own, so that a listener that throws is the process's uncaught exception and nobody else's. */

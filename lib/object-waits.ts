@@ -51,6 +51,13 @@ function tell(): void {
     const wait = pending.get(id)
     pending.delete(id)
     const { objectName } = wait ?? {}
-    wait?.ended(answer, error === undefined || error === null ? undefined : errorOf({ ...error, ...(objectName === undefined ? {} : { objectName }) }))
+    try {
+      wait?.ended(answer, error === undefined || error === null ? undefined : errorOf({ ...error, ...(objectName === undefined ? {} : { objectName }) }))
+    } catch (problem) {
+      // Of code that is not ours (a signal's): the other answers are told all the same.
+      queueMicrotask(() => {
+        throw problem
+      })
+    }
   }
 }

@@ -252,6 +252,7 @@ export abstract class Segment {
    */
   protect(pages: Range, protection: 'none' | 'read' | 'write'): void {
     const word = PROTECTIONS[check.oneOf('protection', protection, ['none', 'read', 'write'])]
+    if (protection !== 'write') this.#refuseInUse()
     this.#live().protect(...range('range', pages), word)
   }
 
@@ -286,6 +287,7 @@ export abstract class Segment {
    */
   unmap(pages: Range): void {
     if (pages === undefined) throw wrongType('range', 'an object', pages)
+    this.#refuseInUse()
     this.#live().unmapPart(...range('range', pages))
   }
 

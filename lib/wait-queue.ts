@@ -56,13 +56,14 @@ export class WaitQueue<Outcome> {
       let endAlarm: (() => void) | undefined
       const leave = (): void => {
         endAlarm?.()
-        signal?.removeEventListener('abort', abort)
         if (ref) hold.remove()
+        signal?.removeEventListener('abort', abort)
       }
       const waiter: Waiter<Outcome> = { resolve, reject, leave }
       const abort = (): void => {
         if (this.#remove(waiter)) reject(signal?.reason)
       }
+      // First what may throw: who is in the queue is whole.
       signal?.addEventListener('abort', abort, { once: true })
       if (ref) hold.add()
       endAlarm = alarm(timeoutMs, () => {
@@ -90,7 +91,7 @@ export class WaitQueue<Outcome> {
           this.#wait = beginWait(object, operation, this.#subject.argument(), (answer, error) => this.#ended(answer, error))
         } else this.#serve(outcome)
       } catch (error) {
-        this.#take()?.reject(error)
+        this.#first(waiter => waiter.reject(error))
       }
     }
   }
@@ -98,26 +99,32 @@ export class WaitQueue<Outcome> {
   /** Rejects all. */
   end(reason: () => unknown): void {
     this.pause()
-    for (let waiter = this.#take(); waiter !== undefined; waiter = this.#take()) waiter.reject(reason())
+    while (this.#first(waiter => waiter.reject(reason())));
   }
 
   #ended(answer: number, error: Error | undefined): void {
     this.#wait = undefined
     if (error === undefined) this.#serve(this.#subject.outcome(answer))
-    else this.#take()?.reject(error)
+    else this.#first(waiter => waiter.reject(error))
     this.advance()
   }
 
   #serve(outcome: Outcome): void {
-    this.#take()?.resolve(outcome)
-    if (!this.#subject.all) return
-    for (let waiter = this.#take(); waiter !== undefined; waiter = this.#take()) waiter.resolve(outcome)
+    const resolve = (waiter: Waiter<Outcome>): void => waiter.resolve(outcome)
+    while (this.#first(resolve) && this.#subject.all);
   }
 
-  #take(): Waiter<Outcome> | undefined {
+  /** Settles the first who waits, if there is one. That comes before its signal is let go, which may be anybody's code. */
+  #first(settle: (waiter: Waiter<Outcome>) => void): boolean {
     const waiter = this.#waiters.shift()
-    waiter?.leave()
-    return waiter
+    if (waiter === undefined) return false
+    settle(waiter)
+    try {
+      waiter.leave()
+    } catch {
+      // A signal that throws when it is let go has nobody who could mend it here.
+    }
+    return true
   }
 
   #remove(waiter: Waiter<Outcome>): boolean {

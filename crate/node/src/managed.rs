@@ -271,6 +271,12 @@ impl Inner {
         let open = self.open.borrow();
         let open = open.as_ref().ok_or_else(closed)?;
         open.managed.mapping().with_bytes(0, 1, |_| Ok(()))?;
+        if open.managed.mapping().faults().truncated > 0 {
+            return Err(Error::own(
+                "ERR_SHM_TRUNCATED",
+                "somebody made the object smaller under its members: nothing in it holds any more",
+            ));
+        }
         act(open)
     }
 }

@@ -72,7 +72,8 @@ impl NativeObject {
     #[napi(catch_unwind)]
     pub fn wait(&self, env: Env, operation: u32, argument: u32, slice_ms: f64) -> Result<i32> {
         let operation = operation_of(operation, argument)?;
-        let until = futex::now() + Duration::from_secs_f64((slice_ms / 1000.0).clamp(0.0, 3600.0));
+        let until =
+            futex::now() + Duration::try_from_secs_f64((slice_ms / 1000.0).min(3600.0)).unwrap_or_default();
         self.with(|place, table, token| {
             let waited = wait_until(table, &mut *place.wait(operation, token)?, Some(until))?;
             // A long wait comes as whole slices, of which the last is shorter (lib/waiting.ts): it counts once.
