@@ -54,9 +54,9 @@ export {
   type AcquireOptions,
   type SemaphoreOperation,
   type SemaphoreSetCreateOptions,
-  type SemaphoreSetStat,
-  type WaitOptions
+  type SemaphoreSetStat
 } from './lib/sysv-semaphore-set.js'
+export type { WaitOptions } from './lib/waiting.js'
 export type { AsyncWaitOptions } from './lib/pending.js'
 export { PosixSemaphore, type PosixSemaphoreCreateOptions } from './lib/posix-semaphore.js'
 

@@ -11,8 +11,7 @@ import { ManagedObject, type Opened } from './managed-object.js'
 import { beginWait } from './object-waits.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, spinWhile, type SpinOptions } from './spinning.js'
-import { waitInSlices } from './waiting.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 
 /**
  * How a wait at a barrier ended. `'released'`: all had arrived. `'partyDied'`: the phase is over, since a party died or closed the segment without

@@ -12,8 +12,7 @@ import { Mutex, letGo, serveWaiters, takenAgain } from './mutex.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, spinWhile, type SpinOptions } from './spinning.js'
 import { WaitQueue } from './wait-queue.js'
-import { waitInSlices } from './waiting.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 
 /**
  * How a wait for a condition ended; the mutex is held again in each case. `'ownerDied'`: it was got back from an owner that died, whether notified or

@@ -9,9 +9,8 @@ import { ANSWER, OPERATION, SET, VALUE, WORD } from './managed-layout.js'
 import { ManagedObject, type Opened } from './managed-object.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinForBits, spinLoads, type SpinOptions } from './spinning.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
 import { WaitQueue } from './wait-queue.js'
-import { waitInSlices } from './waiting.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 
 /** What an event is made with. */
 export interface EventOptions {

@@ -12,8 +12,7 @@ import { ManagedObject, type Opened } from './managed-object.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { nap, spin, spinLoads, type SpinOptions } from './spinning.js'
 import { WaitQueue } from './wait-queue.js'
-import { waitInSlices } from './waiting.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 
 /** How a lock was got. `'ownerDied'`: it is yours, and the one before died with it; what it guards may be half-changed. */
 export type Locked = 'locked' | 'ownerDied'

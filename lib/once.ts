@@ -11,7 +11,7 @@ import { ManagedObject, endObject, type Opened } from './managed-object.js'
 import { Mutex, type LockOptions, type LockSyncOptions } from './mutex.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, type SpinOptions } from './spinning.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import type { WaitOptions } from './waiting.js'
 
 /** What a call came to. `'ran'`: this one did it. `'done'`: it was done already, or meanwhile. */
 export type Done = 'ran' | 'done' | 'timedOut'

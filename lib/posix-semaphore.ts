@@ -10,8 +10,7 @@ import { native, type Binding } from './native.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { endSemaphoreWaits, semaphoreWait } from './semaphore-waits.js'
 import { Segment, nativeOf } from './segment.js'
-import { waitInSlices } from './waiting.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 
 const MAX_VALUE = 2 ** 31 - 1
 const [SIZE_BYTES = 0, ALIGN_BYTES = 1] = native.posixSemaphoreLayout()

@@ -10,7 +10,7 @@ import { native, type Binding } from './native.js'
 import { PthreadMutex, nativeMutexOf } from './pthread-mutex.js'
 import { between, madeByNew, memoryOf, place, refuseForeign, type PthreadOptions } from './pthread-place.js'
 import type { Segment } from './segment.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import type { WaitOptions } from './waiting.js'
 
 const [SIZE_BYTES = 0, ALIGN_BYTES = 1] = native.pthreadConditionLayout()
 /** The longest sleep at a stretch, in milliseconds: between two the runtime can end the thread. */

@@ -7,9 +7,8 @@
 import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
 import { between, madeByNew, memoryOf, place, refuseForeign, type PthreadOptions } from './pthread-place.js'
-import { waitInSlices } from './waiting.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 import type { Segment } from './segment.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
 
 const [SIZE_BYTES = 0, ALIGN_BYTES = 1] = native.pthreadRwLockLayout()
 

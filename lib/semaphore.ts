@@ -11,9 +11,8 @@ import { ManagedObject, type Opened } from './managed-object.js'
 import { LOADS_IN_ORDER } from './memory-order.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, type SpinOptions } from './spinning.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
 import { WaitQueue } from './wait-queue.js'
-import { waitInSlices } from './waiting.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 
 /** What a semaphore is made with. */
 export interface SemaphoreOptions {

@@ -12,7 +12,7 @@ import { PARTS, VERSION, layout } from './managed-layout.js'
 import { ManagedObject, endObject, type Opened } from './managed-object.js'
 import { Mutex, type LockSyncOptions } from './mutex.js'
 import { spinLoads, type SpinOptions } from './spinning.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import type { WaitOptions } from './waiting.js'
 
 /** As often as a read begins anew. */
 const READS_MAX = 1_000_000

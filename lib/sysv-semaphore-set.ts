@@ -11,7 +11,7 @@ import { IPC_NOWAIT, IPC_PRIVATE, SEM_UNDO } from './sysv.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
 import { semaphoreWait } from './semaphore-waits.js'
 import { changedOwner, date, identifier } from './sysv-object.js'
-import { waitInSlices } from './waiting.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 import type { OwnerChange } from './backing-object.js'
 
 const MAX_VALUE = 32_767
@@ -42,12 +42,6 @@ export interface AcquireOptions {
   count?: number
   /** @see SemaphoreOperation.undo @default false */
   undo?: boolean
-}
-
-/** How long a wait may block the thread. */
-export interface WaitOptions {
-  /** Milliseconds; 0 tries once. @default Infinity */
-  timeoutMs?: number
 }
 
 /** What {@link SysvSemaphoreSet.stat} says: `struct semid_ds` of semctl(2) in words. */

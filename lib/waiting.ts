@@ -6,6 +6,12 @@
  * @internal
  */
 
+/** How long a wait may block the thread. */
+export interface WaitOptions {
+  /** Milliseconds; 0 tries once. @default Infinity */
+  timeoutMs?: number
+}
+
 /** The longest sleep at a stretch, in milliseconds. */
 const SLICE_MS = 100
 

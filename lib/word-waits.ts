@@ -13,8 +13,7 @@ import { native } from './native.js'
 import { beginWordWait, type Ended } from './object-waits.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, spinWhile, type SpinOptions } from './spinning.js'
-import { waitInSlices } from './waiting.js'
-import type { WaitOptions } from './sysv-semaphore-set.js'
+import { waitInSlices, type WaitOptions } from './waiting.js'
 
 /**
  * What a wait on a word came to. `'ok'`: it was notified, or changed; look at the value again, since a waiter may wake for no reason.

@@ -10,13 +10,13 @@
 
 use super::claim::{self, Ending, FREE, STATE};
 use super::layout::{NAME_BYTES_MAX, SlotLayout};
+use super::own;
 use super::presence::Presence;
 use super::table::MemberTable;
 use super::token::Token;
 use crate::error::{Errno, Error, Named, Result};
 use crate::fail_point;
 use crate::sys::{file, process};
-use std::cell::RefCell;
 use std::mem::offset_of;
 use std::os::fd::AsFd;
 
@@ -34,11 +34,6 @@ pub struct Member {
     token: Token,
     slot: u32,
     presence: Option<Presence>,
-}
-
-thread_local! {
-    /// The members that this thread is: a lock that one of them holds will never come free while another waits for it.
-    static OWN: RefCell<Vec<((u64, u64), Token)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Member {
@@ -110,7 +105,7 @@ impl Member {
         fail_point::reach("join.active");
         let token = table.shape().token(slot, generation);
         table.announce();
-        OWN.with_borrow_mut(|own| own.push((table.identity(), token)));
+        own::add(table.identity(), token);
         let table = table.clone().joined_as(token);
         Ok(Some(Self { table, token, slot, presence: Some(presence) }))
     }
@@ -148,7 +143,7 @@ impl Member {
         presence.end(&self.table, ending);
         let _ = file::unlock_byte(self.table.fd.as_fd(), MemberTable::byte(self.slot));
         self.table.announce();
-        OWN.with_borrow_mut(|own| own.retain(|own| *own != (self.table.identity(), self.token)));
+        own::remove(self.table.identity(), self.token);
     }
 }
 
@@ -157,11 +152,6 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.end(Ending::Dies);
     }
-}
-
-/// Whether this very thread is that member of that object, by whichever mapping.
-pub(super) fn is_own(identity: (u64, u64), token: Token) -> bool {
-    OWN.with_borrow(|own| own.contains(&(identity, token)))
 }
 
 fn present(table: &MemberTable, slot: u32, options: &JoinOptions) {

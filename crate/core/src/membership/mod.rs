@@ -11,6 +11,7 @@
 pub mod claim;
 mod layout;
 mod member;
+mod own;
 mod platform;
 mod presence;
 mod table;

@@ -4,7 +4,7 @@
 
 use super::claim::{self, ACTIVE, FREE, STATE};
 use super::layout::{NAME_BYTES_MAX, PRESENCE_ROOM, SLOTS_MAX, SlotLayout};
-use super::member;
+use super::own;
 use super::platform::Platform;
 use super::token::{Token, TokenShape};
 use super::word::Word;
@@ -351,7 +351,7 @@ impl Platform for MemberTable {
     }
 
     fn is_own(&self, token: Token) -> bool {
-        member::is_own(self.identity, token)
+        own::has(self.identity, token)
     }
 }
 

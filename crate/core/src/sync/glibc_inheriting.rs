@@ -12,7 +12,7 @@
 
 #![expect(unsafe_code, reason = "a mutex is an address")]
 
-use super::pthread_mutex::MutexOutcome;
+use super::outcome::MutexOutcome;
 use super::pthread_words::{NOT_RECOVERABLE, OWNER_DIED, word};
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::pthread::robust::{List, lock_inheriting, unlock_inheriting};

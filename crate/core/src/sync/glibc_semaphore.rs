@@ -22,7 +22,7 @@
 #![expect(unsafe_code, reason = "a semaphore is an address")]
 
 use super::outcome::Outcome;
-use super::posix_semaphore::Step;
+use super::outcome::Step;
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::{futex, posix_sem};
 use std::cell::Cell;

@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "semaphores are addresses")]
 
 use super::outcome::Outcome;
+pub use super::outcome::Step;
 use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::memory::ROUNDS_MAX;
 use crate::memory::guard::WatchedRange;
@@ -19,9 +20,6 @@ use std::time::Duration;
 use super::glibc_semaphore::Words;
 #[cfg(not(target_env = "gnu"))]
 use super::libc_semaphore::Words;
-
-/// A part of a wait that touches the semaphore's bytes.
-pub type Step<'a> = &'a dyn Fn() -> Result<Outcome>;
 
 /// A semaphore at an address, borrowed.
 #[derive(Debug, Clone, Copy)]

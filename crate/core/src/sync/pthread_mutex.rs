@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "a mutex is an address")]
 
+pub use super::outcome::MutexOutcome;
 use super::pthread_place::{Noun, Place, corrupt};
 use super::pthread_words::{self as words, MutexWords};
 use crate::error::{Errno, Error, Named, Result};
@@ -17,17 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::sys::pthread::mutex::{ALIGN_BYTES, Attributes, SIZE_BYTES, Type};
-
-/// What a try came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MutexOutcome {
-    /// It is ours.
-    Locked,
-    /// It is ours; its last owner died holding it (`EOWNERDEAD`).
-    OwnerDied,
-    /// Somebody has it (`EBUSY`), or had it for the time given (`ETIMEDOUT`).
-    NotNow,
-}
 
 const NOUN: Noun = Noun { name: "a mutex", size_bytes: SIZE_BYTES, align_bytes: ALIGN_BYTES };
 
