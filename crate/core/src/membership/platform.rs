@@ -135,15 +135,6 @@ impl<W: Copy> Sleep<W> {
         }
     }
 
-    /// The first presence that is watched.
-    #[must_use]
-    pub fn presence(&self) -> Option<W> {
-        self.words()
-            .enumerate()
-            .find(|(index, _)| self.presences & 1 << index != 0)
-            .map(|(_, (word, _))| word)
-    }
-
     /// As [`Self::watch`], for the making.
     #[must_use]
     pub fn on(mut self, word: W, expected: u32) -> Self {

@@ -102,11 +102,8 @@ fn drive<P: Platform<Word = Word>>(
             return Ok(Waited { answer: wait.give_up(platform), slept });
         }
         slept = true;
-        // Of a death the kernel tells one sleeper alone; while that one sleeps, or before it has passed it on, its own death tells the next.
-        platform.set_pending(sleep.presence().or(wait.busy_word()));
         let woke = sleep_on(&sleep, until, interval);
         sleep.pass_on_deaths(platform);
-        platform.set_pending(wait.busy_word());
         recheck = woke? == Woke::ByTime;
         if recheck {
             interval = (interval * 2).min(RECHECK_LAST);

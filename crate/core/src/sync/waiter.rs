@@ -488,8 +488,7 @@ impl Active {
     fn with_pending<T>(&self, act: impl FnOnce() -> T) -> T {
         let list = RobustList::of_this_thread();
         if let Ok(list) = list {
-            // As in `wait_until`: the presence, where one is watched.
-            list.set_pending(self.sleep.presence().or(self.busy).map(Word::address));
+            list.set_pending(self.busy.map(Word::address));
         }
         let answer = act();
         if let Ok(list) = list {
