@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import test from 'ava'
-import { IPC_PRIVATE, PosixSemaphore, SysvSegment, type Segment } from 'shmem'
+import { PosixSemaphore, SysvSegment, type Segment } from 'shmem'
 import {
   MAP_ANONYMOUS, MAP_SHARED, O_CREAT, O_EXCL, PROT_READ, PROT_WRITE, mmap, munmap, sem_close, sem_destroy, sem_getvalue, sem_init,
   sem_open, sem_post, sem_timedwait, sem_trywait, sem_unlink, sem_wait
@@ -14,7 +14,7 @@ import { answersWith, failsWith, refuses } from './support/failure.js'
 import { asOther, privately, whyNotOther, whyNotPrivate } from './support/namespace.js'
 import { fileOf, newSemaphore, semaphoreName } from './support/posix-semaphore-names.js'
 import { skip } from './support/skip.js'
-import { newSegment } from './support/sysv-objects.js'
+import { passingSegment } from './support/sysv-objects.js'
 
 const MOST = 2 ** 31 - 1
 
@@ -95,7 +95,7 @@ test('the longest name works', t => {
 })
 
 test('a place in a segment must be aligned, inside, writable and in a segment', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 100 })
+  const segment = passingSegment(t, 100)
   for (const offset of [1, 2, 4, 12, 72, 96, 100, 104, -8, -1, 0.5, NaN, Infinity, 2 ** 53, '0', null] as number[]) {
     refuses(t, () => PosixSemaphore.init(segment, offset, { value: 1 }), 'offset', `init at ${offset}`)
     refuses(t, () => PosixSemaphore.at(segment, offset), 'offset', `at ${offset}`)

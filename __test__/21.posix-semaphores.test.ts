@@ -4,22 +4,22 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
-import { IPC_PRIVATE, PosixSegment, PosixSemaphore } from 'shmem'
+import { PosixSegment, PosixSemaphore } from 'shmem'
 import { startChild, type Child } from './support/child.js'
 import { answersWith, failsWith, refuses } from './support/failure.js'
 import { handOver } from './support/hand-over.js'
 import { fileOf, newSemaphore, semaphoreName, waitersOf } from './support/posix-semaphore-names.js'
-import { newSegment } from './support/sysv-objects.js'
+import { passingSegment } from './support/sysv-objects.js'
 import { stateOf, until } from './support/until.js'
 
 test('two named semaphores hand bytes over exactly, between Node and C in all pairings', async t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+  const segment = passingSegment(t, 4096)
   const [writer, reader] = [newSemaphore(t, { value: 1 }), newSemaphore(t)]
   await handOver(t, [segment.id, 'posix', writer.name ?? '', reader.name ?? ''], () => t.deepEqual([writer.value, reader.value], [1, 0]))
 })
 
 test('two semaphores inside a segment hand bytes over exactly, between Node and C in all pairings', async t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+  const segment = passingSegment(t, 4096)
   const [writer, reader] = [PosixSemaphore.init(segment, 0, { value: 1 }), PosixSemaphore.init(segment, 32)]
   await handOver(t, [segment.id, 'unnamed'], () => t.deepEqual([writer.value, reader.value], [1, 0]))
 })
@@ -53,7 +53,7 @@ test('a waiter blocks until another process posts, and each post wakes one', asy
 })
 
 test('a semaphore inside a segment works between two Node processes, at the first and the last place', async t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+  const segment = passingSegment(t, 4096)
   t.is(PosixSemaphore.sizeBytes, 32)
   const last = 4096 - PosixSemaphore.sizeBytes
   for (const offset of [0, last]) {
@@ -180,7 +180,7 @@ test('a removed semaphore goes on for who has it open, and its name is free at o
 })
 
 test('once its segment is closed, every call of a semaphore inside it is ERR_SHM_CLOSED', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 64 })
+  const segment = passingSegment(t, 64)
   const mine = PosixSemaphore.init(segment, 32, { value: 1 })
   failsWith(t, () => mine.remove(), { code: 'ERR_SHM_UNSUPPORTED' })
   segment.close()
@@ -193,7 +193,7 @@ test('once its segment is closed, every call of a semaphore inside it is ERR_SHM
 })
 
 test('a semaphore whose page was unmapped or protected is an error, crashes nobody, and leaves its neighbours alone', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 3 * 4096 })
+  const segment = passingSegment(t, 3 * 4096)
   const at = (offset: number): PosixSemaphore => PosixSemaphore.init(segment, offset, { value: 1 })
   const [whole, hole, guarded] = [at(0), at(4096), at(8192)]
   segment.unmap({ offset: 4096, length: 4096 })

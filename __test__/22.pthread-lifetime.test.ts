@@ -4,13 +4,13 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import test from 'ava'
-import { IPC_PRIVATE, PosixSegment, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment } from 'shmem'
+import { PosixSegment, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment } from 'shmem'
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, mmap } from 'shmem/posix'
 import { startChild } from './support/child.js'
 import { failsWith } from './support/failure.js'
 import { objectName } from './support/peer.js'
 import { errno, roomWithC } from './support/pthread-peer.js'
-import { newSegment, segmentOf } from './support/sysv-objects.js'
+import { passingSegment, segmentOf } from './support/sysv-objects.js'
 import { stateOf, until } from './support/until.js'
 
 test('nothing takes the memory of a held lock away, and the error names its offset', t => {
@@ -60,7 +60,7 @@ test('a refresh that would map anew is refused while a lock is held', t => {
 })
 
 test('once its segment is closed, every call is ERR_SHM_CLOSED', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+  const segment = passingSegment(t, 4096)
   const mutex = PthreadMutex.initialise(segment, 0)
   const condition = PthreadCondition.initialise(segment, 64)
   const rwlock = PthreadRwLock.initialise(segment, 128)
@@ -119,7 +119,7 @@ test('a held mutex whose objects were all collected is still the thread\'s, and 
 
 for (const way of ['lock', 'barrier', 'condition']) {
   test(`worker.terminate() ends a thread that waits: ${way}`, async t => {
-    const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+    const segment = passingSegment(t, 4096)
     const mutex = PthreadMutex.initialise(segment, 0)
     PthreadCondition.initialise(segment, 64)
     PthreadBarrier.initialise(segment, 128, { count: 2 })
@@ -146,7 +146,7 @@ for (const way of ['lock', 'barrier', 'condition']) {
 }
 
 test('the handles of several openings are apart: each opening closes when its own locks are free', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 64 })
+  const segment = passingSegment(t, 64)
   const other = segmentOf(t, SysvSegment.attach(segment.id))
   const mutex = PthreadMutex.initialise(segment, 0)
   mutex.lockSync()

@@ -3,12 +3,12 @@
  * C library would end the process. Their life beside the segment that holds them is in `22.pthread-lifetime.test.ts`.
  */
 import test from 'ava'
-import { IPC_PRIVATE, PthreadMutex, type PthreadMutexOptions, SysvSegment } from 'shmem'
+import { PthreadMutex, type PthreadMutexOptions, SysvSegment } from 'shmem'
 import { answersWith, failsWith } from './support/failure.js'
 import { whyNotPrivate } from './support/namespace.js'
 import { errno, nodePeer, roomWithC } from './support/pthread-peer.js'
 import { skip } from './support/skip.js'
-import { newSegment, segmentOf } from './support/sysv-objects.js'
+import { passingSegment, segmentOf } from './support/sysv-objects.js'
 import { stateOf, until } from './support/until.js'
 
 const kinds: Required<Omit<PthreadMutexOptions, 'abi'>>[] = (['normal', 'error-checking', 'recursive'] as const).flatMap(type =>
@@ -198,7 +198,7 @@ test('a plain mutex of a killed owner stays locked', async t => {
 })
 
 test('locking twice: EDEADLK, or counted where it is recursive; never a wait for oneself', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 64 })
+  const segment = passingSegment(t, 64)
   for (const kind of kinds) {
     const mutex = PthreadMutex.initialise(segment, 0, kind)
     t.is(mutex.tryLock(), 'locked')
@@ -308,7 +308,7 @@ test('a plain mutex that C unlocked for us is no longer ours, and holds no memor
 })
 
 test('the layout of another C library is refused, and so is memory that cannot be locked', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 64 })
+  const segment = passingSegment(t, 64)
   const own = segmentOf(t, SysvSegment.attach(segment.id, { access: 'read' }))
   t.is(PthreadMutex.initialise(segment, 0, { abi: 'glibc' }).tryLock(), 'locked')
   failsWith(t, () => PthreadMutex.at(segment, 0, { abi: 'musl' }), { code: 'ERR_SHM_UNSUPPORTED' })

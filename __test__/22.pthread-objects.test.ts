@@ -2,10 +2,10 @@
  * pthread condition variables, read-write locks and barriers, with C programs on the other side.
  */
 import test from 'ava'
-import { IPC_PRIVATE, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, type SysvSegment } from 'shmem'
+import { PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, type SysvSegment } from 'shmem'
 import { answersWith, failsWith, refuses } from './support/failure.js'
 import { errno, nodePeer, roomWithC, type CPeer } from './support/pthread-peer.js'
-import { newSegment } from './support/sysv-objects.js'
+import { passingSegment } from './support/sysv-objects.js'
 import { stateOf, until } from './support/until.js'
 
 /** Where things lie. */
@@ -134,7 +134,7 @@ test('a condition wait whose mutex became irrecoverable does not hold it', async
 })
 
 test('condition waits: the mutex is needed once, the time ends, and what is waited for is looked at with the mutex held', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+  const segment = passingSegment(t, 4096)
   const mutex = PthreadMutex.initialise(segment, at.mutex, { type: 'recursive' })
   const condition = PthreadCondition.initialise(segment, at.condition)
   failsWith(t, () => condition.waitSync(mutex), { code: 'EPERM', syscall: 'pthread_cond_timedwait' })
@@ -217,7 +217,7 @@ for (const made of ['Node', 'C']) {
 }
 
 test('a read-write lock counts one thread\'s readings, and refuses what would wait for oneself', t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+  const segment = passingSegment(t, 4096)
   const lock = PthreadRwLock.initialise(segment, at.rwlock)
   t.deepEqual([lock.tryReadLock(), lock.readLockSync(), lock.tryWriteLock()], ['locked', 'locked', 'busy'])
   failsWith(t, () => lock.writeLockSync(), { code: 'EDEADLK', syscall: 'pthread_rwlock_wrlock' })

@@ -9,7 +9,7 @@ import { startChild, type Child } from './support/child.js'
 import { answersWith, refuses } from './support/failure.js'
 import { newSemaphore, waitersOf } from './support/posix-semaphore-names.js'
 import { scenario, survives } from './support/scenario.js'
-import { newSegment, newSet } from './support/sysv-objects.js'
+import { passingSegment, newSet } from './support/sysv-objects.js'
 import { until } from './support/until.js'
 
 type Test = ExecutionContext<unknown>
@@ -46,7 +46,7 @@ test('what is there is taken at once', async t => {
 })
 
 test('a process whose promise pends answers other questions, and is served by a give of ours', async t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 4096 })
+  const segment = passingSegment(t, 4096)
   const mine = PosixSemaphore.init(segment, 64)
   const there = startChild(t, 'caller')
   await there.ask('call', ['SysvSegment.attach', [segment.id], 'segment'])
@@ -58,7 +58,7 @@ test('a process whose promise pends answers other questions, and is served by a 
 })
 
 test('a segment is free to use, and to close, while a wait for a semaphore in it sleeps', async t => {
-  const segment = newSegment(t, IPC_PRIVATE, { size: 3 * 4096 })
+  const segment = passingSegment(t, 3 * 4096)
   const [first, second] = [PosixSemaphore.init(segment, 0), PosixSemaphore.init(segment, 32)]
   const waits = [first.wait(), second.wait()]
   await until('both wait', () => segment.bytes.readUInt32LE(4) === 1 && segment.bytes.readUInt32LE(36) === 1)

@@ -3,10 +3,10 @@
  * same object.
  */
 import type { ExecutionContext } from 'ava'
-import { IPC_PRIVATE, type SysvSegment } from 'shmem'
+import { type SysvSegment } from 'shmem'
 import { compileC } from './c-program.js'
 import { startChild, startCommand, type Child, type ChildOptions } from './child.js'
-import { newSegment } from './sysv-objects.js'
+import { passingSegment } from './sysv-objects.js'
 
 type Test = ExecutionContext<unknown>
 
@@ -23,7 +23,7 @@ export interface Room {
 export function roomWithC(t: Test, size = 8192): Room | undefined {
   const program = compileC(t, 'pthread-peer')
   if (program === undefined) return undefined
-  const segment = newSegment(t, IPC_PRIVATE, { size })
+  const segment = passingSegment(t, size)
   return { segment, startPeer: options => new CPeer(startCommand(t, program, [segment.id], options)) }
 }
 

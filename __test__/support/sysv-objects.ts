@@ -3,7 +3,7 @@
  */
 import { randomInt } from 'node:crypto'
 import type { ExecutionContext } from 'ava'
-import { SysvSegment, SysvSemaphoreSet, type SysvCreateOptions, type SemaphoreSetCreateOptions } from 'shmem'
+import { IPC_PRIVATE, SysvSegment, SysvSemaphoreSet, type SysvCreateOptions, type SemaphoreSetCreateOptions } from 'shmem'
 import { IPC_RMID, IPC_STAT, semctl, shmctl } from 'shmem/sysv'
 
 type Test = ExecutionContext<unknown>
@@ -16,6 +16,11 @@ export function uniqueKey(): number {
 /** Creates a segment that is closed and removed at the end. */
 export function newSegment(t: Test, key: number, options: SysvCreateOptions): SysvSegment {
   return segmentOf(t, SysvSegment.create(key, options))
+}
+
+/** A segment that the kernel removes with its last user, so that a test that is killed leaves nothing. */
+export function passingSegment(t: Test, size: number): SysvSegment {
+  return newSegment(t, IPC_PRIVATE, { size, removeOnLastDetach: true })
 }
 
 /** Closes and removes it at the end. */
