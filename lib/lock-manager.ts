@@ -7,7 +7,8 @@
 
 import * as check from './arguments.js'
 import { ShmError, wrongType, wrongValue } from './errors.js'
-import type { LockOptions, Mutex, RepairOption } from './mutex.js'
+import type { LockOptions, RepairOption } from './lock-terms.js'
+import type { Mutex } from './mutex.js'
 import type { RwLock } from './rwlock.js'
 
 /** Alone, or together with others who share. */

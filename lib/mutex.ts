@@ -5,37 +5,17 @@
  */
 
 import * as check from './arguments.js'
-import { wrongType, type ShmError } from './errors.js'
+import type { ShmError } from './errors.js'
 import { HeldLock } from './held-lock.js'
-import { ANSWER, BLOCKS_OWNER, OPERATION, STRICT, WORD } from './managed-layout.js'
+import {
+  lockSyncTerms, lockTerms, needed, repairOption, runHeld, runHeldSync, strictness,
+  type LockOptions, type LockSyncOptions, type Locked, type RepairOption, type StrictOption
+} from './lock-terms.js'
+import { ANSWER, OPERATION, WORD } from './managed-layout.js'
 import { ManagedObject, type Opened } from './managed-object.js'
-import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
-import { nap, spin, spinLoads, type SpinOptions } from './spinning.js'
+import { nap, spin } from './spinning.js'
 import { WaitQueue } from './wait-queue.js'
-import { waitInSlices, type WaitOptions } from './waiting.js'
-
-/** How a lock was got. `'ownerDied'`: it is yours, and the one before died with it; what it guards may be half-changed. */
-export type Locked = 'locked' | 'ownerDied'
-
-/** What a lock may be asked for besides. */
-export interface StrictOption {
-  /**
-   * Waits for a dead owner's whole process to have left the kernel, too: a read that it began into the segment on another thread may still
-   * be under way (docs/locks.md). @default false
-   */
-  strict?: boolean
-}
-
-/** How long a lock may be waited for with the thread blocked. */
-export type LockSyncOptions = WaitOptions & SpinOptions & StrictOption
-/** How long a lock may be waited for with a promise. */
-export type LockOptions = AsyncWaitOptions & SpinOptions & StrictOption
-
-/** What {@link Mutex.withLock} does about an owner that died. */
-export interface RepairOption {
-  /** Called first when the owner before died: makes what the lock guards whole again. Without it that death is an error. */
-  repair?: () => unknown
-}
+import { waitInSlices } from './waiting.js'
 
 /** Who holds a lock. */
 export interface Owner {
@@ -58,8 +38,6 @@ const SPIN_MICROS = 1
 /** A wait that is shorter has no time to nap. */
 const NAPS_FROM_MS = 1
 
-const SYNC_WORDS = ['timeoutMs', 'spinMicros', 'strict'] as const
-const ASYNC_WORDS = ['spinMicros', 'strict', ...ASYNC_WAIT_OPTIONS] as const
 
 /**
  * Gives a mutex back for a wait for something else: promises of this environment do not get it before {@link serveWaiters}, since their code
@@ -126,7 +104,7 @@ export class Mutex extends ManagedObject {
       return 'locked'
     }
     const { strict } = check.options<StrictOption>('options', options, ['strict'])
-    return this.#tryHard(strictly(strict))
+    return this.#tryHard(strictness(strict))
   }
 
   /**
@@ -148,20 +126,17 @@ export class Mutex extends ManagedObject {
    * @throws {@link ShmError} (as a rejection) `ERR_SHM_NOT_RECOVERABLE`; the signal's reason.
    */
   async lock(options?: LockOptions): Promise<Locked | 'timedOut'> {
-    const terms = waitTerms(options, ['spinMicros', 'strict'])
-    const { spinMicros, strict } = check.options<LockOptions>('options', options, ASYNC_WORDS)
-    const loads = spinLoads(spinMicros, SPIN_MICROS)
-    const strictness = strictly(strict)
+    const terms = lockTerms(options, SPIN_MICROS)
     if (this.#queue.length === 0) {
       this.#strict = 0
       if (this.#hold === FREE) {
-        if (loads > 0 && terms.timeoutMs > 0) spin(this.words, WORD, loads)
-        const got = this.#tryHard(strictness)
+        if (terms.loads > 0) spin(this.words, WORD, terms.loads)
+        const got = this.#tryHard(terms.argument)
         if (got !== 'busy') return got
         if (terms.timeoutMs === 0) return 'timedOut'
       }
     }
-    this.#strict |= strictness
+    this.#strict |= terms.argument
     return this.#queue.wait(terms)
   }
 
@@ -208,36 +183,16 @@ export class Mutex extends ManagedObject {
    * same; `ERR_SHM_TIMED_OUT`.
    */
   async withLock<Result>(act: () => Result | Promise<Result>, options?: LockOptions & RepairOption): Promise<Result> {
-    const { repair, ...wait } = repairOption(options, ASYNC_WORDS)
+    const { repair, wait } = repairOption<LockOptions & RepairOption>(options, 'async')
     const plain = needed('act', act)
-    const held = await this.acquire(wait)
-    try {
-      if (held.ownerDied) {
-        this.#refuseWithout(repair)
-        await repair()
-        held.markConsistent()
-      }
-      return await plain()
-    } finally {
-      held.release()
-    }
+    return runHeld(await this.acquire(wait), repair, () => this.#refuse(), plain)
   }
 
   /** As {@link Mutex.withLock}, with the thread blocked; `act` must not be asynchronous. */
   withLockSync<Result>(act: () => Result, options?: LockSyncOptions & RepairOption): Result {
-    const { repair, ...wait } = repairOption(options, SYNC_WORDS)
+    const { repair, wait } = repairOption<LockSyncOptions & RepairOption>(options, 'sync')
     const plain = needed('act', act)
-    const held = this.acquireSync(wait)
-    try {
-      if (held.ownerDied) {
-        this.#refuseWithout(repair)
-        repair()
-        held.markConsistent()
-      }
-      return plain()
-    } finally {
-      held.release()
-    }
+    return runHeldSync(this.acquireSync(wait), repair, () => this.#refuse(), plain)
   }
 
   /** Who holds it, or nothing; stale the moment it returns. */
@@ -270,29 +225,26 @@ export class Mutex extends ManagedObject {
     return got === 'busy' ? undefined : got
   }
 
-  #tryHard(strictness: number): Locked | 'busy' {
+  #tryHard(argument: number): Locked | 'busy' {
     if (this.#hold !== FREE) return 'busy'
     if (Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
       this.#hold = HELD
       return 'locked'
     }
     // Who is dead is decided natively.
-    const answer = this.object.wait(OPERATION.lock, strictness, 0)
+    const answer = this.object.wait(OPERATION.lock, argument, 0)
     return answer === ANSWER.notYet ? 'busy' : this.#got(answer)
   }
 
   #lockSlow(options: LockSyncOptions | undefined): Locked | 'timedOut' {
-    const { timeoutMs, spinMicros, strict } = check.options<LockSyncOptions>('options', options, SYNC_WORDS)
-    const timeout = check.timeout('options.timeoutMs', timeoutMs)
-    const argument = BLOCKS_OWNER | strictly(strict)
-    const loads = spinLoads(spinMicros, SPIN_MICROS)
+    const { timeoutMs, loads, argument } = lockSyncTerms(options, SPIN_MICROS)
     if (this.#hold !== FREE) throw this.error('ERR_SHM_DEADLOCK', 'this thread holds it already, and would wait for itself')
     // A promise of this environment may be about to get it: it waits behind this call.
     this.#queue.pause()
     try {
-      if (loads > 0 && timeout > 0) spin(this.words, WORD, loads)
+      if (loads > 0) spin(this.words, WORD, loads)
       // NB: two processes that do nothing else count 40 M/s with two naps, and 24 without; see benchmark/mutex.bench.ts.
-      for (let naps = timeout > NAPS_FROM_MS ? 2 : 0; naps >= 0; naps -= 1) {
+      for (let naps = timeoutMs > NAPS_FROM_MS ? 2 : 0; naps >= 0; naps -= 1) {
         if (Atomics.compareExchange(this.words, WORD, 0, this.token) === 0) {
           this.#hold = HELD
           return 'locked'
@@ -300,7 +252,7 @@ export class Mutex extends ManagedObject {
         if (naps > 0) nap()
       }
       let answer: number = ANSWER.notYet
-      const got = waitInSlices(timeout, sliceMs => (answer = this.object.wait(OPERATION.lock, argument, sliceMs)) !== ANSWER.notYet)
+      const got = waitInSlices(timeoutMs, sliceMs => (answer = this.object.wait(OPERATION.lock, argument, sliceMs)) !== ANSWER.notYet)
       return got ? this.#got(answer) : 'timedOut'
     } finally {
       this.#queue.advance()
@@ -355,26 +307,11 @@ export class Mutex extends ManagedObject {
   }
 
   /** Leaves the lock to the next as it was got: held by the dead. */
-  #refuseWithout(repair: (() => unknown) | undefined): asserts repair is () => unknown {
-    if (repair !== undefined) return
+  #refuse(): never {
     this.#hold = FREE
     this.#turn = this.#last = (this.#last + 1) | 0
     this.object.handOn()
     this.#queue.advance()
     throw this.error('ERR_SHM_OWNER_DIED', 'its owner died with it, and there is no repair')
   }
-}
-
-function strictly(strict: boolean | undefined): number {
-  return check.flag('options.strict', strict, false) ? STRICT : 0
-}
-
-function needed<F extends (...given: never[]) => unknown>(name: string, value: F): F {
-  if (typeof value !== 'function') throw wrongType(name, 'a function', value)
-  return value
-}
-
-function repairOption<Options extends RepairOption>(value: Options | undefined, known: readonly string[]): Options {
-  const options = check.options<Options>('options', value, [...known, 'repair'])
-  return { ...options, repair: check.func('options.repair', options.repair) }
 }

@@ -5,11 +5,14 @@
  */
 
 import { HeldLock } from './held-lock.js'
-import { lockSyncTerms, lockTerms, repairOption, runHeld, runHeldSync, type LockSyncTerms } from './lock-terms.js'
+import {
+  lockSyncTerms, lockTerms, repairOption, runHeld, runHeldSync, type LockSyncTerms, needed,
+  type LockOptions, type LockSyncOptions, type Locked, type RepairOption
+} from './lock-terms.js'
 import { ANSWER, OPERATION, PARTS, READER_STRIDE, VALUE, WORD } from './managed-layout.js'
 import { ManagedObject, type Opened } from './managed-object.js'
 import { LOADS_IN_ORDER } from './memory-order.js'
-import type { LockOptions, LockSyncOptions, Locked, Owner, RepairOption } from './mutex.js'
+import type { Owner } from './mutex.js'
 import { spin } from './spinning.js'
 import { WaitQueue } from './wait-queue.js'
 import { waitInSlices } from './waiting.js'
@@ -219,12 +222,14 @@ export class RwLock extends ManagedObject {
    * {@link RwLock.acquireRead}); `ERR_SHM_TIMED_OUT`.
    */
   async withReadLock<Result>(act: () => Result | Promise<Result>, options?: LockOptions): Promise<Result> {
-    return runHeld(await this.acquireRead(options), undefined, () => this.#refuseRead(), act)
+    const plain = needed('act', act)
+    return runHeld(await this.acquireRead(options), undefined, () => this.#refuseRead(), plain)
   }
 
   /** As {@link RwLock.withReadLock}, with the thread blocked; `act` must not be asynchronous. */
   withReadLockSync<Result>(act: () => Result, options?: LockSyncOptions): Result {
-    return runHeldSync(this.acquireReadSync(options), undefined, () => this.#refuseRead(), act)
+    const plain = needed('act', act)
+    return runHeldSync(this.acquireReadSync(options), undefined, () => this.#refuseRead(), plain)
   }
 
   /**
@@ -235,13 +240,15 @@ export class RwLock extends ManagedObject {
    */
   async withWriteLock<Result>(act: () => Result | Promise<Result>, options?: LockOptions & RepairOption): Promise<Result> {
     const { repair, wait } = repairOption(options, 'async')
-    return runHeld(await this.acquireWrite(wait), repair, () => this.#refuseWrite(), act)
+    const plain = needed('act', act)
+    return runHeld(await this.acquireWrite(wait), repair, () => this.#refuseWrite(), plain)
   }
 
   /** As {@link RwLock.withWriteLock}, with the thread blocked; `act` must not be asynchronous. */
   withWriteLockSync<Result>(act: () => Result, options?: LockSyncOptions & RepairOption): Result {
     const { repair, wait } = repairOption(options, 'sync')
-    return runHeldSync(this.acquireWriteSync(wait), repair, () => this.#refuseWrite(), act)
+    const plain = needed('act', act)
+    return runHeldSync(this.acquireWriteSync(wait), repair, () => this.#refuseWrite(), plain)
   }
 
   /** Who writes, or waits for the readers to end, or nothing; stale the moment it returns. */
