@@ -1,5 +1,6 @@
 //! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
 
+use super::geometry::{broadcast, latest};
 use crate::error::{Error, Result};
 
 /// What a name leads to.
@@ -28,6 +29,10 @@ pub enum Kind {
     SeqLock = 10,
     /// Fields at fixed places.
     Struct = 11,
+    /// What one sends and many see, as far as they keep up.
+    Broadcast = 13,
+    /// The newest value of one writer.
+    Latest = 14,
 }
 
 /// How many numbers a shape has.
@@ -77,12 +82,14 @@ impl Kind {
             Self::Counter => "counter",
             Self::SeqLock => "seqlock",
             Self::Struct => "struct",
+            Self::Broadcast => "broadcast",
+            Self::Latest => "latest",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 11] = [
+pub const ALL: [Kind; 13] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -94,6 +101,8 @@ pub const ALL: [Kind; 11] = [
     Kind::Counter,
     Kind::SeqLock,
     Kind::Struct,
+    Kind::Broadcast,
+    Kind::Latest,
 ];
 
 impl Shape {
@@ -133,6 +142,8 @@ impl Shape {
             Kind::SeqLock => self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64)),
             // No words of ours before or behind: the bytes are the user's.
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
+            Kind::Broadcast => broadcast::Geometry::of(self.numbers).map(|geometry| geometry.total()),
+            Kind::Latest => latest::Geometry::of(self.numbers).map(|geometry| geometry.total()),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
     }
@@ -147,6 +158,8 @@ impl Shape {
             Kind::Event => format!("{name} {{ reset: {} }}", if number == 1 { "'auto'" } else { "'manual'" }),
             Kind::Barrier => format!("{name} {{ parties: {number} }}"),
             Kind::SeqLock => format!("{name} {{ bytes: {number} }}"),
+            Kind::Broadcast => format!("{name} {{ slots: {number}, slotBytes: {} }}", self.numbers[1]),
+            Kind::Latest => format!("{name} {{ bytes: {number}, readers: {} }}", self.numbers[1]),
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
             _ => name.to_owned(),
         }
