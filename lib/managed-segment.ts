@@ -16,6 +16,8 @@ import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
 import { layout } from './managed-layout.js'
 import { LockManager } from './lock-manager.js'
+import { Latest, latestNumbers, type LatestOptions } from './latest.js'
+import { feedLayout } from './feed-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
@@ -191,6 +193,11 @@ export class ManagedSegment {
   seqlock(name: string, options: { bytes: number }): SeqLock {
     const { bytes } = check.options<{ bytes: number }>('options', options, ['bytes'])
     return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
+  }
+
+  /** The newest value of one writer, of up to `bytes` bytes. Errors as {@link ManagedSegment.mutex}; other `bytes` or `readers` are another type. */
+  latest(name: string, options: LatestOptions): Latest {
+    return this.#object(name, feedLayout.latest, latestNumbers(options), Latest)
   }
 
   /** An atomic word of 32 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */

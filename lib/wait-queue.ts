@@ -6,7 +6,7 @@
  */
 
 import { alarm } from './alarm.js'
-import { beginWait, callOffWait } from './object-waits.js'
+import { beginWait, callOffWait, type Ended } from './object-waits.js'
 import { Hold } from './hold.js'
 import type { Binding } from './native.js'
 import type { WaitTerms } from './pending.js'
@@ -19,8 +19,10 @@ export interface Subject<Outcome> {
   object: Binding.NativeObject
   operation: number
   argument(): number
-  /** What a native answer means; what was got is from now on this environment's. */
-  outcome(answer: number): Outcome
+  /** Begins it, where an operation and an argument do not say all. */
+  begin?(ended: Ended): number
+  /** What a native answer means; what was got is from now on this environment's. `undefined`: it is to be tried for. */
+  outcome(answer: number): Outcome | undefined
   /** Whether one answer is for all that wait. */
   all: boolean
   /** Whether the queue has to stand still, as this environment has what it waits for. */
@@ -88,7 +90,8 @@ export class WaitQueue<Outcome> {
         const outcome = this.#subject.attempt()
         if (outcome === undefined) {
           const { object, operation } = this.#subject
-          this.#wait = beginWait(object, operation, this.#subject.argument(), (answer, error) => this.#ended(answer, error))
+          const ended: Ended = (answer, error) => this.#ended(answer, error)
+          this.#wait = this.#subject.begin?.(ended) ?? beginWait(object, operation, this.#subject.argument(), ended)
         } else this.#serve(outcome)
       } catch (error) {
         this.#first(waiter => waiter.reject(error))
@@ -104,8 +107,9 @@ export class WaitQueue<Outcome> {
 
   #ended(answer: number, error: Error | undefined): void {
     this.#wait = undefined
-    if (error === undefined) this.#serve(this.#subject.outcome(answer))
-    else this.#first(waiter => waiter.reject(error))
+    const outcome = error === undefined ? this.#subject.outcome(answer) : undefined
+    if (outcome !== undefined) this.#serve(outcome)
+    else if (error !== undefined) this.#first(waiter => waiter.reject(error))
     this.advance()
   }
 
