@@ -9,6 +9,7 @@ import * as check from './arguments.js'
 import { AtomicCounter } from './atomic-counter.js'
 import { AtomicWord } from './atomic-word.js'
 import { Barrier } from './barrier.js'
+import { Broadcast, broadcastNumbers, type BroadcastOptions } from './broadcast.js'
 import { Condition } from './condition.js'
 import { ShmError, closedError, outOfRange, wrongType, wrongValue } from './errors.js'
 import { Event, eventNumber, type EventOptions } from './event.js'
@@ -193,6 +194,11 @@ export class ManagedSegment {
   seqlock(name: string, options: { bytes: number }): SeqLock {
     const { bytes } = check.options<{ bytes: number }>('options', options, ['bytes'])
     return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
+  }
+
+  /** What one sends and many see. Errors as {@link ManagedSegment.mutex}; other `slots` or `slotBytes` are another type. */
+  broadcast(name: string, options: BroadcastOptions): Broadcast {
+    return this.#object(name, feedLayout.broadcast, broadcastNumbers(options), Broadcast)
   }
 
   /** The newest value of one writer, of up to `bytes` bytes. Errors as {@link ManagedSegment.mutex}; other `bytes` or `readers` are another type. */

@@ -143,7 +143,7 @@ impl NativeObject {
     pub fn wait_for_news(
         &self,
         env: Env,
-        watched: u32,
+        watched: i64,
         seen: u32,
         mourned: u32,
         slice_ms: f64,
@@ -151,7 +151,7 @@ impl NativeObject {
         let until =
             futex::now() + Duration::try_from_secs_f64((slice_ms / 1000.0).min(3600.0)).unwrap_or_default();
         self.with(|place, table, _| {
-            let mut wait = seating::news(&place, u64::from(watched), seen, mourned)?;
+            let mut wait = seating::news(&place, u64::try_from(watched).unwrap_or(u64::MAX), seen, mourned)?;
             let waited = wait_until(table, &mut wait, Some(until))?;
             // As in `wait`.
             if waited.answer.is_some() || slice_ms < WHOLE_SLICE_MS {
@@ -172,12 +172,14 @@ impl NativeWaiters {
         &self,
         env: Env,
         object: &NativeObject,
-        watched: u32,
+        watched: i64,
         seen: u32,
         mourned: u32,
     ) -> Result<u32> {
         object
-            .request_with(|place, _| Ok(Box::new(seating::news(place, u64::from(watched), seen, mourned)?)))
+            .request_with(|place, _| {
+                Ok(Box::new(seating::news(place, u64::try_from(watched).unwrap_or(u64::MAX), seen, mourned)?))
+            })
             .and_then(|request| self.waiters.begin(request))
             .or_throw(&env)
     }
