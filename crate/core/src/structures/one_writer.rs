@@ -7,7 +7,7 @@
 //! | ended | 1: the writer said that nothing follows | the writer; the next one, to 0 |
 //! | gate | as in `sync::gate`; its sequence is the word that the writer changes as it publishes | readers, the writer |
 //!
-//! A reader sleeps on the gate, on the word that it watches, on the writer's word, and on the writer's life. So a writer that is killed between
+//! A reader sleeps on the gate, on the word that it watches, on the writer's word, on the end, and on the writer's life. So a writer that is killed between
 //! publishing and waking wakes all by its death; and so does one that is killed with nothing published, which readers are told once.
 
 use crate::error::Result;
@@ -142,6 +142,8 @@ impl<P: Platform> Wait<P> for News<P::Word> {
         let mut sleep = gate.sleep(self.seen);
         let writer = platform.load(self.seat.writer);
         sleep.watch(self.seat.writer, writer);
+        // The end is no part of what is watched: without this, who looks before the end and sleeps after its wake would sleep on.
+        sleep.watch(self.seat.ended, 0);
         let mut answer = None;
         if let Some(token) = Token::from_word(writer).filter(|_| writer != self.mourned) {
             if recheck {
@@ -185,6 +187,6 @@ impl<P: Platform> Wait<P> for News<P::Word> {
     }
 
     fn word_count(&self) -> usize {
-        5
+        6
     }
 }
