@@ -12,7 +12,7 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join'
+export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'latest' | 'broadcast'
 
 export interface StormOptions {
   role: Role
@@ -62,7 +62,9 @@ const FAMILIES: Record<Role, readonly string[]> = {
   event: ['event'],
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
-  join: ['join', 'leave', 'object']
+  join: ['join', 'leave', 'object'],
+  latest: ['seat', 'news', 'gate', 'latest'],
+  broadcast: ['seat', 'news', 'gate', 'broadcast']
 }
 /** Steps of those families that only some roles come to. */
 const ONLY: Record<string, readonly Role[]> = {
@@ -250,7 +252,7 @@ class Storm {
   async #finish(survivors: readonly Member[]): Promise<void> {
     const { role } = this.#options
     this.#book.stop()
-    const closes = role === 'event' || role === 'condition' || role === 'barrier'
+    const closes = role === 'event' || role === 'condition' || role === 'barrier' || role === 'latest' || role === 'broadcast'
     const closer = closes ? this.#comeAfter(`close-${role}`) : undefined
     // Only a barrier must be told when nobody is left; the others tell once.
     if (role !== 'barrier') await this.#endsWell(closer)

@@ -11,7 +11,8 @@ use std::cell::Cell;
 use std::sync::Mutex;
 
 const WORDS: &[&str] = &[
-    "gate", "writer", "ended", "head", "stamp[0]", "lap[0]", "a[0]", "b[0]", "stamp[1]", "lap[1]", "a[1]", "b[1]",
+    "gate", "writer", "ended", "head", "stamp[0]", "lap[0]", "a[0]", "b[0]", "stamp[1]", "lap[1]", "a[1]",
+    "b[1]",
 ];
 const HEAD: usize = 3;
 const SLOTS: usize = 4;
@@ -134,8 +135,7 @@ impl Sending {
 }
 
 fn feed(actor: &Actor) -> Feed<WordHead, impl Fn(u32) -> (Index, Index)> {
-    let slots =
-        [0, 1].map(|slot| (actor.word(SLOTS + SLOT * slot), actor.word(SLOTS + SLOT * slot + 1)));
+    let slots = [0, 1].map(|slot| (actor.word(SLOTS + SLOT * slot), actor.word(SLOTS + SLOT * slot + 1)));
     Feed { head: WordHead(actor.word(HEAD)), slots: move |index: u32| slots[index as usize], count: 2 }
 }
 

@@ -9,8 +9,8 @@ use shmem_core::structures::latest::register::{CLEAR, Register, buffer_of};
 use shmem_core::structures::one_writer::Seat;
 
 const WORDS: &[&str] = &[
-    "gate", "writer", "ended", "newest", "cell[0]", "cell[1]", "a[0]", "b[0]", "a[1]", "b[1]", "a[2]", "b[2]",
-    "a[3]", "b[3]",
+    "gate", "writer", "ended", "newest", "cell[0]", "cell[1]", "a[0]", "b[0]", "a[1]", "b[1]", "a[2]",
+    "b[2]", "a[3]", "b[3]",
 ];
 const NEWEST: usize = 3;
 const CELLS: usize = 4;
@@ -56,8 +56,7 @@ impl Publishing {
         }
         let register = register(actor, self.readers);
         let newest = buffer_of(actor.load(actor.word(NEWEST)));
-        let mut version =
-            newest.map_or(0, |buffer| actor.load(actor.word(BUFFERS + 2 * buffer as usize)));
+        let mut version = newest.map_or(0, |buffer| actor.load(actor.word(BUFFERS + 2 * buffer as usize)));
         for _ in 0..self.writes {
             let Some(buffer) = self.choose(actor, &register) else { violate("no buffer is free") };
             version += 1;

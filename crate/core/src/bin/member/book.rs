@@ -181,4 +181,8 @@ pub(crate) enum Violation {
     /// A barrier let go before its phase ended.
     PhaseNotEnded = 9,
     ObjectsOverlap = 10,
+    /// A newer value was followed by an older one.
+    WentBack = 11,
+    /// What was received and lost is not what was sent.
+    NotCounted = 12,
 }

@@ -8,9 +8,11 @@
 
 mod barrier;
 mod book;
+mod broadcast;
 mod condition;
 mod event;
 mod joining;
+mod latest;
 mod mutex;
 mod owner;
 mod quiet;
@@ -55,11 +57,15 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "condition" => condition::play,
         "barrier" => barrier::play,
         "join" => joining::play,
+        "latest" => latest::play,
+        "broadcast" => broadcast::play,
         "owner" => owner::own,
         "heir" => owner::inherit,
         "close-event" => event::close,
         "close-condition" => condition::close,
         "close-barrier" => barrier::close,
+        "close-latest" => latest::close,
+        "close-broadcast" => broadcast::close,
         "afterwards-mutex" => mutex::afterwards,
         "afterwards-rwlock" => rwlock::afterwards,
         "afterwards-semaphore" => semaphore::afterwards,
@@ -67,6 +73,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-condition" => condition::afterwards,
         "afterwards-barrier" => barrier::afterwards,
         "afterwards-join" => joining::afterwards,
+        "afterwards-latest" => latest::afterwards,
+        "afterwards-broadcast" => broadcast::afterwards,
         _ => return Err("no such role".to_owned()),
     };
     let room = Room::enter(managed, book, options).map_err(|error| error.to_string())?;

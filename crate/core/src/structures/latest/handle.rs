@@ -153,6 +153,12 @@ impl LatestWriter<'_> {
         Ok(version)
     }
 
+    /// How many values were published, by this writer and those before it.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Says that nothing follows, and gives the seat up.
     ///
     /// # Errors
