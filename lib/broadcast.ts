@@ -229,9 +229,9 @@ export class BroadcastWriter {
    * @throws {@link ShmError} `ERR_SHM_NOT_OWNER` without a `claim` before.
    */
   commit(length: number = this.#home.slotBytes): number {
-    const words = this.#claimed()
     const home = this.#home
     if (!(Number.isInteger(length) && length >= 0 && length <= home.slotBytes)) check.integer('length', length, 0, home.slotBytes)
+    const words = this.#claimed()
     const at = this.#at
     words[at + SLOT_LENGTH] = length
     const low = this.#low

@@ -223,10 +223,10 @@ export class LatestWriter {
    * @throws {@link ShmError} `ERR_SHM_NOT_OWNER` without a `begin` before.
    */
   publish(length: number = this.#home.bytes): number {
+    if (!(Number.isInteger(length) && length >= 0 && length <= this.#home.bytes)) check.integer('length', length, 0, this.#home.bytes)
     const number = this.#begun()
     const words = this.#words
     if (words === undefined) throw closedError(this.#home.what)
-    if (!(Number.isInteger(length) && length >= 0 && length <= this.#home.bytes)) check.integer('length', length, 0, this.#home.bytes)
     const at = this.#home.at(number)
     this.#low = (this.#low + 1) | 0
     if (this.#low === 0) this.#high = (this.#high + 1) | 0
@@ -360,6 +360,7 @@ export class LatestReader {
 
   /** Where the value that was read last lies, in the segment: a multiple of 16. As good as {@link LatestReader.view}. */
   get offset(): number {
+    if (this.#view === undefined) throw this.#home.error('ERR_SHM_NOT_OWNER', 'no value was read')
     return this.#home.payloadAt(this.#held & NUMBER)
   }
 

@@ -11,6 +11,7 @@ import * as main from 'shmem'
 import * as posix from 'shmem/posix'
 import * as sysv from 'shmem/sysv'
 import { endWorld, mainTable, makeWorld, posixTable, sysvTable, type Table } from '../support/bad-input-table.js'
+import { feedInstances } from '../support/bad-input-feeds.js'
 import type { Argument } from '../support/bad-values.js'
 
 type Callable = (...values: unknown[]) => unknown
@@ -34,12 +35,14 @@ const instances: Record<string, object[]> = {
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
   PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
   ManagedSegment: [world.managed.mem], Mutex: [world.managed.mutex], LockManager: [world.managed.mem.locks],
+  ...feedInstances(world.feeds),
   RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event]
 }
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
 const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
-  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
+  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'Latest', 'Broadcast'].flatMap(kind => [`${kind}#held`, `${kind}#ended`]),
+  'LatestReader#endWith', 'BroadcastReader#endWith']
 
 const accepted: string[] = []
 const unclear: string[] = []

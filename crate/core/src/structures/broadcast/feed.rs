@@ -165,7 +165,7 @@ impl<H, S> Feed<H, S> {
             let lap = platform.load(high);
             (platform.load(stamp) == first).then(|| position_of(first, lap))
         })?;
-        if there <= position {
+        if there <= position || there >= POSITION_MAX {
             return None;
         }
         let head = self.head.load(platform).min(POSITION_MAX);

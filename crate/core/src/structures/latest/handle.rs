@@ -138,7 +138,7 @@ impl LatestWriter<'_> {
         let register = latest.register()?;
         let buffer = register.choose(table, &mut self.taken).ok_or_else(|| corrupt("no buffer is free"))?;
         fail_point::reach("latest.chosen");
-        let version = self.version + 1;
+        let version = self.version.wrapping_add(1);
         let at = latest.geometry.buffer(buffer);
         let [a, b, c, d, e, f, g, h] = version.to_le_bytes();
         latest.place.word(at + layout::BUFFER_VERSION)?.store(u32::from_le_bytes([a, b, c, d]));
@@ -200,7 +200,7 @@ impl LatestReader<'_> {
         if held != self.seen {
             let cell = latest.geometry.cell(self.cell);
             latest.place.word(cell + layout::CELL_RECEIVED)?.fetch_add(1);
-            let missed = version.saturating_sub(self.version + 1);
+            let missed = version.saturating_sub(self.version.saturating_add(1));
             if missed != 0 && self.version != 0 {
                 let missed = u32::try_from(missed & u64::from(u32::MAX)).unwrap_or(0);
                 latest.place.word(cell + layout::CELL_MISSED)?.fetch_add(missed);
