@@ -310,7 +310,9 @@ export class LatestReader {
   /** What its cell names, and the view of that. */
   #held = 0
   #view: Uint8Array | undefined
-  #version = 0
+  /** Its version. */
+  #low = 0
+  #high = 0
   readonly #views: (Uint8Array | undefined)[] = []
   readonly #news: NewsWait<Buffer>
 
@@ -366,7 +368,7 @@ export class LatestReader {
 
   /** Of the value that was read last: how many were published before it, and one. 0: none was read. */
   get version(): number {
-    return this.#version
+    return (this.#high >>> 0) * 2 ** 32 + (this.#low >>> 0)
   }
 
   /** Whether there is a newer value than the one read last; stale the moment it returns. */
@@ -447,11 +449,12 @@ export class LatestReader {
     const at = home.at(number)
     const length = (words[at + BUFFER_LENGTH] ?? 0) >>> 0
     this.#view = this.#viewOf(number, length > home.bytes ? home.bytes : length)
-    const version = home.version(words, at)
+    const low = words[at + BUFFER_VERSION] ?? 0
     words[cell + CELL_RECEIVED] = ((words[cell + CELL_RECEIVED] ?? 0) + 1) | 0
-    const missed = version - this.#version - 1
-    if (missed > 0 && this.#version !== 0) words[cell + CELL_MISSED] = ((words[cell + CELL_MISSED] ?? 0) + missed) | 0
-    this.#version = version
+    const missed = (low - this.#low - 1) | 0
+    if (missed !== 0 && (this.#low | this.#high) !== 0) words[cell + CELL_MISSED] = ((words[cell + CELL_MISSED] ?? 0) + missed) | 0
+    this.#low = low
+    this.#high = words[at + BUFFER_VERSION + 1] ?? 0
   }
 
   #viewOf(number: number, length: number): Uint8Array {
