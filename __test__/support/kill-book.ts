@@ -55,6 +55,11 @@ export class Book {
     Atomics.store(this.#words, 0, 0)
   }
 
+  /** The quiet round begins. */
+  begin(): void {
+    Atomics.store(this.#words, 1, 1)
+  }
+
   /** All have come to their end. */
   setGone(gone: boolean): void {
     Atomics.store(this.#words, 2, Number(gone))
