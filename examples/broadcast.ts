@@ -20,8 +20,8 @@ async function parent(name: string): Promise<void> {
     const out = prices.writer()
     const children = ['diligent', 'slow'].map(role => fork(import.meta.filename, [name, role]))
     // Readers are nobody the sender knows: that they are there, they say themselves.
-    await Promise.all(children.map(child => once(child, 'message')))
-    const ended = Promise.all(children.map(child => once(child, 'exit')))
+    await Promise.all(children.map(started => once(started, 'message')))
+    const ended = Promise.all(children.map(started => once(started, 'exit')))
     const price = new Float64Array(2)
     const diligent = mem.word('read by the diligent one')
     for (let number = 0; number < COUNT; number += 1) {

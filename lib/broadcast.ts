@@ -137,7 +137,10 @@ export class Broadcast extends ManagedObject {
 
   /** @internal */
   protected override ended(reason: () => unknown): void {
-    for (const part of this.#parts) part instanceof BroadcastReader ? part.endWith(reason) : part.close()
+    for (const part of this.#parts) {
+      if (part instanceof BroadcastReader) part.endWith(reason)
+      else part.close()
+    }
     this.#home.words = undefined
   }
 }

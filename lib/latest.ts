@@ -144,7 +144,10 @@ export class Latest extends ManagedObject {
 
   /** @internal */
   protected override ended(reason: () => unknown): void {
-    for (const part of this.#parts) part instanceof LatestReader ? part.endWith(reason) : part.close()
+    for (const part of this.#parts) {
+      if (part instanceof LatestReader) part.endWith(reason)
+      else part.close()
+    }
     this.#home.words = undefined
   }
 }

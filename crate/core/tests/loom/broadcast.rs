@@ -81,7 +81,7 @@ impl Sending {
         for _ in 0..self.sends {
             let position = position.replace(position.get() + 1);
             let value = u32::try_from(position).unwrap() << 4 | u32::try_from(actor.index + 1).unwrap();
-            let data = SLOTS + SLOT * (position as usize % 2) + 2;
+            let data = slot_of(position) + 2;
             if self.fault != Fault::DoesNotClaim {
                 feed.begin(actor, position);
             }
@@ -97,14 +97,14 @@ impl Sending {
         let feed = feed(actor);
         let (mut position, mut received, mut lost) = (0, 0, 0);
         for _ in 0..self.looks {
-            let data = SLOTS + SLOT * (position as usize % 2) + 2;
+            let data = slot_of(position) + 2;
             let (first, second) = (Cell::new(0), Cell::new(0));
             let copy = || {
                 first.set(actor.load(actor.word(data)));
                 second.set(actor.load(actor.word(data + 1)));
             };
             let found = if self.fault == Fault::TrustsItsCopy
-                && actor.load(actor.word(SLOTS + SLOT * (position as usize % 2))) == whole(position)
+                && actor.load(actor.word(slot_of(position))) == whole(position)
             {
                 copy();
                 Found::Message
@@ -132,6 +132,11 @@ impl Sending {
             violate(format!("{received} received and {lost} lost at {position}, of {head}"));
         }
     }
+}
+
+/// The first word of a position's slot.
+fn slot_of(position: u64) -> usize {
+    SLOTS + SLOT * usize::try_from(position % 2).unwrap()
 }
 
 fn feed(actor: &Actor) -> Feed<WordHead, impl Fn(u32) -> (Index, Index)> {

@@ -15,6 +15,10 @@ const READERS: u32 = 12;
 
 pub(crate) fn play(room: &Room) -> Result<()> {
     let latest = open(room)?;
+    let has_read_all = || {
+        let reader = unless(latest.reader(), "ERR_SHM_READERS_FULL")?;
+        reader.map_or(Ok(false), |reader| read(room, reader))
+    };
     room.begin();
     let is_writer = room.options.position.is_multiple_of(2);
     while room.options.quiet || room.goes_on() {
@@ -25,19 +29,15 @@ pub(crate) fn play(room: &Room) -> Result<()> {
                     return Ok(());
                 }
             }
-        } else if let Some(reader) = unless(latest.reader(), "ERR_SHM_READERS_FULL")? {
-            if read(room, reader)? {
-                return Ok(());
-            }
+        } else if has_read_all()? {
+            return Ok(());
         }
         std::thread::sleep(Duration::from_micros(room.random.below(300)));
     }
     // In a storm that is over, readers go on until they are told that nothing follows.
     while !is_writer && room.is_stopped() {
-        if let Some(reader) = unless(latest.reader(), "ERR_SHM_READERS_FULL")? {
-            if read(room, reader)? {
-                return Ok(());
-            }
+        if has_read_all()? {
+            return Ok(());
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -46,6 +46,7 @@ pub const fn whole(position: u64) -> u32 {
 
 /// The higher bits of a position.
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "positions have 53 bits")]
 pub const fn lap(position: u64) -> u32 {
     (position >> LOW_BITS) as u32
 }
@@ -86,6 +87,7 @@ pub enum Found {
 
 impl<H, S> Feed<H, S> {
     /// The slot of a position.
+    #[expect(clippy::cast_possible_truncation, reason = "below `count`")]
     pub const fn slot(&self, position: u64) -> u32 {
         (position & (self.count as u64 - 1)) as u32
     }

@@ -35,6 +35,7 @@ pub const fn buffer_of(value: u32) -> Option<u32> {
 
 /// The value that names a buffer and its version.
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "modulo 2^22")]
 pub const fn value_of(buffer: u32, version: u64) -> u32 {
     (version << NUMBER_BITS) as u32 | (buffer + 1)
 }
