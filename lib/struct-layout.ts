@@ -56,8 +56,9 @@ export function visible(slots: readonly Slot[]): Slot[] {
   return slots.filter(({ field }) => field.spec.kind !== 'pad' && field.spec.kind !== 'line')
 }
 
+/** Without a division, after which V8 may keep a whole number as a float, and use it slowly as an index. */
 function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple
+  return value + ((multiple - (value % multiple)) % multiple)
 }
 
 /**

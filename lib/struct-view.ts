@@ -9,9 +9,10 @@ import { inspect } from 'node:util'
 import { Atomic32, Atomic64 } from './atomic-cell.js'
 import { outOfRange, wrongType, wrongValue } from './errors.js'
 import { OffsetPointer, type Target } from './offset-pointer.js'
-import { boolAccessor, gone, numberAccessor, partAccessor, type Accessor, type ViewMemory } from './struct-accessors.js'
+import { boolAccessor, numberAccessor, partAccessor, type Accessor, type ViewMemory } from './struct-accessors.js'
 import { NUMBERS, targetOf, type Layout, type NumberName, type Slot, type Spec, type StructField } from './struct-fields.js'
 import { visible } from './struct-layout.js'
+import { memoryGone } from './struct-memory.js'
 
 /** Makes a view; the place is checked. */
 export type ViewClass = new (buffer: ArrayBufferLike, byteOffset: number) => ViewMemory
@@ -82,7 +83,13 @@ function arrayOf(spec: Spec): NumberName | undefined {
 }
 
 function valueAccessor({ field: { spec }, offset }: Slot): Accessor {
-  return spec.kind === 'number' ? numberAccessor[spec.number](offset / NUMBERS[spec.number].bytes) : boolAccessor(offset)
+  return spec.kind === 'number' ? numberAccessor[spec.number](indexOf(offset, NUMBERS[spec.number].bytes)) : boolAccessor(offset)
+}
+
+/** An integer for V8 too, which may keep a quotient as a float and then use it slowly as an index. */
+function indexOf(offset: number, bytes: number): number {
+  const index = offset / bytes
+  return index < 2 ** 31 ? index | 0 : index
 }
 
 /** The accessor of a field that is an object over its bytes. */
@@ -96,7 +103,7 @@ function partOf(slot: Slot, at: number, home: Layout, makerOf: MakerOf, self: ()
     if (!(value instanceof Uint8Array)) throw wrongType(name, 'a Uint8Array', value)
     if (value.length !== size) throw outOfRange(name, `${size} bytes`, `${value.length} bytes`)
     const bytes = target() as Uint8Array
-    if (bytes.length === 0) gone()
+    if (bytes.length === 0) throw memoryGone()
     bytes.set(value)
   })
 
@@ -146,7 +153,7 @@ function cellMaker(number: 'i32' | 'u32' | 'i64' | 'u64', size: number): Make {
 }
 
 function cell<Words extends { byteOffset: number }, Cell>(Class: new (words: Words, index: number) => Cell, words: Words, byteOffset: number, size: number): Cell {
-  return new Class(words, (byteOffset - words.byteOffset) / size)
+  return new Class(words, indexOf(byteOffset - words.byteOffset, size))
 }
 
 /**
@@ -156,7 +163,8 @@ function textAccessor(name: string, size: number, bytes: Accessor): Accessor {
   let copy: Buffer | undefined
   const bytesOf = (view: ViewMemory): Uint8Array => {
     const part = bytes.get.call(view) as Uint8Array
-    return part.length === 0 ? gone() : part
+    if (part.length === 0) throw memoryGone()
+    return part
   }
   return {
     get() {
