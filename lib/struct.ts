@@ -88,6 +88,13 @@ export class Struct<Definition extends StructDefinition = StructDefinition> exte
     return this.#maker.view(buffer, offset) as Fields<Definition>
   }
 
+  /** Where a view of this struct begins in its buffer: what a pointer to it holds. */
+  byteOffsetOf(view: Fields<Definition>): number {
+    const place = this.#maker.placeOf(view)
+    if (place === undefined) throw wrongType('view', 'a view of this struct', view)
+    return place.byteOffset
+  }
+
   /** Where a field begins, in bytes from the struct's beginning: C's `offsetof`. */
   offsetOf(name: keyof Definition & string): number {
     if (typeof name !== 'string') throw wrongType('name', 'the name of a field', name)
