@@ -12,7 +12,7 @@ import { PosixSegment, atomicU32, cacheLine, f64, struct } from 'shmem'
 
 const ADDITIONS = 1_000_000
 /** The best of some runs counts, since other programs want the processors too. */
-const RUNS = 3
+const RUNS = 2
 
 const Neighbours = struct({ first: atomicU32, second: atomicU32, ready: atomicU32, firstMs: f64, secondMs: f64 })
 const Apart = struct({ first: atomicU32, line: cacheLine(), second: atomicU32, anotherLine: cacheLine(), ready: atomicU32, firstMs: f64, secondMs: f64 })

@@ -11,6 +11,7 @@ import {
 } from 'shmem'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
+import { makeStructs, structRows } from './bad-input-struct.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -29,6 +30,7 @@ export function makeWorld(folder: string) {
     folder,
     posix,
     waits: makeWaits(),
+    structs: makeStructs(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -110,6 +112,7 @@ export function mainTable(world: World): Table {
     ],
 
     ...waitRows(world.waits),
+    ...structRows(world.structs),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],
