@@ -2,6 +2,7 @@
  * Structs: what each type of field is in memory and in JavaScript, hostile bytes, the end of the memory, definitions that are refused, and the types that
  * TypeScript infers. How they agree with C is in 71.
  */
+import { execFileSync } from 'node:child_process'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
@@ -433,6 +434,14 @@ test('a struct has a name in a managed segment, for whoever has the same layout'
   state.count = 5
   const other = ManagedSegment.open(name)
   t.is(other.struct('state', State).count, 5)
+  const script = `import { ManagedSegment, i32, pad, struct, f64 } from 'shmem'
+    const mem = ManagedSegment.open(process.argv[1])
+    mem.struct('shared', struct({ count: i32, hole: pad(4), total: f64 })).total += 2.5
+    mem.close()`
+  const shared = mem.struct('shared', struct({ count: i32, total: f64 }))
+  shared.total = 1
+  execFileSync(process.execPath, ['--input-type=module', '--eval', script, name], { timeout: 30_000 })
+  t.is(shared.total, 3.5, 'another process, with another definition of the same layout')
   const [entry] = mem.objects
   t.like(entry, { name: 'state', kind: 'struct', bytes: 256 })
   t.is((entry?.offset ?? 1) % 128, 0)

@@ -42,15 +42,15 @@ function fieldLoop(view: TradeView, rounds: number): number {
   return view.last
 }
 
-function elementLoop(array: Int32Array, rounds: number): number {
-  array[0] = 2
-  array[1] = 3
+function elementLoop(words: Int32Array, rounds: number): number {
+  words[0] = 2
+  words[1] = 3
   let sum = 0
   for (let round = 0; round < rounds; round += 1) {
-    sum = (sum + array[0]! + array[1]!) | 0
-    array[2] = sum
+    sum = (sum + words[0]! + words[1]!) | 0
+    words[2] = sum
   }
-  return array[2]!
+  return words[2]!
 }
 
 function doubleFieldLoop(view: TradeView, rounds: number): number {
@@ -64,15 +64,15 @@ function doubleFieldLoop(view: TradeView, rounds: number): number {
   return view.total
 }
 
-function doubleLoop(array: Float64Array, rounds: number): number {
-  array[2] = 2
-  array[3] = 3
+function doubleLoop(values: Float64Array, rounds: number): number {
+  values[2] = 2
+  values[3] = 3
   let sum = 0
   for (let round = 0; round < rounds; round += 1) {
-    sum = sum + array[2]! + array[3]!
-    array[4] = sum
+    sum = sum + values[2]! + values[3]!
+    values[4] = sum
   }
-  return array[4]!
+  return values[4]!
 }
 
 function levelLoop(view: TradeView, rounds: number): number {
@@ -93,10 +93,10 @@ function atomicFieldLoop(view: TradeView, rounds: number): number {
   return sum
 }
 
-function atomicLoop(array: Int32Array, at: number, rounds: number): number {
-  Atomics.store(array, at, 0)
+function atomicLoop(words: Int32Array, at: number, rounds: number): number {
+  Atomics.store(words, at, 0)
   let sum = 0
-  for (let round = 0; round < rounds; round += 1) sum = (sum + Atomics.add(array, at, 0) + 5) | 0
+  for (let round = 0; round < rounds; round += 1) sum = (sum + Atomics.add(words, at, 0) + 5) | 0
   return sum
 }
 /** Other structs, each with a loop of its own, as in a program that has many. */

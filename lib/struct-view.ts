@@ -25,20 +25,22 @@ export interface ViewMaker extends Target<unknown> {
 /** How views of a field that is a struct are made; only struct.ts knows. */
 export type MakerOf = (struct: StructField) => ViewMaker
 
+const NUMBER_NAMES = ['i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', 'u64', 'f32', 'f64'] as const
+
 /** Makes the class. */
 export function viewClass(layout: Layout, makerOf: MakerOf, self: () => ViewMaker): ViewClass {
   const { size } = layout
   const slots = visible(layout.slots)
   const needs = new Set(slots.map(({ field }) => arrayOf(field.spec)))
-  const [i8, u8, i16, u16, i32, u32, i64, u64, f32, f64] = (['i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', 'u64', 'f32', 'f64'] as const).map(name => needs.has(name))
-  const parts = slots.filter(({ field }) => isPart(field.spec)).length
+  const [i8, u8, i16, u16, i32, u32, i64, u64, f32, f64] = NUMBER_NAMES.map(name => needs.has(name))
+  const parts: undefined[] = slots.filter(({ field }) => isPart(field.spec)).map(() => undefined)
 
   class View {
     constructor(buffer: ArrayBufferLike, byteOffset: number) {
       const memory = this as unknown as ViewMemory
       memory['.buffer'] = buffer
       memory['.offset'] = byteOffset
-      memory['.parts'] = parts === 0 ? NO_PARTS : new Array<unknown>(parts).fill(undefined)
+      memory['.parts'] = parts.length === 0 ? parts : parts.slice()
       if (i8) memory['.i8'] = new Int8Array(buffer, byteOffset, size)
       if (u8) memory['.u8'] = new Uint8Array(buffer, byteOffset, size)
       if (i16) memory['.i16'] = new Int16Array(buffer, byteOffset, size / 2)
@@ -69,8 +71,6 @@ export function viewClass(layout: Layout, makerOf: MakerOf, self: () => ViewMake
   }
   return View as unknown as ViewClass
 }
-
-const NO_PARTS: unknown[] = Object.freeze([]) as never
 
 function isPart(spec: Spec): boolean {
   return spec.kind !== 'number' && spec.kind !== 'bool'
