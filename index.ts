@@ -42,6 +42,8 @@ export { SeqLock } from './lib/seqlock.js'
 export { AtomicWord } from './lib/atomic-word.js'
 export { AtomicCounter } from './lib/atomic-counter.js'
 export { notify, wait, waitAsync, type WordOutcome, type WordWaitAsyncOptions, type WordWaitOptions } from './lib/word-waits.js'
+export { Allocator, type AllocateOptions, type Block, type HeapStats, type Repaired } from './lib/allocator.js'
+export { List, type ListNode, type ListOptions, type ListStats } from './lib/list.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

@@ -61,7 +61,6 @@ pub const KNOWN: &[&str] = &[
     "allocate.taken",
     "allocate.unlocked",
     "allocate.lent",
-    "free.retracted",
     "free.freed",
     "list.taken",
     "list.filled",

@@ -7,8 +7,7 @@
 //! |---|---|
 //! | in [`Allocator::allocate`], before its last store | free, or in flight under the dead token until [`Allocator::repair`] or the next mend |
 //! | in `allocate`, behind it | its user's, who never learnt of it: see [`Allocator::blocks`] |
-//! | in [`Allocator::free`], before its second store | its user's still |
-//! | in `free`, behind it | in flight, or free |
+//! | in [`Allocator::free`] | its user's still, or free |
 
 use super::heap::{Lent, Reclaimed, Statistics};
 use super::segment::ManagedSegment;
@@ -54,8 +53,7 @@ impl<'a> Allocator<'a> {
     /// # Errors
     /// `ERR_SHM_NOT_ALLOCATED`: no block that [`Self::allocate`] gave out begins there; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_TIMED_OUT`.
     pub fn free(&self, offset: u64) -> Result<()> {
-        let token = self.member.token().word();
-        self.managed.with_directory_lock(self.member, |heap| heap.take_back(offset, token))?;
+        self.managed.with_directory_lock(self.member, |heap| heap.take_back(offset))?;
         fail_point::reach("free.freed");
         Ok(())
     }

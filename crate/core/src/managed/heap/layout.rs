@@ -23,7 +23,7 @@
 //! | 1 free | in the list of its class | 2 by `allocate` |
 //! | 2 uncommitted | taken by the member of the token; free when that is dead | 3 by `commit`, 4 by `lend`, 1 by `free` and `recover` |
 //! | 3 committed | a named object's: taken until freed, whoever dies | 2 by `retract`, 1 by `free` |
-//! | 4 lent | a user's: taken until it gives it back, whoever dies | 2, then 1, by `take_back` |
+//! | 4 lent | a user's: taken until it gives it back, whoever dies | 1 by `take_back` |
 
 use std::mem::{offset_of, size_of};
 

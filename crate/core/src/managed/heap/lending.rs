@@ -1,11 +1,10 @@
 //! Blocks of users beside those of named objects: what [`Heap::lend`] gives out, only [`Heap::take_back`] frees.
 //!
-//! Both are made so that a member killed inside leaves its block as it was, or uncommitted under its token, where `recover` finds it.
+//! A member that is killed before it lent what it allocated leaves the block uncommitted under its token, where `recover` finds it.
 
 use super::layout::{Block, HEADER_BYTES, State};
 use super::{Heap, Statistics};
 use crate::error::{Error, Result};
-use crate::fail_point;
 
 /// A block that was lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +33,8 @@ impl Heap {
     ///
     /// # Errors
     /// `ERR_SHM_NOT_ALLOCATED`: no lent block has its payload at this offset; `ERR_SHM_POSSIBLY_CORRUPT`.
-    pub fn take_back(&self, offset: u64, token: u32) -> Result<()> {
-        let block = self.lent(offset)?;
-        self.set_token(block, token)?;
-        self.set_state(block, State::Uncommitted)?;
-        fail_point::reach("free.retracted");
+    pub fn take_back(&self, offset: u64) -> Result<()> {
+        self.lent(offset)?;
         self.free(offset)
     }
 
@@ -91,7 +87,7 @@ fn refused(block: Block) -> Error {
     let whose = match block.state {
         State::Committed => "is a named object's, which the directory lists",
         State::Lent => "was given out already",
-        _ => "is not given out yet, or being freed, by another member",
+        _ => "is not given out yet",
     };
     Error::own("ERR_SHM_NOT_ALLOCATED", format!("the block at offset {offset} {whose}"))
 }

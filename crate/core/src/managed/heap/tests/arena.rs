@@ -101,7 +101,7 @@ pub(super) enum Operation {
     Commit { pick: usize },
     Retract { pick: usize, token: u32 },
     Lend { pick: usize },
-    TakeBack { pick: usize, token: u32 },
+    TakeBack { pick: usize },
     Recover { dead: u32 },
 }
 
@@ -114,7 +114,7 @@ pub(super) fn operations(count: Range<usize>) -> impl Strategy<Value = Vec<Opera
         2 => any::<usize>().prop_map(|pick| Operation::Commit { pick }),
         1 => (any::<usize>(), 0..4_u32).prop_map(|(pick, token)| Operation::Retract { pick, token }),
         4 => any::<usize>().prop_map(|pick| Operation::Lend { pick }),
-        3 => (any::<usize>(), 0..4_u32).prop_map(|(pick, token)| Operation::TakeBack { pick, token }),
+        3 => any::<usize>().prop_map(|pick| Operation::TakeBack { pick }),
         1 => (0..4_u32).prop_map(|dead| Operation::Recover { dead }),
     ];
     proptest::collection::vec(operation, count)
@@ -190,10 +190,10 @@ impl Model {
                     (taken.state, taken.token) = (State::Lent, 0);
                 }
             }
-            Operation::TakeBack { pick, token } => {
+            Operation::TakeBack { pick } => {
                 if let Some(taken) = self.taken.get(pick % count).copied() {
                     assert_payload(arena, &taken);
-                    let taken_back = heap.take_back(taken.offset, token);
+                    let taken_back = heap.take_back(taken.offset);
                     if taken.state != State::Lent {
                         assert_eq!(taken_back.unwrap_err().code(), "ERR_SHM_NOT_ALLOCATED", "{taken:?}");
                         return Ok(());

@@ -101,7 +101,7 @@ fn survive(arena: &Arena, operation: &Operation, known: &mut Vec<u64>) {
         Operation::Commit { pick: index } => heap.commit(pick(index)),
         Operation::Retract { pick: index, token } => heap.retract(pick(index), token),
         Operation::Lend { pick: index } => heap.lend(pick(index), 1),
-        Operation::TakeBack { pick: index, token } => heap.take_back(pick(index), token),
+        Operation::TakeBack { pick: index } => heap.take_back(pick(index)),
         Operation::Recover { dead } => heap.recover(|token| token != dead).map(drop),
     };
     if let Err(error) = result {
