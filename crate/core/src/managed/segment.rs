@@ -199,20 +199,21 @@ impl ManagedSegment {
     ) -> Result<T> {
         let word = self.word(offset_of!(Layout, directory_lock) as u64)?;
         let table = member.table();
-        let options = LockOptions { strict: false, blocks_owner: true };
-        let until = futex::now() + PATIENCE;
-        let waited = wait_until(table, &mut Lock::new(word, member.token(), options), Some(until))?;
-        if waited.answer.is_none() {
-            return Err(busy_directory(table, word));
+        let mut owner_died = false;
+        if !mutex::take_free(table, word, member.token()) {
+            let options = LockOptions { strict: false, blocks_owner: true };
+            let until = futex::now() + PATIENCE;
+            let waited = wait_until(table, &mut Lock::new(word, member.token(), options), Some(until))?;
+            let Some(answer) = waited.answer else { return Err(busy_directory(table, word)) };
+            owner_died = answer == Answer::OwnerDied;
         }
         let made = self.heap().and_then(|heap| {
-            let mut mended = Reclaimed::default();
-            if waited.answer == Some(Answer::OwnerDied) {
-                mended = self.mend(&heap, table)?;
-            }
+            let mended = if owner_died { self.mend(&heap, table)? } else { Reclaimed::default() };
             act(&heap, mended)
         });
-        mutex::unlock(table, word, member.token())?;
+        if !mutex::give_unwaited(table, word, member.token()) {
+            mutex::unlock(table, word, member.token())?;
+        }
         made
     }
 

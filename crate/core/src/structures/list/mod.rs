@@ -290,6 +290,9 @@ impl<'a> List<'a> {
 
     fn lock(&self) -> Result<Answer> {
         let word = self.chain.place.word(WORD)?;
+        if mutex::take_free(self.table, word, self.token) {
+            return Ok(Answer::Done);
+        }
         let options = LockOptions { strict: false, blocks_owner: true };
         let until = futex::now() + PATIENCE;
         let waited = wait_until(self.table, &mut Lock::new(word, self.token, options), Some(until))?;
@@ -304,7 +307,10 @@ impl<'a> List<'a> {
     }
 
     fn unlock<T>(&self, made: Result<T>) -> Result<T> {
-        self.chain.place.unlock(self.table, self.token, true)?;
+        let word = self.chain.place.word(WORD)?;
+        if !mutex::give_unwaited(self.table, word, self.token) {
+            mutex::unlock(self.table, word, self.token)?;
+        }
         made
     }
 }

@@ -349,7 +349,7 @@ fn links_that_go_round_are_reported_and_a_cleared_list_is_usable_again() {
     }
     list.clear().unwrap();
     assert_eq!(list.nodes().unwrap(), vec![]);
-    assert_eq!(list.read(nodes[0], &mut value.clone()[..]).unwrap_err().code(), "ERR_SHM_STALE_HANDLE");
+    assert_eq!(list.read(nodes[0], &mut { value }[..]).unwrap_err().code(), "ERR_SHM_STALE_HANDLE");
     list.insert(Position::Last, &value[..]).unwrap().unwrap();
 }
 
