@@ -1,0 +1,75 @@
+/**
+ * The examples about structures: `examples/linked-list`, `examples/list-with-header`, `examples/list`: what each prints, as this user and as nobody, and
+ * that none leaves anything behind.
+ */
+import test, { type ExecutionContext } from 'ava'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openRoom, type Ended, type Room } from './support/example-room.js'
+import { asOther, whyNotOther } from './support/namespace.js'
+import { skip } from './support/skip.js'
+
+type Test = ExecutionContext<unknown>
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+/** Why nothing can be run as nobody here, or nothing. */
+const whyAlone = whyNotOther()
+
+/** What each prints. */
+const printed: Record<string, string> = {
+  'linked-list': `
+first: in (80) -> memory (144) -> no (16) -> pointers (48) -> shared (112)
+second: the segment is at another address here
+second: in (80) -> memory (144) -> no (16) -> pointers (48) -> shared (112)
+first: in (80) -> memory (144) -> no (16) -> offsets (176) -> pointers (48) -> shared (112)
+`,
+  'list-with-header': `
+first: an empty object: it is no list
+first: 4 nodes: 1=1 (32) -> 2=4 (48) -> 3=9 (64) -> 4=16 (80)
+first: 2 and 3 removed: 2 nodes: 1=1 (32) -> 4=16 (80)
+second: 2 nodes: 1=1 (32) -> 4=16 (80)
+second: appended 5, 6 and 7; the first two in the places of 3 and 2
+first: 5 nodes: 1=1 (32) -> 4=16 (80) -> 5=25 (64) -> 6=36 (48) -> 7=49 (96), in 112 bytes
+first: with another version: it is a list of version 1, and this program knows version 2
+`,
+  list: `
+to do: sweep the floor, water the plants, feed the cat
+the texts have 3 blocks of the heap
+a worker was killed at its job; to do: sweep the floor, water the plants, feed the cat
+worker: sweep the floor: done
+worker: water the plants: done
+worker: feed the cat: done
+to do: nothing
+blocks: 0, left in flight: 0
+`
+}
+
+for (const [name, expected] of Object.entries(printed)) {
+  test.serial(`${name} prints what it did and leaves nothing`, async t => {
+    const room = await openRoom(t)
+    printsAll(t, await room.run(program(name)), expected)
+    leftNothing(t, room)
+  })
+
+  test.serial(`${name} does the same for nobody`, async t => {
+    if (whyAlone !== undefined) return skip(t, whyAlone)
+    const room = await openRoom(t)
+    printsAll(t, await room.run([...asOther(), ...program(name)]), expected)
+    leftNothing(t, room)
+  })
+}
+
+function printsAll(t: Test, { code, stdout, stderr }: Ended, expected: string): void {
+  t.is(stderr, '')
+  t.is(stdout, expected.trimStart())
+  t.is(code, 0)
+}
+
+function program(name: string): string[] {
+  return [process.execPath, join(root, 'dist/examples', `${name}.js`)]
+}
+
+function leftNothing(t: Test, room: Room): void {
+  if (room.whyShared === undefined) t.deepEqual(room.leftovers(), [])
+  else t.log(`SKIP ${t.title}: what is left cannot be told: ${room.whyShared}`)
+}
