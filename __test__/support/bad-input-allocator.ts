@@ -28,7 +28,7 @@ export function allocatorRows({ node: first, block }: ReturnType<typeof makeAllo
   const bytes = [null, 5, 'x', {}, [], new Uint8Array(7), new Uint8Array(9), new Int32Array(2)]
   const value = needs('value', new Uint8Array(8), bytes)
   const nodeOnly = ['remove', 'next', 'previous', 'has', 'bytes', 'offset']
-  const nothing = ['pop', 'shift', 'first', 'last', 'nodes', 'clear', 'stats', 'Symbol(Symbol.iterator)']
+  const nothing = ['first', 'last', 'nodes', 'clear', 'stats', 'Symbol(Symbol.iterator)']
   return {
     'new Allocator': [needs('opened', undefined, bad.handle)],
     'Allocator#allocate': [needs('bytes', 16, bad.bytes(1)), takes('options', {}, bad.object, { align: [...bad.whole(1, 4096), 3, 48] })],
@@ -42,6 +42,8 @@ export function allocatorRows({ node: first, block }: ReturnType<typeof makeAllo
     'new List': [needs('opened', undefined, bad.handle)],
     'List#push': [value],
     'List#unshift': [value],
+    'List#pop': [takes('target', new Uint8Array(8), bytes)],
+    'List#shift': [takes('target', new Uint8Array(8), bytes)],
     'List#insertBefore': [node, value],
     'List#insertAfter': [node, value],
     'List#read': [node, takes('target', new Uint8Array(8), bytes)],

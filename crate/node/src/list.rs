@@ -23,8 +23,13 @@ const AFTER: u32 = 3;
 #[expect(missing_docs, reason = "see shmem_core::managed::geometry::list")]
 pub struct NativeListLayout {
     pub kind: u32,
+    pub head_offset: u32,
+    pub tail_offset: u32,
     pub length_offset: u32,
+    pub changes_offset: u32,
     pub generation_offset: u32,
+    pub next_offset: u32,
+    pub previous_offset: u32,
     pub value_offset: u32,
     pub node_align: u32,
     pub index_bits: u32,
@@ -38,8 +43,13 @@ pub fn list_layout() -> NativeListLayout {
     let small = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     NativeListLayout {
         kind: shmem_core::managed::Kind::List as u32,
+        head_offset: small(list::HEAD),
+        tail_offset: small(list::TAIL),
         length_offset: small(list::LENGTH),
+        changes_offset: small(list::CHANGES),
         generation_offset: small(list::GENERATION),
+        next_offset: small(list::NEXT),
+        previous_offset: small(list::PREVIOUS),
         value_offset: small(list::VALUE),
         node_align: small(list::NODE_ALIGN),
         index_bits: list::INDEX_BITS,

@@ -2,7 +2,8 @@
 //! whatever address each process has it.
 //!
 //! ```text
-//!   0 lock · 4 head · 8 tail · 12 length · 16 free · 20 fresh · 24 redo          offsets of nodes, 0 for none; fresh and length count
+//!   0 lock · 4 head · 8 tail · 12 length · 16 free · 20 fresh · 24 redo · 28 changes
+//!                                           head, tail, free, redo: offsets of nodes, 0 for none; length, fresh, changes: counts
 //! 128 node · node · node …                  as many as the capacity, and one to write with; each a multiple of 16 bytes:
 //!     0 generation · 4 next · 8 previous · 16 value            even: not in the list · odd: in the list
 //! ```
@@ -25,6 +26,8 @@ pub const FREE: u64 = 16;
 pub const FRESH: u64 = 20;
 /// The node with the new value of another, whose offset is its `next`; 0: no value is being written.
 pub const REDO: u64 = 24;
+/// Counts before and after each change: odd while one is under way, or was when its member died.
+pub const CHANGES: u64 = 28;
 
 /// In a node: how often it came and went.
 pub const GENERATION: u64 = 0;

@@ -21,10 +21,12 @@ use super::{Node, Position, Source, Target};
 use crate::error::{Error, Result};
 use crate::fail_point;
 use crate::managed::geometry::list::{
-    FREE, FRESH, GENERATION, HEAD, LENGTH, ListGeometry, NEXT, PREVIOUS, REDO, TAIL, VALUE,
+    CHANGES, FREE, FRESH, GENERATION, HEAD, LENGTH, ListGeometry, NEXT, PREVIOUS, REDO, TAIL, VALUE,
 };
 use crate::managed::layout::PARTS;
 use crate::managed::{Kind, Place};
+
+const CORRUPT: &str = "ERR_SHM_POSSIBLY_CORRUPT";
 
 /// A node's offset in the list, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,21 @@ impl<'a> Chain<'a> {
             return Err(Error::own("ERR_SHM_TYPE_MISMATCH", format!("a {} is no list", shape.words())));
         }
         Ok(Self { place, geometry: ListGeometry::of(shape.numbers)? })
+    }
+
+    /// Runs `act` while the count of changes is odd. Where it finds damage, it stays so: who reads without the lock comes to see it too.
+    pub(super) fn changing<T>(&self, act: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let count = self.load(CHANGES)? | 1;
+        // SYNC: before all that `act` stores, and after it (both are sequentially consistent): who finds the same even count before and behind
+        // its loads saw no part of it.
+        self.place.word(CHANGES)?.store(count);
+        fail_point::reach("list.begun");
+        let made = act(self);
+        if !matches!(&made, Err(error) if error.code() == CORRUPT) {
+            self.place.word(CHANGES)?.store(count.wrapping_add(1));
+            fail_point::reach("list.ended");
+        }
+        made
     }
 
     /// The node that a handle names.
@@ -357,5 +374,5 @@ const fn is_linked(generation: u32) -> bool {
 
 #[cold]
 fn corrupt(at: u64, what: &str) -> Error {
-    Error::own("ERR_SHM_POSSIBLY_CORRUPT", format!("the list is damaged at byte {at} of it: {what}"))
+    Error::own(CORRUPT, format!("the list is damaged at byte {at} of it: {what}"))
 }

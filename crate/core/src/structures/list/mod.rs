@@ -1,7 +1,8 @@
 //! A doubly linked list of values of one size, whose nodes lie in an arena of its own and whose links are offsets.
 //!
 //! Every call holds the list's mutex, in whose word a member's death shows; whoever gets it from a dead owner completes or undoes what that
-//! one began, before anything else ([`chain`]). Readers take it too: what they read is whole, and of one moment.
+//! one began, before anything else ([`chain`]). Readers take it too, so that what they read is whole, and of one moment; or they look at
+//! the count of changes before and after (a sequence lock, as lib/list.ts does), and take the lock only where it is odd or has changed.
 //!
 //! A node is named by a handle: its index and its generation, which counts how often the node came and went. A handle of a node that was
 //! removed is told from one of the node that took its place.
@@ -138,7 +139,7 @@ impl<'a> List<'a> {
     ) -> Result<Option<Node>> {
         let value = value.into();
         self.check_bytes(value.bytes)?;
-        self.locked(|chain| chain.insert(position, &value))
+        self.change(|chain| chain.insert(position, &value))
     }
 
     /// Takes a node out of the list.
@@ -146,7 +147,7 @@ impl<'a> List<'a> {
     /// # Errors
     /// `ERR_SHM_STALE_HANDLE`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_TIMED_OUT`.
     pub fn remove(&self, node: Node) -> Result<()> {
-        self.locked(|chain| chain.remove(chain.resolve(node)?))
+        self.change(|chain| chain.remove(chain.resolve(node)?))
     }
 
     /// Takes the first node out and copies its value. `false`: the list is empty.
@@ -230,7 +231,7 @@ impl<'a> List<'a> {
     pub fn write<'bytes>(&self, node: Node, value: impl Into<Source<'bytes>>) -> Result<()> {
         let value = value.into();
         self.check_bytes(value.bytes)?;
-        self.locked(|chain| chain.write(chain.resolve(node)?, &value))
+        self.change(|chain| chain.write(chain.resolve(node)?, &value))
     }
 
     /// Where a node's value is in the segment. Stale as soon as somebody removes the node.
@@ -256,13 +257,13 @@ impl<'a> List<'a> {
     pub fn clear(&self) -> Result<()> {
         self.chain.place.reset_lock(self.table)?;
         self.lock()?;
-        let cleared = self.chain.clear();
+        let cleared = self.chain.changing(Chain::clear);
         self.unlock(cleared)
     }
 
     fn take(&self, end: u64, target: Target<'_>) -> Result<bool> {
         self.check_bytes(target.bytes)?;
-        self.locked(|chain| {
+        self.change(|chain| {
             let Some(node) = chain.link(end)? else { return Ok(false) };
             chain.copy_out(node, &target)?;
             chain.remove(node).map(|()| true)
@@ -277,9 +278,13 @@ impl<'a> List<'a> {
         Err(Error::own("ERR_OUT_OF_RANGE", format!("a value has {value_bytes} bytes, not {bytes}")))
     }
 
+    fn change<T>(&self, act: impl FnOnce(&Chain<'a>) -> Result<T>) -> Result<T> {
+        self.locked(|chain| chain.changing(act))
+    }
+
     fn locked<T>(&self, act: impl FnOnce(&Chain<'a>) -> Result<T>) -> Result<T> {
         if self.lock()? == Answer::OwnerDied
-            && let Err(damaged) = self.chain.recover()
+            && let Err(damaged) = self.chain.changing(Chain::recover)
         {
             // Nobody goes on from there: each one finds the damage, until the list is cleared.
             self.chain.place.hand_on(self.table, self.token)?;
