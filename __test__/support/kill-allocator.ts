@@ -2,7 +2,7 @@
  * The role `allocator` of the kill tests, as `crate/core/src/bin/member/allocator.rs` plays it: blocks go from hand to hand through a table of cells,
  * and each that comes out of there must be as it was filled.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { ManagedSegment, ShmError } from 'shmem'
 import type { Book } from './kill-book.js'
 
@@ -22,13 +22,13 @@ export async function playAllocator(memory: ManagedSegment, book: Book, position
     if (before !== 0) giveBack(before)
     if (turn % 64 === 0) {
       allocator.repair()
-      await setImmediate()
+      await setTimeout(1)
     }
   }
 
   function take(): number {
     try {
-      const offset = allocator.allocate(1 + random(random(8) === 0 ? 100_000 : 500), { align: 2 ** random(13) })
+      const offset = allocator.allocate(1 + random(random(8) === 0 ? 20_000 : 500), { align: 2 ** random(13) })
       book.count(position, 'got')
       fill(allocator.bytesAt(offset), offset)
       return offset

@@ -2,7 +2,7 @@
  * The role `list` of the kill tests, as `crate/core/src/bin/member/list.rs` plays it: values that say whether they are whole, and handles that lead to
  * one's own value or to none.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { List, ListNode, ManagedSegment, ShmError } from 'shmem'
 import type { Book } from './kill-book.js'
 
@@ -15,7 +15,7 @@ export async function playList(memory: ManagedSegment, book: Book, position: num
   book.write(position, 'ready', 1)
   for (let turn = 1; !book.isStopped; turn += 1) {
     player.turn()
-    if (turn % 64 === 0) await setImmediate()
+    if (turn % 64 === 0) await setTimeout(1)
   }
 }
 

@@ -6,6 +6,7 @@ use crate::room::Room;
 use shmem_core::Result;
 use shmem_core::managed::{Allocator, Kind, Place, layout};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Cells of the table; `__test__/support/kill-allocator.ts` has the same.
 const CELLS: u32 = 128;
@@ -33,8 +34,9 @@ pub(crate) fn play(room: &Room) -> Result<()> {
         if room.random.one_in(64) {
             allocator.repair()?;
         }
-        if room.random.one_in(2) {
-            room.linger();
+        // Others shall come to start, too: all of these together could use more processors than there are.
+        if room.random.one_in(8) {
+            std::thread::sleep(Duration::from_micros(room.random.below(400)));
         }
     }
     Ok(())
@@ -77,7 +79,7 @@ fn cells(room: &Room) -> Result<Place<'_>> {
 }
 
 fn some_bytes(room: &Room) -> u64 {
-    if room.random.one_in(8) { 1 + room.random.below(100_000) } else { 1 + room.random.below(500) }
+    if room.random.one_in(8) { 1 + room.random.below(20_000) } else { 1 + room.random.below(500) }
 }
 
 fn free(room: &Room, allocator: &Allocator<'_>, offset: u64) -> Result<()> {

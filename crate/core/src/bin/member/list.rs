@@ -8,6 +8,7 @@ use shmem_core::managed::layout;
 use shmem_core::structures::List;
 use shmem_core::structures::list::{Node, Position};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Words of a value; `__test__/support/kill-list.ts` has the same.
 const WORDS: usize = 10;
@@ -43,8 +44,9 @@ pub(crate) fn play(room: &Room) -> Result<()> {
             scratch.insert(Position::First, &value_of(1)[..])?;
             scratch.clear()?;
         }
-        if room.random.one_in(2) {
-            room.linger();
+        // Others shall come to start, too: all of these together could use more processors than there are.
+        if room.random.one_in(8) {
+            std::thread::sleep(Duration::from_micros(room.random.below(400)));
         }
     }
     Ok(())
