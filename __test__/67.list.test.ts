@@ -222,9 +222,9 @@ function ruledValue(low: number, high: number): Uint8Array {
   return new Uint8Array(words.buffer)
 }
 
-function isRuled(value: Uint8Array): boolean {
-  const words = new Uint32Array(value.buffer, value.byteOffset, 2)
-  return Buffer.from(ruledValue(words[0] ?? 0, words[1] ?? 0)).equals(value)
+function isRuled(bytes: Uint8Array): boolean {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, 2)
+  return Buffer.from(ruledValue(words[0] ?? 0, words[1] ?? 0)).equals(bytes)
 }
 
 /** Somebody may remove a node meanwhile. */

