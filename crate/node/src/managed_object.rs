@@ -187,7 +187,7 @@ impl NativeObject {
         })
     }
 
-    fn with<T>(
+    pub(crate) fn with<T>(
         &self,
         act: impl FnOnce(Place<'_>, &MemberTable, Token) -> shmem_core::Result<T>,
     ) -> shmem_core::Result<T> {
