@@ -34,7 +34,7 @@ export class Barrier extends ManagedObject {
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
-    this.parties = opened.number
+    this.parties = opened.numbers[0] ?? 0
   }
 
   /**

@@ -44,7 +44,7 @@ export class Event extends ManagedObject {
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
-    this.#isAuto = opened.number === AUTO
+    this.#isAuto = opened.numbers[0] === AUTO
     this.resets = this.#isAuto ? 'auto' : 'manual'
     this.#queue = new WaitQueue({
       object: this.object,

@@ -18,8 +18,8 @@ export interface Opened {
   token: number
   /** Index of this environment's slot. */
   slot: number
-  /** The number of its type: permits, parties, bytes, reset mode. */
-  number: number
+  /** The numbers of its type, of which locks have one: permits, parties, bytes, reset mode. */
+  numbers: readonly number[]
 }
 
 /** What slow paths counted, by all members together; the numbers wrap at 2^32. Fast paths count nothing. */

@@ -290,16 +290,17 @@ export class ManagedSegment {
   }
 
   /** One object a name: its private state is this environment's. */
-  #object<Type extends ManagedObject>(name: string, kind: number, number: number, Class: new (opened: Opened) => Type): Type {
+  #object<Type extends ManagedObject>(name: string, kind: number, numbers: number | readonly number[], Class: new (opened: Opened) => Type, typeHash?: bigint): Type {
     if (!this.#isOpen) throw closedError('managed segment')
     const plain = check.text('name', name)
     if (Buffer.from(plain).toString() !== plain) throw wrongValue('name', 'text without lone surrogates, which UTF-8 cannot tell apart', name)
     if (Buffer.byteLength(plain) > layout.nameBytesMax) throw outOfRange('name', `a name of at most ${layout.nameBytesMax} bytes`, name)
     if (!this.isMember) throw new ShmError({ code: 'ERR_SHM_READ_ONLY', message: 'who opened it to observe is no member: it may list members and objects, and use none', objectName: plain })
-    const object = this.#native.object(plain, kind, number)
+    const given = typeof numbers === 'number' ? [numbers] : [...numbers]
+    const object = this.#native.object(plain, kind, given, typeHash)
     const known = this.#objects.get(plain)
     if (known instanceof Class) return known
-    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), number })
+    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), numbers: given })
     this.#objects.set(plain, made)
     return made
   }

@@ -51,8 +51,8 @@ export class Semaphore extends ManagedObject {
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
-    this.permits = opened.number
-    this.#end = PARTS + opened.number * PERMIT_STRIDE
+    this.permits = opened.numbers[0] ?? 0
+    this.#end = PARTS + this.permits * PERMIT_STRIDE
     this.#queue = new WaitQueue({
       object: this.object,
       operation: OPERATION.acquire,

@@ -38,7 +38,7 @@ export class SeqLock extends ManagedObject {
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
-    this.bytes = opened.number
+    this.bytes = opened.numbers[0] ?? 0
     this.#lock = new WriterLock(opened)
     const first = opened.object.offset + PARTS * 4
     const stride = Math.ceil(this.bytes / layout.copyAlign) * layout.copyAlign

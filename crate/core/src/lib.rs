@@ -7,6 +7,7 @@
 //! - [`membership`] knows who uses a managed segment, and who of them is dead.
 //! - [`sync`] waits and wakes over bytes that someone else mapped.
 //! - [`managed`] finds things by name in a segment that tells its members apart.
+//! - [`structures`] are what people build on all that.
 //!
 //! Memory that another process can write is never behind a Rust reference here: it is reached
 //! through raw pointers, by atomic or volatile accesses, and every number read from it is bounded once.
@@ -18,6 +19,7 @@ pub mod fail_point;
 pub mod managed;
 pub mod membership;
 pub mod memory;
+pub mod structures;
 pub mod sync;
 pub mod sys;
 

@@ -30,10 +30,14 @@ fn shape() -> impl Strategy<Value = Shape> {
         Just(Shape::plain(Kind::Condition)),
         Just(Shape::plain(Kind::Word)),
         Just(Shape::plain(Kind::Counter)),
-        (0..2_u32).prop_map(|number| Shape { kind: Kind::Event, number }),
-        (1..40_u32).prop_map(|number| Shape { kind: Kind::Semaphore, number }),
-        (1..9_u32).prop_map(|number| Shape { kind: Kind::Barrier, number }),
-        (1..500_u32).prop_map(|number| Shape { kind: Kind::SeqLock, number }),
+        (0..2_u32).prop_map(|number| Shape::numbered(Kind::Event, number)),
+        (1..40_u32).prop_map(|number| Shape::numbered(Kind::Semaphore, number)),
+        (1..9_u32).prop_map(|number| Shape::numbered(Kind::Barrier, number)),
+        (1..500_u32).prop_map(|number| Shape::numbered(Kind::SeqLock, number)),
+        // Layouts of equal size that differ in their hash, or in a later number.
+        (1..3_u32, 0..3_u32, 0..3_u64).prop_map(|(bytes, number, type_hash)| {
+            Shape { kind: Kind::Struct, numbers: [bytes, 0, 0, number], type_hash }
+        }),
     ]
 }
 

@@ -51,7 +51,7 @@ fn two_hundred_waits_end_when_each_is_served() {
     const COUNT: usize = 200;
     let managed = managed();
     let (asker, setter) = (join(&managed), join(&managed));
-    let shape = Shape { kind: Kind::Event, number: 1 };
+    let shape = Shape::numbered(Kind::Event, 1);
     let (waiters, told) = waiters();
     let mut waiting = BTreeSet::new();
     for index in 0..COUNT {
@@ -119,7 +119,7 @@ fn a_death_that_a_called_off_wait_was_told_of_is_told_to_the_next() {
 fn waits_outlive_the_segment_that_was_released_and_end_with_their_waiters() {
     let managed = managed();
     let asker = join(&managed);
-    let event = place(&managed, &asker, "never", Shape { kind: Kind::Event, number: 0 });
+    let event = place(&managed, &asker, "never", Shape::numbered(Kind::Event, 0));
     let (waiters, _told) = waiters();
     for _ in 0..50 {
         waiters.begin(request(&managed, &asker, &event, Operation::Event)).unwrap();
@@ -135,6 +135,6 @@ fn waits_outlive_the_segment_that_was_released_and_end_with_their_waiters() {
 
 fn request_of_another(managed: &ManagedSegment) -> Request {
     let member = join(managed);
-    let event = place(managed, &member, "event", Shape { kind: Kind::Event, number: 0 });
+    let event = place(managed, &member, "event", Shape::numbered(Kind::Event, 0));
     request(managed, &member, &event, Operation::Event)
 }

@@ -5,7 +5,7 @@ use crate::error::OrThrow;
 use crate::managed_object::NativeObject;
 use crate::segment::NativeSegment;
 use napi::Result;
-use napi::bindgen_prelude::Env;
+use napi::bindgen_prelude::{BigInt, Env};
 use napi_derive::napi;
 use shmem_core::Error;
 use shmem_core::managed::header::{IfBlank, LAYOUT_VERSION};
@@ -80,6 +80,7 @@ pub struct NativeLayout {
     pub word: u32,
     pub counter: u32,
     pub seqlock: u32,
+    pub r#struct: u32,
     pub word_offset: u32,
     pub sequence_offset: u32,
     pub done_offset: u32,
@@ -122,6 +123,7 @@ pub fn managed_layout() -> NativeLayout {
         word: Kind::Word as u32,
         counter: Kind::Counter as u32,
         seqlock: Kind::SeqLock as u32,
+        r#struct: Kind::Struct as u32,
         word_offset: small(layout::WORD),
         sequence_offset: small(layout::SEQUENCE),
         done_offset: small(layout::DONE),
@@ -189,13 +191,23 @@ impl NativeManaged {
 
     /// The named object of that shape; made if there is none.
     #[napi(catch_unwind)]
-    pub fn object(&self, env: Env, name: String, kind: u32, number: u32) -> Result<NativeObject> {
+    pub fn object(
+        &self,
+        env: Env,
+        name: String,
+        kind: u32,
+        given: Vec<u32>,
+        type_hash: Option<BigInt>,
+    ) -> Result<NativeObject> {
         self.inner
             .with(|open| {
                 let kind = Kind::from_number(kind).ok_or_else(|| {
                     Error::own("ERR_OUT_OF_RANGE", format!("no kind of object is number {kind}"))
                 })?;
-                let shape = Shape { kind, number };
+                let mut numbers = [0; kind::NUMBERS];
+                numbers.iter_mut().zip(&given).for_each(|(number, given)| *number = *given);
+                let type_hash = type_hash.map_or(0, |hash| hash.get_u64().1);
+                let shape = Shape { kind, numbers, type_hash };
                 let found = open.managed.object(open.member()?, &name, shape)?;
                 Ok(NativeObject::new(Rc::clone(&self.inner), name, found, shape))
             })

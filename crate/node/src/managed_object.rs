@@ -7,8 +7,9 @@ use napi::bindgen_prelude::Env;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
 use shmem_core::error::Subject;
-use shmem_core::managed::{Found, LockWish, Operation, Place, Shape};
+use shmem_core::managed::{Found, LockWish, Operation as LockOperation, Place, Shape};
 use shmem_core::membership::{MemberTable, Token};
+use shmem_core::structures::{Operation, operation};
 use shmem_core::sync::barrier::ArriveWish;
 use shmem_core::sync::wait::{Answer, Waited, wait_until};
 use shmem_core::sync::waiter::Request;
@@ -75,7 +76,7 @@ impl NativeObject {
         let until =
             futex::now() + Duration::try_from_secs_f64((slice_ms / 1000.0).min(3600.0)).unwrap_or_default();
         self.with(|place, table, token| {
-            let waited = wait_until(table, &mut *place.wait(operation, token)?, Some(until))?;
+            let waited = wait_until(table, &mut *operation::wait(&place, operation, token)?, Some(until))?;
             // A long wait comes as whole slices, of which the last is shorter (lib/waiting.ts): it counts once.
             if waited.answer.is_some() || slice_ms < WHOLE_SLICE_MS {
                 place.counters()?.count(waited);
@@ -179,7 +180,7 @@ impl NativeObject {
         self.inner.with(|open| {
             let place = Place::of(&open.managed, self.found, self.shape);
             let member = open.member()?;
-            let wait = place.wait(operation, member.token())?;
+            let wait = operation::wait(&place, operation, member.token())?;
             let counters = place.counters()?;
             let pin = open.managed.mapping().pin()?;
             Ok(Request::new(member.table().clone(), wait, move |waited| counters.count(waited), pin))
@@ -204,17 +205,17 @@ impl NativeObject {
 pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
     // Of a lock, and of a barrier, the argument is bits.
     let wish = LockWish { strict: argument & 1 != 0, blocks_owner: argument & 2 != 0 };
-    Ok(match operation {
-        LOCK => Operation::Lock(wish),
-        READ => Operation::Read(wish),
-        WRITE => Operation::Write(wish),
-        ACQUIRE => Operation::Acquire,
-        EVENT => Operation::Event,
-        ARRIVE => Operation::Arrive(ArriveWish { resumes: argument & 1 != 0, keeps: argument & 2 != 0 }),
-        NOTIFIED => Operation::Notified(argument),
-        WORD => Operation::Word(argument),
+    Ok(Operation::Lock(match operation {
+        LOCK => LockOperation::Lock(wish),
+        READ => LockOperation::Read(wish),
+        WRITE => LockOperation::Write(wish),
+        ACQUIRE => LockOperation::Acquire,
+        EVENT => LockOperation::Event,
+        ARRIVE => LockOperation::Arrive(ArriveWish { resumes: argument & 1 != 0, keeps: argument & 2 != 0 }),
+        NOTIFIED => LockOperation::Notified(argument),
+        WORD => LockOperation::Word(argument),
         other => return Err(Error::new(Status::InvalidArg, format!("no operation is number {other}"))),
-    })
+    }))
 }
 
 /// An answer, as a number of the facade.

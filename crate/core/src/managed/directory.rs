@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "entries are addresses")]
 
 use super::header::{ENTRY_BYTES, Geometry};
-use super::kind::{Kind, OBJECT_ALIGN_BYTES, Shape};
+use super::kind::{Kind, NUMBERS, OBJECT_ALIGN_BYTES, Shape};
 use crate::error::{Error, Result, Subject};
 use crate::membership::Word;
 use std::mem::offset_of;
@@ -23,13 +23,13 @@ struct Entry {
     /// 0 free, 1 ready.
     state: u32,
     kind: u32,
-    number: u32,
     name_bytes: u32,
+    reserved: u32,
     offset: u64,
     bytes: u64,
-    /// Of a struct's layout; 0 where there is none.
     type_hash: u64,
-    reserved: [u8; 24],
+    numbers: [u32; NUMBERS],
+    reserved_too: [u8; 8],
     name: [u8; NAME_BYTES_MAX],
 }
 
@@ -124,10 +124,12 @@ impl Directory {
     /// Publishes an object. The caller holds the directory's mutex, and its bytes are in order.
     pub(super) fn publish(&self, index: u32, facts: &ObjectFacts) {
         self.word(index, offset_of!(Entry, kind)).store(facts.shape.kind as u32);
-        self.word(index, offset_of!(Entry, number)).store(facts.shape.number);
+        for (position, number) in facts.shape.numbers.into_iter().enumerate() {
+            self.word(index, offset_of!(Entry, numbers) + 4 * position).store(number);
+        }
         self.write_long(index, offset_of!(Entry, offset), facts.offset);
         self.write_long(index, offset_of!(Entry, bytes), facts.bytes);
-        self.write_long(index, offset_of!(Entry, type_hash), 0);
+        self.write_long(index, offset_of!(Entry, type_hash), facts.shape.type_hash);
         for (position, word) in padded(&facts.name).into_iter().enumerate() {
             self.word(index, offset_of!(Entry, name) + 4 * position).store(word);
         }
@@ -148,19 +150,21 @@ impl Directory {
 
     fn facts(&self, index: u32) -> Result<ObjectFacts> {
         let kind = self.word(index, offset_of!(Entry, kind)).load();
-        let number = self.word(index, offset_of!(Entry, number)).load();
+        let numbers = std::array::from_fn(|position| {
+            self.word(index, offset_of!(Entry, numbers) + 4 * position).load()
+        });
         let (offset, bytes) =
             (self.long(index, offset_of!(Entry, offset)), self.long(index, offset_of!(Entry, bytes)));
         let corrupt = || {
             Error::own(
                 "ERR_SHM_POSSIBLY_CORRUPT",
                 format!(
-                    "entry {index} of its directory makes no sense: kind {kind} ({number}), {bytes} bytes at {offset}"
+                    "entry {index} of its directory makes no sense: kind {kind} {numbers:?}, {bytes} bytes at {offset}"
                 ),
             )
         };
         let kind = Kind::from_number(kind).ok_or_else(corrupt)?;
-        let shape = Shape { kind, number };
+        let shape = Shape { kind, numbers, type_hash: self.long(index, offset_of!(Entry, type_hash)) };
         let inside = offset >= self.geometry.heap_offset
             && offset.checked_add(bytes).is_some_and(|end| end <= self.geometry.heap_end)
             && offset.is_multiple_of(OBJECT_ALIGN_BYTES);

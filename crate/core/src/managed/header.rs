@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SHMEM\r\n\x1a");
 
 /// Of everything drawn in this crate. Another version is refused.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 const BYTE_ORDER: u32 = 0x0102_0304;
 const INITIALISING: u32 = 1;

@@ -26,15 +26,23 @@ pub enum Kind {
     Counter = 9,
     /// A record that is read without a lock.
     SeqLock = 10,
+    /// Fields at fixed places.
+    Struct = 11,
 }
 
-/// The kind with the numbers that decide its bytes.
+/// How many numbers a shape has.
+pub const NUMBERS: usize = 4;
+
+/// The kind with what decides its bytes and their meaning: who opens an object says the same as who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Of what kind.
     pub kind: Kind,
-    /// By kind: permits of a semaphore; reset mode of an event (0 manual, 1 auto); parties of a barrier; bytes of a seqlock; else 0.
-    pub number: u32,
+    /// By kind, the first: permits of a semaphore; reset mode of an event (0 manual, 1 auto); parties of a barrier; bytes of a seqlock or struct;
+    /// else 0. Structures say theirs where they are drawn.
+    pub numbers: [u32; NUMBERS],
+    /// Of a struct's layout; 0 where there is none.
+    pub type_hash: u64,
 }
 
 /// As many permits as a semaphore can have.
@@ -68,12 +76,13 @@ impl Kind {
             Self::Word => "word",
             Self::Counter => "counter",
             Self::SeqLock => "seqlock",
+            Self::Struct => "struct",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 10] = [
+pub const ALL: [Kind; 11] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -84,13 +93,26 @@ pub const ALL: [Kind; 10] = [
     Kind::Word,
     Kind::Counter,
     Kind::SeqLock,
+    Kind::Struct,
 ];
 
 impl Shape {
     /// Of a kind without numbers.
     #[must_use]
     pub const fn plain(kind: Kind) -> Self {
-        Self { kind, number: 0 }
+        Self::numbered(kind, 0)
+    }
+
+    /// Of a kind with one number.
+    #[must_use]
+    pub const fn numbered(kind: Kind, number: u32) -> Self {
+        Self { kind, numbers: [number, 0, 0, 0], type_hash: 0 }
+    }
+
+    /// The first number.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.numbers[0]
     }
 
     /// Bytes in the segment, for a table of `slots` members.
@@ -98,7 +120,7 @@ impl Shape {
     /// # Errors
     /// `ERR_OUT_OF_RANGE`: a number that its kind cannot have.
     pub fn bytes(self, slots: u32) -> Result<u64> {
-        let number = u64::from(self.number);
+        let number = u64::from(self.number());
         match self.kind {
             Kind::Mutex | Kind::Condition | Kind::Once | Kind::Word | Kind::Counter => Ok(128),
             // The writer's line, and a line a reader.
@@ -109,6 +131,8 @@ impl Shape {
             Kind::Barrier => self.within(1, PARTIES_MAX).map(|()| 128 + 8 * number),
             // Two copies.
             Kind::SeqLock => self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64)),
+            // No words of ours before or behind: the bytes are the user's.
+            Kind::Struct => self.within(1, u32::MAX).map(|()| number),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
     }
@@ -117,18 +141,19 @@ impl Shape {
     #[must_use]
     pub fn words(self) -> String {
         let name = self.kind.name();
-        let number = self.number;
+        let number = self.number();
         match self.kind {
             Kind::Semaphore => format!("{name} {{ permits: {number} }}"),
             Kind::Event => format!("{name} {{ reset: {} }}", if number == 1 { "'auto'" } else { "'manual'" }),
             Kind::Barrier => format!("{name} {{ parties: {number} }}"),
             Kind::SeqLock => format!("{name} {{ bytes: {number} }}"),
+            Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
             _ => name.to_owned(),
         }
     }
 
     fn within(self, least: u32, most: u32) -> Result<()> {
-        if (least..=most).contains(&self.number) {
+        if (least..=most).contains(&self.number()) {
             return Ok(());
         }
         Err(Error::own("ERR_OUT_OF_RANGE", format!("no {}: from {least} to {most}", self.words())))

@@ -104,6 +104,24 @@ impl<'a> Place<'a> {
         Ok(Self { managed, offset, shape })
     }
 
+    /// The segment it is in.
+    #[must_use]
+    pub const fn managed(&self) -> &'a ManagedSegment {
+        self.managed
+    }
+
+    /// Kind and geometry.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// First byte in the segment.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// The wait for `operation`, on behalf of `token`.
     ///
     /// # Errors
@@ -281,7 +299,7 @@ impl<'a> Place<'a> {
     /// # Errors
     /// `ERR_OUT_OF_RANGE`.
     pub fn record(&self) -> Result<SeqLock> {
-        let bytes = self.shape.number as usize;
+        let bytes = self.shape.number() as usize;
         let copies = self.word(PARTS)?;
         self.word(PARTS + 2 * (bytes as u64).next_multiple_of(layout::COPY_ALIGN) - 4)?;
         // SAFETY: both copies are inside the segment, as just checked, at a multiple of 4; the segment is borrowed.
@@ -289,7 +307,7 @@ impl<'a> Place<'a> {
     }
 
     fn reset_mode(&self) -> Reset {
-        if self.shape.number == 1 { Reset::Auto } else { Reset::Manual }
+        if self.shape.number() == 1 { Reset::Auto } else { Reset::Manual }
     }
 
     fn cell(&self, token: Token) -> Result<Word> {
@@ -301,13 +319,13 @@ impl<'a> Place<'a> {
         Ok(Permits {
             gate: self.word(layout::WORD)?,
             sequence: self.word(layout::SEQUENCE)?,
-            cells: self.parts(layout::PERMIT_STRIDE, self.shape.number)?,
-            count: self.shape.number,
+            cells: self.parts(layout::PERMIT_STRIDE, self.shape.number())?,
+            count: self.shape.number(),
         })
     }
 
     fn barrier(&self) -> Result<Barrier<Word, impl Fn(u32) -> (Word, Word) + Send + use<>>> {
-        let tokens = self.parts(layout::SEAT_STRIDE, self.shape.number)?;
+        let tokens = self.parts(layout::SEAT_STRIDE, self.shape.number())?;
         Ok(Barrier {
             lock: self.word(layout::WORD)?,
             gate: self.word(layout::BARRIER_GATE)?,
@@ -316,7 +334,7 @@ impl<'a> Place<'a> {
                 let token = tokens(index);
                 (token, token.next())
             },
-            parties: self.shape.number,
+            parties: self.shape.number(),
         })
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn afterwards(room: &Room) -> Result<()> {
     std::thread::scope(|scope| {
         let arrive = || -> Result<Option<Answer>> {
             let member = managed.join(&Default::default())?;
-            let shape = shmem_core::managed::Shape { kind: Kind::Barrier, number: parties };
+            let shape = shmem_core::managed::Shape::numbered(Kind::Barrier, parties);
             let place = Place::of(managed, managed.object(&member, "barrier", shape)?, shape);
             let mut wait = place.wait(Operation::Arrive(ArriveWish::default()), member.token())?;
             let waited = shmem_core::sync::wait::wait_until(member.table(), &mut *wait, None)?;

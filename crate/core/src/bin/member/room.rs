@@ -123,7 +123,7 @@ impl Room {
     }
 
     pub(crate) fn place(&self, name: &str, kind: Kind, number: u32) -> Result<Place<'_>> {
-        let shape = Shape { kind, number };
+        let shape = Shape::numbered(kind, number);
         Ok(Place::of(&self.managed, self.managed.object(&self.member, name, shape)?, shape))
     }
 

@@ -31,7 +31,7 @@ impl<'a> Barrier<'a> {
     /// # Errors
     /// Those of [`ManagedSegment::object`].
     pub fn open(managed: &'a ManagedSegment, member: &'a Member, name: &str, parties: u32) -> Result<Self> {
-        let shape = Shape { kind: Kind::Barrier, number: parties };
+        let shape = Shape::numbered(Kind::Barrier, parties);
         Handle::open(managed, member, name, shape).map(|handle| Self { handle })
     }
 

@@ -21,7 +21,7 @@ impl<'a> Event<'a> {
     /// # Errors
     /// Those of [`ManagedSegment::object`].
     pub fn open(managed: &'a ManagedSegment, member: &'a Member, name: &str, reset: Reset) -> Result<Self> {
-        let shape = Shape { kind: Kind::Event, number: u32::from(reset == Reset::Auto) };
+        let shape = Shape::numbered(Kind::Event, u32::from(reset == Reset::Auto));
         Handle::open(managed, member, name, shape).map(|handle| Self { handle })
     }
 

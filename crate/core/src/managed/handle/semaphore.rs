@@ -26,7 +26,7 @@ impl<'a> Semaphore<'a> {
     /// # Errors
     /// Those of [`ManagedSegment::object`].
     pub fn open(managed: &'a ManagedSegment, member: &'a Member, name: &str, permits: u32) -> Result<Self> {
-        let shape = Shape { kind: Kind::Semaphore, number: permits };
+        let shape = Shape::numbered(Kind::Semaphore, permits);
         Handle::open(managed, member, name, shape).map(|handle| Self { handle })
     }
 

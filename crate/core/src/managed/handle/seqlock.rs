@@ -21,7 +21,7 @@ impl<'a> SeqLock<'a> {
     /// # Errors
     /// Those of [`ManagedSegment::object`].
     pub fn open(managed: &'a ManagedSegment, member: &'a Member, name: &str, bytes: u32) -> Result<Self> {
-        let shape = Shape { kind: Kind::SeqLock, number: bytes };
+        let shape = Shape::numbered(Kind::SeqLock, bytes);
         let handle = Handle::open(managed, member, name, shape)?;
         let record = handle.place.record()?;
         Ok(Self { handle, record })
