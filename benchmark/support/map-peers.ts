@@ -9,14 +9,14 @@ export interface SyncMap {
   name: string
   /** The bytes are only looked at before the next call. */
   get(key: string): Uint8Array | undefined
-  set(key: string, value: Uint8Array): void
+  set(key: string, value: Buffer): void
   close(): void | Promise<void>
 }
 
 export interface AsyncMap {
   name: string
   get(key: string): Promise<Uint8Array | null>
-  set(key: string, value: Uint8Array): Promise<unknown>
+  set(key: string, value: Buffer): Promise<unknown>
   close(): void | Promise<void>
 }
 
@@ -28,8 +28,8 @@ interface Lmdb {
 interface LmdbDatabase {
   get(key: string): Buffer | undefined
   getBinaryFast(key: string): Buffer | undefined
-  put(key: string, value: Uint8Array): Promise<boolean>
-  putSync(key: string, value: Uint8Array): void
+  put(key: string, value: Buffer): Promise<boolean>
+  putSync(key: string, value: Buffer): void
   close(): Promise<void>
 }
 
@@ -42,41 +42,45 @@ interface RedisClientModule {
 interface RedisClient {
   connect(): Promise<unknown>
   on(event: 'error', listener: (error: Error) => void): void
-  withTypeMapping(mapping: Record<number, typeof Buffer>): { get(key: string): Promise<Buffer | null>; set(key: string, value: Uint8Array): Promise<unknown> }
+  withTypeMapping(mapping: Record<number, typeof Buffer>): { get(key: string): Promise<Buffer | null>; set(key: string, value: Buffer): Promise<unknown> }
   close(): Promise<void>
 }
 
 /** A `Map` of this process: what all others would be if nothing was shared. */
 export function plainMap(): SyncMap {
-  const map = new Map<string, Uint8Array>()
+  const map = new Map<string, Buffer>()
   return { name: 'Map', get: (key) => map.get(key), set: (key, value) => map.set(key, value), close: () => map.clear() }
 }
 
-/**
- * lmdb as fast as it is: its file in memory, and no wait for a disk. Two faces of one database: `atOnce` commits each `set`
- * and gets into a buffer of its own; `batched` collects the sets of a tick for one commit. A string says why it is missing.
- */
-export function openLmdb(): { atOnce: SyncMap; reusing: SyncMap; batched: AsyncMap } | string {
+/** lmdb as a map that answers at once: each `set` is a commit of its own. */
+export interface LmdbMap extends SyncMap {
+  /** Gets into one buffer again and again. */
+  reusing: SyncMap
+  /** Collects the sets of a tick for one commit. */
+  promising: AsyncMap
+}
+
+/** lmdb as fast as it is: its file in memory, and no wait for a disk. A string says why it is missing. */
+export function openLmdb(): LmdbMap | string {
   const lmdb = loadPeer<Lmdb>('lmdb', 'peers/maps')
   if (typeof lmdb === 'string') return lmdb
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'shmem-lmdb-'))
   const remove = (): void => rmSync(folder, { recursive: true, force: true })
   process.once('exit', remove)
   const database = lmdb.open({ path: join(folder, 'data'), noSync: true, encoding: 'binary' })
-  const close = async (): Promise<void> => {
-    await database.close()
-    remove()
-  }
-  const set = (key: string, value: Uint8Array): void => database.putSync(key, value)
-  return {
-    atOnce: { name: 'lmdb', get: (key) => database.get(key), set, close },
-    reusing: { name: 'lmdb, getBinaryFast', get: (key) => database.getBinaryFast(key), set, close: () => {} },
-    batched: {
-      name: 'lmdb, put',
-      get: async (key) => database.get(key) ?? null,
-      set: (key, value) => database.put(key, value),
-      close: () => {},
+  const atOnce: SyncMap = {
+    name: 'lmdb',
+    get: (key) => database.get(key),
+    set: (key, value) => database.putSync(key, value),
+    close: async () => {
+      await database.close()
+      remove()
     },
+  }
+  return {
+    ...atOnce,
+    reusing: { ...atOnce, name: 'lmdb, getBinaryFast', get: (key) => database.getBinaryFast(key) },
+    promising: { ...atOnce, name: 'lmdb, put', get: async (key) => database.get(key) ?? null, set: (key, value) => database.put(key, value) },
   }
 }
 

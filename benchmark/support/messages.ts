@@ -3,11 +3,11 @@
  * `process.send`, and a Unix socket. A message is 16 words, of which the first is its place in the sequence and each other
  * one more than the word before it; the partner checks all of them.
  */
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, SerializationType } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { nowNs } from './duties.js'
-import type { Partner } from './partner.js'
+import { Partner } from './partner.js'
 
 export const messageBytes = 64
 const messageWords = messageBytes / Uint32Array.BYTES_PER_ELEMENT
@@ -28,30 +28,61 @@ export function wordsOf(message: ChannelMessage): ArrayLike<number> {
   return Array.isArray(message) ? message : new Uint32Array(message.slice().buffer)
 }
 
-/** Nanoseconds a message of that many, until the partner has checked the last one. */
-export async function streamMessages(partner: Partner, duty: string, send: (count: number) => Promise<void>, count: number): Promise<number> {
-  const { answer } = await partner.begin(duty, count)
-  const startedNs = nowNs()
-  await partner.whileAlive(send(count))
-  const [checked] = await answer
-  if (checked !== count) throw new Error(`${count} messages were sent, ${checked} arrived`)
-  return (nowNs() - startedNs) / count
-}
+/** A partner and one way of messages to it. */
+export class MessageWay {
+  readonly name: string
+  readonly #partner: Partner
+  readonly #send: (count: number) => Promise<void>
 
-/** As many messages as the channel takes; then it waits until the last of them is written. */
-export async function sendOverChannel(channel: ChildProcess, count: number, asBytes: boolean): Promise<void> {
-  for (let sequence = 0; sequence < count; sequence += 1) {
-    const message = channelMessage(sequence, asBytes)
-    if (!channel.send(message) && sequence + 1 < count) {
-      sequence += 1
-      await new Promise<void>((resolve, reject) => {
-        channel.send(channelMessage(sequence, asBytes), (error) => (error === null ? resolve() : reject(error)))
-      })
-    }
+  private constructor(name: string, partner: Partner, send: (count: number) => Promise<void>) {
+    this.name = name
+    this.#partner = partner
+    this.#send = send
+  }
+
+  static overSocket(): MessageWay {
+    const partner = new Partner('message-receiver')
+    const writer = new MessageWriter(partner.socket)
+    return new MessageWay('Unix socket', partner, (count) => writer.send(count))
+  }
+
+  static overChannel(serialization: SerializationType): MessageWay {
+    const partner = new Partner('message-receiver', [], { channel: serialization })
+    const asBytes = serialization === 'advanced'
+    return new MessageWay(`process.send, ${serialization}`, partner, (count) => sendOverChannel(partner.channel, count, asBytes))
+  }
+
+  /** Nanoseconds a message of that many, until the partner has checked the last one. */
+  async stream(count: number): Promise<number> {
+    const { answer } = await this.#partner.begin('receive', count)
+    const startedNs = nowNs()
+    await this.#partner.whileAlive(this.#send(count))
+    const [checked] = await answer
+    if (checked !== count) throw new Error(`${count} messages were sent, ${checked} arrived`)
+    return (nowNs() - startedNs) / count
+  }
+
+  close(): void {
+    this.#partner.close()
   }
 }
 
-export function channelMessage(sequence: number, asBytes: boolean): ChannelMessage {
+/** As many messages as the channel takes; then it waits until one more is written. */
+async function sendOverChannel(channel: ChildProcess, count: number, asBytes: boolean): Promise<void> {
+  let sequence = 0
+  while (sequence < count) {
+    const hasRoom = channel.send(channelMessage(sequence, asBytes))
+    sequence += 1
+    if (hasRoom || sequence === count) continue
+    const message = channelMessage(sequence, asBytes)
+    await new Promise<void>((resolve, reject) => {
+      channel.send(message, (error) => (error === null ? resolve() : reject(error)))
+    })
+    sequence += 1
+  }
+}
+
+function channelMessage(sequence: number, asBytes: boolean): ChannelMessage {
   if (!asBytes) return Array.from({ length: messageWords }, (_, word) => sequence + word)
   const words = new Uint32Array(messageWords)
   write(words, sequence)
@@ -59,7 +90,7 @@ export function channelMessage(sequence: number, asBytes: boolean): ChannelMessa
 }
 
 /** One write a message. The socket keeps what it could not write at once, so that there are more messages than it keeps. */
-export class MessageWriter {
+class MessageWriter {
   readonly #socket: Socket
   readonly #messages: { bytes: Uint8Array; words: Uint32Array }[]
 
