@@ -4,37 +4,20 @@
  */
 import { openLmdb, openRedis, plainMap, type SyncMap } from './support/map-peers.js'
 import { fill, keyBytes, keyCount, timeAsyncGets, timeAsyncSets, timeGets, timeSets, valueBytes } from './support/map-work.js'
+import { addMatch, type Other } from './support/matches.js'
 import { parseOptions, roundsFor } from './support/options.js'
 import { ourMap } from './support/our-map.js'
-import { interleave, type Side } from './support/pairing.js'
 import { installPeers } from './support/peers.js'
-import { atMost, Report } from './support/report.js'
+import { Report } from './support/report.js'
 
 const options = parseOptions()
 const report = new Report('map', `Get and set ${valueBytes} bytes by a key of ${keyBytes}: how many times lmdb, Redis and a Map?`, options)
+const rounds = roundsFor(options)
 const calls = options.quick ? 2000 : 10 * keyCount
 const requests = options.quick ? 200 : 2000
 const pipelined = 100
 const lmdbLimit = 1
 const redisLimit = 1 / 50
-
-/** The other side of a row; `limit` is how many times its time we may take. */
-interface Other {
-  name: string
-  side: Side
-  limit?: number
-}
-
-async function compare(subject: 'get' | 'set', ours: SyncMap, side: Side, others: readonly Other[]): Promise<void> {
-  const sides = Object.fromEntries([['', side], ...others.map((other) => [other.name, other.side])]) as Record<string, Side>
-  const samples = await interleave(sides, roundsFor(options))
-  const our = samples[''] ?? []
-  for (const { name, limit } of others) {
-    const their = samples[name] ?? []
-    const bar = limit === undefined ? {} : { bar: atMost(limit, our, their) }
-    report.add({ subject, unit: 'ns', ours: { name: ours.name, samples: our }, other: { name, samples: their }, ...bar })
-  }
-}
 
 async function compareAll(ours: SyncMap): Promise<void> {
   const plain = plainMap()
@@ -61,8 +44,8 @@ async function compareAll(ours: SyncMap): Promise<void> {
     sets.push({ name: together, side: () => timeAsyncSets(redis, requests, pipelined) })
   }
   try {
-    await compare('get', ours, () => timeGets(ours, calls), gets)
-    await compare('set', ours, () => timeSets(ours, calls), sets)
+    await addMatch(report, { subject: 'get', unit: 'ns', ours: { name: ours.name, side: () => timeGets(ours, calls) }, others: gets }, rounds)
+    await addMatch(report, { subject: 'set', unit: 'ns', ours: { name: ours.name, side: () => timeSets(ours, calls) }, others: sets }, rounds)
   } finally {
     if (typeof lmdb !== 'string') await lmdb.close()
     if (typeof redis !== 'string') await redis.close()

@@ -4,12 +4,13 @@
  * The bars: 64 bytes: 0.2 times C with a publication each and 0.5 times in batches, 200 times `process.send`; 1 MiB by `send`:
  * 0.8 times memcpy.
  */
+import { addMatch, type Other } from './support/matches.js'
 import { messageBytes, MessageWay } from './support/messages.js'
 import { parseOptions, roundsFor } from './support/options.js'
 import { openOurRing, type OurRing, type Stream } from './support/our-ring.js'
-import { interleave, type Side } from './support/pairing.js'
+import type { Side } from './support/pairing.js'
 import { Probe, rustProbe } from './support/probe.js'
-import { atLeast, Report, type Unit } from './support/report.js'
+import { Report } from './support/report.js'
 
 const options = parseOptions()
 const report = new Report('ring', 'Messages to another process through a ring: how many times C, process.send and iceoryx2?', options)
@@ -24,13 +25,6 @@ const loans = { ...large, payload: 'ends', count: 200_000 * scale } as const
 
 const c = new Probe('ring-one-one')
 
-/** The other side of a row, in nanoseconds a message; `limit` is how many times its rate ours must have. */
-interface Other {
-  name: string
-  side: Side
-  limit?: number
-}
-
 function inC(stream: Stream, name: string = stream.payload): Side {
   const subject = `${stream.slots}/${stream.batch}`
   return () => c.measure({ name, iterations: stream.count, subject, sizeBytes: stream.messageBytes })
@@ -41,20 +35,11 @@ function inIceoryx(probe: Probe, stream: Stream, divisor: number): Side {
   return () => probe.measure({ name: payload, iterations: Math.ceil(stream.count / divisor), subject: String(slots), sizeBytes })
 }
 
-/** Millions of messages a second, or their bytes in GB/s. */
-function rates(samplesNs: readonly number[], unit: Unit, { messageBytes: sizeBytes }: Stream): number[] {
-  return samplesNs.map((ns) => (unit === 'GB/s' ? sizeBytes : 1000) / ns)
-}
-
-async function compare(ring: OurRing, subject: string, unit: Unit, stream: Stream, others: readonly Other[]): Promise<void> {
-  const sides = Object.fromEntries([['', () => ring.stream(stream)], ...others.map((other) => [other.name, other.side])]) as Record<string, Side>
-  const samples = await interleave(sides, roundsFor(options))
-  const our = rates(samples[''] ?? [], unit, stream)
-  for (const { name, limit } of others) {
-    const their = rates(samples[name] ?? [], unit, stream)
-    const bar = limit === undefined ? {} : { bar: atLeast(limit, our, their) }
-    report.add({ subject, unit, ours: { name: 'Ring', samples: our }, other: { name, samples: their }, ...bar })
-  }
+/** All sides answer nanoseconds a message: shown as millions of messages a second, or as their bytes in GB/s. */
+async function compare(ring: OurRing, subject: string, unit: 'M/s' | 'GB/s', stream: Stream, others: readonly Other[]): Promise<void> {
+  const convert = (ns: number): number => (unit === 'GB/s' ? stream.messageBytes : 1000) / ns
+  const ours = { name: 'Ring', side: () => ring.stream(stream) }
+  await addMatch(report, { subject, unit, ours, others, convert }, roundsFor(options))
 }
 
 async function compareAll(ring: OurRing): Promise<void> {
