@@ -15,7 +15,7 @@ import { summarize } from './support/statistics.js'
 import { idleWakes, pingPong, playSocket } from './support/wakes.js'
 
 const options = parseOptions()
-const report = new Report('ring-latency', 'A message to another process through a ring, one way: how many times a cache line, a futex and a Unix socket?', options)
+const report = new Report('ring-latency', 'A message through a ring, one way: how many times a cache line, a futex and a socket?', options)
 const spinRounds = options.quick ? 10_000 : 200_000
 const sleepRounds = options.quick ? 500 : 4000
 const idleMessages = options.quick ? 10 : 40

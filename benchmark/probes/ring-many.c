@@ -179,7 +179,8 @@ static double run_case(const char *name, long messages, size_t size_bytes, const
   (void)size_bytes;
   unsigned producers = 0, consumers = 0;
   unsigned long slot_count = 0;
-  must(sscanf(subject, "%u+%u/%lu", &producers, &consumers, &slot_count) == 3 && slot_count > 0, "the subject is not <producers>+<consumers>/<slots>");
+  must(sscanf(subject, "%u+%u/%lu", &producers, &consumers, &slot_count) == 3, "the subject is not <producers>+<consumers>/<slots>");
+  must(slot_count > 0, "there are no slots");
   must(producers >= 1 && producers <= most_ends && consumers >= 1 && consumers <= most_ends, "there are no or too many ends");
   must(strcmp(name, "ticket") == 0 || strcmp(name, "stamp") == 0, "there is no such case");
   size_t ring_bytes = sizeof(struct ring) + slot_count * sizeof(struct ticket_slot);

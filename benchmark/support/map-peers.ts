@@ -42,7 +42,7 @@ interface RedisClientModule {
 interface RedisClient {
   connect(): Promise<unknown>
   on(event: 'error', listener: (error: Error) => void): void
-  withTypeMapping(mapping: Record<number, typeof Buffer>): { get(key: string): Promise<Buffer | null>; set(key: string, value: Buffer): Promise<unknown> }
+  withTypeMapping(mapping: Record<number, typeof Buffer>): Pick<AsyncMap, 'get' | 'set'>
   close(): Promise<void>
 }
 
