@@ -1,148 +1,116 @@
-//! Two processes hand messages to each other through iceoryx2's publish-subscribe: loaned, written and read in place.
-//!
-//! Reads "<case> <messages> <slots> <message bytes>" a line and answers nanoseconds, as the C probes do:
-//!
-//! * "words": every 32-bit word of a message is written and read, summed and compared with its place in the sequence;
-//! * "ends": only the first and the last word, as when the bytes are already where they belong;
-//! * "ping-pong": one message goes to and fro between two processes that spin; half of a round, with its ends.
-//!
-//! The partner is this program again, with the case as its arguments. What iceoryx2 puts into the file system
-//! has the name of this process and ends with it.
+//! Two processes hand messages to each other through iceoryx2's publish-subscribe: loaned, written, received and read in place.
+//! Its cases are in `pair.rs`. What iceoryx2 puts into the file system has the name of the place and goes with it.
 
-mod link;
+#[path = "../../../probes/pair.rs"]
+mod pair;
 
-use link::{Link, Receiver, Sender};
-use std::error::Error;
-use std::io::{self, BufRead, Read};
-use std::process::{self, Command, Stdio};
-use std::time::Instant;
-use std::{env, fs, thread};
+use iceoryx2::port::{publisher::Publisher, subscriber::Subscriber};
+use iceoryx2::prelude::*;
+use iceoryx2::sample::Sample;
+use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
+use pair::{Case, Ends, Outcome, Transport, check_ends, check_words, last_word};
+use std::hint::spin_loop;
+use std::{env, fs};
 
-/// A message before and after the others. One that is published before somebody subscribed is lost, and ports that close
-/// take their messages along.
-const MARK: u32 = u32::MAX;
+struct Iceoryx;
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    Words,
-    Ends,
-    PingPong,
+/// One service for each way.
+struct Ports {
+    publisher: Publisher<ipc::Service, [u32], ()>,
+    subscriber: Subscriber<ipc::Service, [u32], ()>,
+    words: u32,
 }
 
-/// What both processes of a case know.
-#[derive(Debug, Clone)]
-struct Case {
-    kind: Kind,
-    messages: u32,
-    slots: usize,
-    words: usize,
+fn main() -> Outcome {
+    pair::run::<Iceoryx>("shmem-bench-iceoryx2")
 }
 
-impl Case {
-    fn parse(line: &str) -> Option<Self> {
-        let mut parts = line.split_whitespace();
-        let kind = match parts.next()? {
-            "words" => Kind::Words,
-            "ends" => Kind::Ends,
-            "ping-pong" => Kind::PingPong,
-            _ => return None,
-        };
-        let messages = parts.next()?.parse().ok().filter(|&messages| messages > 0)?;
-        let slots = parts.next()?.parse().ok().filter(|&slots| slots > 0)?;
-        let bytes: usize = parts.next()?.parse().ok().filter(|bytes| bytes % 4 == 0 && *bytes >= 8)?;
-        Some(Self { kind, messages, slots, words: bytes / 4 })
+impl Transport for Iceoryx {
+    type Ends<'a> = Ports;
+
+    fn with_ends<T>(
+        place: &str,
+        leads: bool,
+        case: &Case,
+        act: impl FnOnce(&mut Ports) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let folder = env::temp_dir().join(place);
+        fs::create_dir_all(&folder)?;
+        let folder = folder.to_str().ok_or("the temporary folder has no name in Unicode")?;
+        let mut config = Config::default();
+        config.global.set_root_path(&Path::new(folder.as_bytes())?);
+        config.global.prefix = FileName::new(place.as_bytes())?;
+        let node = NodeBuilder::new().config(&config).create()?;
+        let (out, input) = if leads { ("there", "back") } else { ("back", "there") };
+        let subscriber = service(&node, input, case)?.subscriber_builder().create()?;
+        let out = service(&node, out, case)?;
+        let builder = out.publisher_builder().initial_max_slice_len(case.words as usize);
+        let publisher = builder.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered).create()?;
+        act(&mut Ports { publisher, subscriber, words: case.words })
     }
 
-    /// They start the other process up and are not counted.
-    fn warm_up(&self) -> u32 {
-        self.messages / 10 + 1
-    }
-
-    fn total(&self) -> u32 {
-        self.warm_up() + self.messages
-    }
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let words: Vec<String> = env::args().skip(1).collect();
-    if let [folder, case] = words.as_slice() {
-        return act_as_partner(folder, &Case::parse(case).ok_or("not a case")?);
-    }
-    let folder = env::temp_dir().join(format!("shmem-bench-iceoryx2-{}_", process::id()));
-    fs::create_dir_all(&folder)?;
-    let folder = folder.to_str().ok_or("the temporary folder has no name in Unicode")?;
-    let outcome = serve(folder);
-    link::remove_leftovers(folder)?;
-    outcome
-}
-
-fn serve(folder: &str) -> Result<(), Box<dyn Error>> {
-    for line in io::stdin().lock().lines() {
-        let line = line?;
-        let case = Case::parse(&line).ok_or_else(|| format!("not a case: {line}"))?;
-        println!("{:.3}", run(folder, &line, &case)?);
-    }
-    Ok(())
-}
-
-/// Nanoseconds a message, at the end that receives; in a ping-pong one way.
-fn run(folder: &str, line: &str, case: &Case) -> Result<f64, Box<dyn Error>> {
-    let link = Link::open(folder, case.slots)?;
-    let (there, back) = (link.sender("there", case.words)?, link.receiver("back")?);
-    // Its input ends with this process, which it would spin for otherwise.
-    let mut partner = Command::new(env::current_exe()?).args([folder, line]).stdin(Stdio::piped()).spawn()?;
-    let input = partner.stdin.take();
-    let outcome = receive_all(case, &there, &back);
-    if outcome.is_err() {
-        drop(input);
-        partner.wait()?;
-        return outcome;
-    }
-    let status = partner.wait()?;
-    if status.success() { outcome } else { Err("the second process failed".into()) }
-}
-
-fn receive_all(case: &Case, there: &Sender, back: &Receiver) -> Result<f64, Box<dyn Error>> {
-    back.expect_ends(MARK)?;
-    there.send_ends(MARK)?;
-    let mut started = Instant::now();
-    for sequence in 0..case.total() {
-        if sequence == case.warm_up() {
-            started = Instant::now();
-        }
-        match case.kind {
-            Kind::Words => back.expect_words(sequence)?,
-            Kind::Ends => back.expect_ends(sequence)?,
-            Kind::PingPong => {
-                there.send_ends(sequence)?;
-                back.expect_ends(sequence)?;
+    /// The folder, and a segment that iceoryx2 keeps for all nodes of a prefix.
+    fn remove(place: &str) -> Outcome {
+        fs::remove_dir_all(env::temp_dir().join(place))?;
+        for entry in fs::read_dir("/dev/shm")? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(place) {
+                fs::remove_file(entry.path())?;
             }
         }
+        Ok(())
     }
-    let took_ns = started.elapsed().as_secs_f64() * 1e9;
-    there.send_ends(MARK)?;
-    let ways = if case.kind == Kind::PingPong { 2.0 } else { 1.0 };
-    Ok(took_ns / f64::from(case.messages) / ways)
 }
 
-fn act_as_partner(folder: &str, case: &Case) -> Result<(), Box<dyn Error>> {
-    thread::spawn(|| {
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        process::exit(1);
-    });
-    let link = Link::open(folder, case.slots)?;
-    let (there, back) = (link.receiver("there")?, link.sender("back", case.words)?);
-    back.send_ends(MARK)?;
-    there.expect_ends(MARK)?;
-    for sequence in 0..case.total() {
-        match case.kind {
-            Kind::Words => back.send_words(sequence)?,
-            Kind::Ends => back.send_ends(sequence)?,
-            Kind::PingPong => {
-                there.expect_ends(sequence)?;
-                back.send_ends(sequence)?;
+/// A sender waits where its receiver has no room left.
+fn service(
+    node: &Node<ipc::Service>,
+    name: &str,
+    case: &Case,
+) -> Outcome<PortFactory<ipc::Service, [u32], ()>> {
+    let builder = node.service_builder(&name.try_into()?).publish_subscribe::<[u32]>();
+    let builder =
+        builder.enable_safe_overflow(false).subscriber_max_buffer_size(case.slots as usize).history_size(0);
+    Ok(builder.max_publishers(1).max_subscribers(1).open_or_create()?)
+}
+
+impl Ports {
+    fn receive(&self) -> Outcome<Sample<ipc::Service, [u32], ()>> {
+        loop {
+            if let Some(sample) = self.subscriber.receive()? {
+                return Ok(sample);
             }
+            spin_loop();
         }
     }
-    there.expect_ends(MARK)
+}
+
+impl Ends for Ports {
+    fn send_words(&mut self, sequence: u32) -> Outcome {
+        let sample = self.publisher.loan_slice_uninit(self.words as usize)?;
+        sample.write_from_fn(|word| sequence.wrapping_add(word as u32)).send()?;
+        Ok(())
+    }
+
+    fn expect_words(&mut self, sequence: u32) -> Outcome {
+        check_words(self.receive()?.payload(), sequence)
+    }
+
+    fn send_ends(&mut self, sequence: u32) -> Outcome {
+        let mut sample = self.publisher.loan_slice_uninit(self.words as usize)?;
+        let payload = sample.payload_mut();
+        payload[0].write(sequence);
+        payload[self.words as usize - 1].write(last_word(sequence, self.words));
+        // SAFETY: the words between are mapped memory that iceoryx2 handed out, and every pattern of bits is a u32; nobody
+        // reads them.
+        let sample = unsafe { sample.assume_init() };
+        sample.send()?;
+        Ok(())
+    }
+
+    fn expect_ends(&mut self, sequence: u32) -> Outcome {
+        let sample = self.receive()?;
+        let words = sample.payload();
+        check_ends(words[0], words[words.len() - 1], self.words, sequence)
+    }
 }
