@@ -53,6 +53,8 @@ const ROWS: Row[] = [
   { code: 'ERR_SHM_MEMBERS_FULL', hint: 'Others leave by close(); { members } says where it is made how many there can be' },
   { code: 'ERR_SHM_DIRECTORY_FULL', hint: '{ objects } says where it is made how many there can be' },
   { code: 'ERR_SHM_NO_SPACE', hint: '{ size } says where it is made how much there is' },
+  { code: 'ERR_SHM_NOT_ALLOCATED', hint: 'allocator.blocks() lists what can be freed' },
+  { code: 'ERR_SHM_STALE_HANDLE', hint: 'has() tells whether a node is in the list still' },
   { code: 'ERR_SHM_OWNER_DIED', hint: '{ repair } makes what the lock guards whole again, and goes on' },
   { code: 'ERR_SHM_READERS_FULL', hint: 'Others leave by close(); { readers } says where it is made how many there can be' },
   { code: 'ERR_SHM_WRITER_TAKEN', hint: 'It leaves by close() or end(); a dead one is replaced at once' },

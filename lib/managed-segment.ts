@@ -5,6 +5,7 @@
  */
 
 import { isMainThread, threadId } from 'node:worker_threads'
+import { Allocator } from './allocator.js'
 import * as check from './arguments.js'
 import { AtomicCounter } from './atomic-counter.js'
 import { AtomicWord } from './atomic-word.js'
@@ -19,6 +20,8 @@ import { layout } from './managed-layout.js'
 import { LockManager } from './lock-manager.js'
 import { Latest, latestNumbers, type LatestOptions } from './latest.js'
 import { feedLayout } from './feed-layout.js'
+import { List, listNumbers, type ListOptions } from './list.js'
+import { listLayout } from './list-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
@@ -30,6 +33,8 @@ import { RwLock } from './rwlock.js'
 import { keepOpen, nativeOf } from './segment.js'
 import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 import { SeqLock } from './seqlock.js'
+import { StructObject, bytesOf } from './struct-object.js'
+import type { Struct, StructDefinition, StructView } from './struct.js'
 
 /** A segment that can be managed: its object has a descriptor, in which members hold their byte locks. */
 export type ManageableSegment = PosixSegment | MemfdSegment | FileSegment
@@ -95,6 +100,8 @@ export class ManagedSegment {
   readonly #events: MemberEvents
   /** The Web Locks face of its locks. */
   readonly locks: LockManager
+  /** Bytes of its memory without a name, by offset. */
+  readonly allocator: Allocator
   #token = 0
   #isOpen = true
 
@@ -112,6 +119,7 @@ export class ManagedSegment {
     this.#release = keepOpen(segment, 'a managed segment')
     this.#events = new MemberEvents(this.#native, this.#token)
     this.locks = new LockManager(this)
+    this.allocator = new Allocator({ native: this.#native, buffer: () => this.segment.buffer })
     if (!observes) MEMBERSHIPS.add(this)
   }
 
@@ -206,6 +214,14 @@ export class ManagedSegment {
     return this.#object(name, feedLayout.latest, latestNumbers(options), Latest)
   }
 
+  /**
+   * A view of a struct, all zeroes at first; the same one each time. It lasts as long as {@link ManagedSegment.buffer}. Errors as
+   * {@link ManagedSegment.mutex}; a layout with another {@link Struct.hash} is another type.
+   */
+  struct<Definition extends StructDefinition>(name: string, type: Struct<Definition>): StructView<Struct<Definition>> {
+    return this.#object(name, layout.struct, bytesOf(type), StructObject, type.hash).viewAs(type)
+  }
+
   /** An atomic word of 32 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
   word(name: string): AtomicWord {
     return this.#object(name, layout.word, 0, AtomicWord)
@@ -214,6 +230,11 @@ export class ManagedSegment {
   /** An atomic counter of 64 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
   counter(name: string): AtomicCounter {
     return this.#object(name, layout.counter, 0, AtomicCounter)
+  }
+
+  /** A linked list of values of so many bytes each. Errors as {@link ManagedSegment.mutex}; another size or capacity is another type. */
+  list(name: string, options: ListOptions): List {
+    return this.#object(name, listLayout.kind, listNumbers(options), List)
   }
 
   /** The memory, as {@link Segment.buffer}. Its first bytes are the segment's own. */

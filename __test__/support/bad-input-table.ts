@@ -10,8 +10,10 @@ import {
   FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
 import { endFeeds, feedRows, makeFeeds } from './bad-input-feeds.js'
+import { allocatorRows, endAllocator, makeAllocator } from './bad-input-allocator.js'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
+import { makeStructs, structRows } from './bad-input-struct.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -31,6 +33,8 @@ export function makeWorld(folder: string) {
     posix,
     waits: makeWaits(),
     feeds: makeFeeds(),
+    structs: makeStructs(),
+    allocator: makeAllocator(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -56,6 +60,7 @@ export function endWorld(world: World): void {
   endManaged(world.managed)
   endWaits(world.waits)
   endFeeds(world.feeds)
+  endAllocator(world.allocator)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -114,6 +119,8 @@ export function mainTable(world: World): Table {
 
     ...waitRows(world.waits),
     ...feedRows(),
+    ...structRows(world.structs),
+    ...allocatorRows(world.allocator),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],

@@ -12,7 +12,7 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'latest' | 'broadcast'
+export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'latest' | 'broadcast'
 
 export interface StormOptions {
   role: Role
@@ -64,7 +64,9 @@ const FAMILIES: Record<Role, readonly string[]> = {
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
   join: ['join', 'leave', 'object'],
   latest: ['seat', 'news', 'gate', 'latest'],
-  broadcast: ['seat', 'news', 'gate', 'broadcast']
+  broadcast: ['seat', 'news', 'gate', 'broadcast'],
+  allocator: ['allocate', 'free', 'heap'],
+  list: ['list']
 }
 /** Steps of those families that only some roles come to. */
 const ONLY: Record<string, readonly Role[]> = {
@@ -311,6 +313,10 @@ class Storm {
       within('tickets taken', book.head, book.sum('taken'))
       if (book.head !== book.tail) report.complaints.push(`${book.tail - book.head} tickets are left`)
     }
+    // Each kill can leave one block in no cell, and one change of the list uncounted.
+    if (role === 'allocator' && report.resets > report.kills) report.complaints.push(`${report.resets} blocks leaked, after ${report.kills} kills`)
+    const unknown = book.sum('given') - book.sum('taken') - report.resets
+    if (role === 'list' && Math.abs(unknown) > report.kills) report.complaints.push(`${unknown} values lost or doubled, after ${report.kills} kills`)
     if (role === 'event' && Math.abs(book.sum('given') - book.sum('taken')) > report.kills + 1) {
       report.complaints.push(`event: ${book.sum('given')} sets, ${book.sum('taken')} consumed, after ${report.kills} kills`)
     }

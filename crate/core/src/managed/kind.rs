@@ -1,5 +1,6 @@
 //! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
 
+use super::geometry::list::ListGeometry;
 use super::geometry::{broadcast, latest};
 use crate::error::{Error, Result};
 
@@ -33,6 +34,8 @@ pub enum Kind {
     Broadcast = 13,
     /// The newest value of one writer.
     Latest = 14,
+    /// Values one after the other, linked.
+    List = 16,
 }
 
 /// How many numbers a shape has.
@@ -84,12 +87,13 @@ impl Kind {
             Self::Struct => "struct",
             Self::Broadcast => "broadcast",
             Self::Latest => "latest",
+            Self::List => "list",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 13] = [
+pub const ALL: [Kind; 14] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -103,6 +107,7 @@ pub const ALL: [Kind; 13] = [
     Kind::Struct,
     Kind::Broadcast,
     Kind::Latest,
+    Kind::List,
 ];
 
 impl Shape {
@@ -144,6 +149,7 @@ impl Shape {
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
             Kind::Broadcast => broadcast::Geometry::of(self.numbers).map(|geometry| geometry.total()),
             Kind::Latest => latest::Geometry::of(self.numbers).map(|geometry| geometry.total()),
+            Kind::List => ListGeometry::of(self.numbers).map(ListGeometry::bytes),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
     }
@@ -161,6 +167,9 @@ impl Shape {
             Kind::Broadcast => format!("{name} {{ slots: {number}, slotBytes: {} }}", self.numbers[1]),
             Kind::Latest => format!("{name} {{ bytes: {number}, readers: {} }}", self.numbers[1]),
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
+            Kind::List => {
+                format!("{name} {}", ListGeometry { value_bytes: number, capacity: self.numbers[1] }.words())
+            }
             _ => name.to_owned(),
         }
     }

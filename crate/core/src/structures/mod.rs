@@ -7,6 +7,7 @@
 
 pub mod broadcast;
 pub mod latest;
+pub mod list;
 pub mod one_writer;
 pub mod operation;
 mod payload;
@@ -14,4 +15,5 @@ pub mod seating;
 
 pub use broadcast::Broadcast;
 pub use latest::Latest;
+pub use list::List;
 pub use operation::Operation;

@@ -6,6 +6,7 @@
 //! `member points` lists the places at which `SHMEM_FAIL_POINT=name@n` stops it; `SHMEM_NO_RECHECK=1` turns re-checks off.
 //! `member quiet-<role> …` starts members itself: see [`quiet`].
 
+mod allocator;
 mod barrier;
 mod book;
 mod broadcast;
@@ -13,6 +14,7 @@ mod condition;
 mod event;
 mod joining;
 mod latest;
+mod list;
 mod mutex;
 mod owner;
 mod quiet;
@@ -59,6 +61,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "join" => joining::play,
         "latest" => latest::play,
         "broadcast" => broadcast::play,
+        "allocator" => allocator::play,
+        "list" => list::play,
         "owner" => owner::own,
         "heir" => owner::inherit,
         "close-event" => event::close,
@@ -75,6 +79,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-join" => joining::afterwards,
         "afterwards-latest" => latest::afterwards,
         "afterwards-broadcast" => broadcast::afterwards,
+        "afterwards-allocator" => allocator::afterwards,
+        "afterwards-list" => list::afterwards,
         _ => return Err("no such role".to_owned()),
     };
     let room = Room::enter(managed, book, options).map_err(|error| error.to_string())?;

@@ -1,5 +1,6 @@
-//! Where the parts of each structure lie: drawn here once, from a shape's numbers, and handed to TypeScript at load.
+//! How the bytes of structures lie, by the numbers of their shapes: one file a noun. The algorithms over them are a floor above.
 
 pub mod broadcast;
 pub mod latest;
+pub mod list;
 pub mod one_writer;
