@@ -138,8 +138,12 @@ export class Broadcast extends ManagedObject {
   /** @internal */
   protected override ended(reason: () => unknown): void {
     for (const part of this.#parts) {
-      if (part instanceof BroadcastReader) part.endWith(reason)
-      else part.close()
+      try {
+        if (part instanceof BroadcastReader) part.endWith(reason)
+        else part.close()
+      } catch {
+        // The memory was truncated away: nobody is there to be told.
+      }
     }
     this.#home.words = undefined
   }

@@ -14,6 +14,7 @@ export const GATE = feedLayout.gate / 4
 export const WRITER = feedLayout.writer / 4
 export const ENDED = feedLayout.ended / 4
 export const NEWEST = feedLayout.newest / 4
+export const USED = feedLayout.used / 4
 export const LOST = feedLayout.lost / 4
 /** Where the head is in a `Float64Array` over the object. */
 export const HEAD = feedLayout.head / 8

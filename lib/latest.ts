@@ -8,7 +8,7 @@
 import * as check from './arguments.js'
 import { ShmError, closedError, wrongType } from './errors.js'
 import {
-  BUFFER_LENGTH, BUFFER_VERSION, CELL_MISSED, CELL_RECEIVED, CELL_STRIDE, CELL_VALUE, CLEAR, ENDED, GATE, NEWEST, NUMBER, NUMBER_BITS, feedLayout
+  BUFFER_LENGTH, BUFFER_VERSION, CELL_MISSED, CELL_RECEIVED, CELL_STRIDE, CELL_VALUE, CLEAR, ENDED, GATE, NEWEST, NUMBER, NUMBER_BITS, USED, feedLayout
 } from './feed-layout.js'
 import { PARTS } from './managed-layout.js'
 import { ManagedObject, type ObjectCounters, type Opened } from './managed-object.js'
@@ -145,8 +145,12 @@ export class Latest extends ManagedObject {
   /** @internal */
   protected override ended(reason: () => unknown): void {
     for (const part of this.#parts) {
-      if (part instanceof LatestReader) part.endWith(reason)
-      else part.close()
+      try {
+        if (part instanceof LatestReader) part.endWith(reason)
+        else part.close()
+      } catch {
+        // The memory was truncated away: nobody is there to be told.
+      }
     }
     this.#home.words = undefined
   }
@@ -288,7 +292,9 @@ export class LatestWriter {
     const newest = Atomics.load(words, NEWEST)
     taken[newest & NUMBER] = round
     const { readers } = this.#home
-    for (let index = 0, cell = PARTS + CELL_VALUE; index < readers; index += 1, cell += CELL_STRIDE) {
+    // Cells behind were never a reader's; who takes one from now on finds the newest of now, or a later one.
+    const used = Math.min(Atomics.load(words, USED) >>> 0, readers)
+    for (let index = 0, cell = PARTS + CELL_VALUE; index < used; index += 1, cell += CELL_STRIDE) {
       let value = Atomics.load(words, cell)
       if (value === CLEAR) {
         // A reader chooses. It may know a newest that is none any more.

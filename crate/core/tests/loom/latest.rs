@@ -5,16 +5,18 @@ use super::explore::{Model, holds, is_found, kill_each};
 use super::mutant::Mutant;
 use super::world::{Index, Setup, violate};
 use shmem_core::membership::Platform;
-use shmem_core::structures::latest::register::{CLEAR, Register, buffer_of};
+use shmem_core::structures::latest::register::{CLEAR, Register, buffer_of, register as take_cell};
 use shmem_core::structures::one_writer::Seat;
 
 const WORDS: &[&str] = &[
     "gate", "writer", "ended", "newest", "cell[0]", "cell[1]", "a[0]", "b[0]", "a[1]", "b[1]", "a[2]",
-    "b[2]", "a[3]", "b[3]",
+    "b[2]", "a[3]", "b[3]", "used", "owner[0]", "owner[1]",
 ];
 const NEWEST: usize = 3;
 const CELLS: usize = 4;
 const BUFFERS: usize = 6;
+const USED: usize = 14;
+const OWNERS: usize = 15;
 
 /// A fault of the algorithm itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,8 @@ enum Fault {
     DoesNotHelp,
     /// The reader takes what it found newest, whatever stands in its cell.
     InsistsOnNewest,
+    /// The writer does not know of the reader.
+    IsNotCounted,
     /// The writer names the buffer before it is full.
     PublishesFirst,
 }
@@ -84,8 +88,13 @@ impl Publishing {
     }
 
     fn read(&self, actor: &Actor) {
+        let cells = |index: u32| (actor.word(CELLS + index as usize), actor.word(OWNERS + index as usize));
+        let readers = u32::try_from(self.readers).unwrap();
+        let used = if self.fault == Fault::IsNotCounted { actor.word(2) } else { actor.word(USED) };
+        let Some(cell) = take_cell(actor, used, cells, readers, actor.token()) else {
+            violate("no cell is free")
+        };
         let register = register(actor, self.readers);
-        let cell = actor.index - self.writers;
         let mut seen = 0;
         for _ in 0..self.reads {
             let held = if self.fault == Fault::InsistsOnNewest {
@@ -94,7 +103,7 @@ impl Publishing {
                 let _ = actor.compare_exchange(actor.word(CELLS), CLEAR, newest);
                 newest
             } else {
-                register.hold(actor, u32::try_from(cell).unwrap())
+                register.hold(actor, cell)
             };
             let Some(buffer) = buffer_of(held) else { continue };
             if buffer as usize >= self.buffers() {
@@ -118,6 +127,7 @@ fn register(actor: &Actor, readers: usize) -> Register<Index, impl Fn(u32) -> In
     let other = actor.word(CELLS + 1);
     Register {
         newest: actor.word(NEWEST),
+        used: actor.word(USED),
         cells: move |index: u32| if index == 0 { cells } else { other },
         readers: u32::try_from(readers).unwrap(),
     }
@@ -165,6 +175,11 @@ fn a_reader_that_insists_on_what_it_found_is_found() {
 #[test]
 fn a_value_that_is_named_too_early_is_found() {
     is_found(kill_each(&Publishing { fault: Fault::PublishesFirst, ..Publishing::of(1, 2, 1, 1) }, &[]));
+}
+
+#[test]
+fn a_reader_that_is_not_counted_is_found() {
+    is_found(kill_each(&Publishing { fault: Fault::IsNotCounted, ..Publishing::of(1, 4, 1, 2) }, &[]));
 }
 
 #[test]

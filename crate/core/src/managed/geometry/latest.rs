@@ -1,7 +1,7 @@
 //! How the bytes of a Latest lie: readers + 2 buffers, and a cell a reader that names the one it reads.
 //!
 //! ```text
-//! 0 gate · 4 writer · 8 ended   64 newest   128 + 128 × reader  cell: 0 value · 4 owner · 8 received · 12 missed
+//! 0 gate · 4 writer · 8 ended   64 newest · 68 used   128 + 128 × reader  cell: 0 value · 4 owner · 8 received · 12 missed
 //! behind the cells, (readers + 2) × stride   buffer: 0 version, 64 bits · 8 length · 16 payload
 //! ```
 
@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 
 /// The value that readers shall take: see `structures::latest`.
 pub const NEWEST: u64 = 64;
+/// Of how many cells, from the first on, one was ever a reader's.
+pub const USED: u64 = 68;
 /// From one reader's cell to the next.
 pub const CELL_STRIDE: u64 = 128;
 /// In a cell: the buffer that its reader reads.

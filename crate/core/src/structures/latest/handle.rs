@@ -102,6 +102,7 @@ impl<'a> Latest<'a> {
         let stride = usize::try_from(layout::CELL_STRIDE).unwrap_or(0);
         Ok(Register {
             newest: self.place.word(layout::NEWEST)?,
+            used: self.place.word(layout::USED)?,
             cells: move |index: u32| first.forward(stride * (index.min(last) as usize)),
             readers: self.geometry.readers,
         })
@@ -259,7 +260,7 @@ impl Drop for LatestReader<'_> {
 pub fn take_cell(place: &Place<'_>, table: &MemberTable, token: Token) -> Result<u32> {
     let geometry = Geometry::of(place.shape().numbers)?;
     let cells = cells(place, geometry)?;
-    register::register(table, cells, geometry.readers, token).ok_or_else(|| {
+    register::register(table, place.word(layout::USED)?, cells, geometry.readers, token).ok_or_else(|| {
         Error::own(
             "ERR_SHM_READERS_FULL",
             format!("it has {} readers, and no room for more", geometry.readers),

@@ -15,6 +15,8 @@
 //! | 0 | nothing was published | the writer |
 //! | a value | bits 0 to 9: number of the buffer, and 1; above: its version, modulo 2^22 | the writer, in one store, when the buffer is full |
 //!
+//! `used` counts the cells that ever were a reader's: the writer looks at no others.
+//!
 //! A kill anywhere leaves a good state. A dead writer's buffer was never named, and the next one writes to it. A dead reader's cell keeps the writer
 //! from one buffer, for which there is room, until the next reader takes the cell; clear, the writer fills it.
 
@@ -45,6 +47,8 @@ pub const fn value_of(buffer: u32, version: u64) -> u32 {
 pub struct Register<W, C> {
     /// What readers shall take.
     pub newest: W,
+    /// Of how many cells, from the first on, one was ever a reader's: at most so many are looked at.
+    pub used: W,
     /// The value word of a reader's cell.
     pub cells: C,
     /// How many cells there are.
@@ -78,7 +82,8 @@ impl<W: Copy, C: Fn(u32) -> W> Register<W, C> {
         };
         let newest = platform.load(self.newest);
         take(newest);
-        for index in 0..self.readers {
+        // SYNC: a reader that is not counted yet chooses later than this, and finds the newest of now or a later one.
+        for index in 0..platform.load(self.used).min(self.readers) {
             let cell = (self.cells)(index);
             let mut value = platform.load(cell);
             if value == CLEAR {
@@ -102,6 +107,7 @@ impl<W: Copy, C: Fn(u32) -> W> Register<W, C> {
 /// Makes a cell that is nobody's, or a dead reader's, that of `token`. Answers its number. `None`: all are living readers'.
 pub fn register<P: Platform>(
     platform: &P,
+    used: P::Word,
     cells: impl Fn(u32) -> (P::Word, P::Word),
     readers: u32,
     token: Token,
@@ -121,11 +127,22 @@ pub fn register<P: Platform>(
             if platform.compare_exchange(owner, before, token.word()).is_ok() {
                 fail_point::reach("latest.registered");
                 platform.store(value, 0);
+                count(platform, used, index + 1);
                 return Some(index);
             }
         }
     }
     None
+}
+
+/// Makes the writer look at so many cells, before the first choice of the last one's reader. The number never becomes smaller.
+fn count<P: Platform>(platform: &P, used: P::Word, least: u32) {
+    loop {
+        let before = platform.load(used);
+        if before >= least || platform.compare_exchange(used, before, least).is_ok() {
+            return;
+        }
+    }
 }
 
 /// Gives a cell back.
