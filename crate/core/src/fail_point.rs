@@ -62,6 +62,21 @@ pub const KNOWN: &[&str] = &[
     "barrier.arrived",
     "barrier.freed",
     "barrier.ended",
+    "ring.seated",
+    "ring.claimed",
+    "ring.moved",
+    "ring.taken",
+    "ring.passed",
+    "ring.looked",
+    "ring.announced",
+    "ring.changed",
+    "ring.skipped",
+    "ring.found_dead",
+    "ring.dead_passed",
+    "ring.recovered",
+    "ring.armed",
+    "ring.opened",
+    "ring.giving_up",
 ];
 
 /// The place of that name.

@@ -1,0 +1,3 @@
+//! Messages in slots.
+
+pub mod many;
