@@ -62,6 +62,17 @@ pub const KNOWN: &[&str] = &[
     "barrier.arrived",
     "barrier.freed",
     "barrier.ended",
+    "ring.end_taken",
+    "ring.recovered",
+    "ring.giving",
+    "ring.ended",
+    "ring.claimed",
+    "ring.written",
+    "ring.published",
+    "ring.taken",
+    "ring.read",
+    "ring.released",
+    "ring.waiting",
 ];
 
 /// The place of that name.

@@ -22,6 +22,7 @@ pub mod pthread_rwlock;
 pub mod raw_constants;
 pub mod raw_posix;
 pub mod raw_sysv;
+pub mod ring;
 pub mod segment;
 pub mod semaphore_waits;
 mod shared_view;

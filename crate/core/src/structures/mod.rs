@@ -4,5 +4,6 @@
 //! handles with which Rust uses it. [`operation`] is the door through which the binding waits, for locks too.
 
 pub mod operation;
+pub mod ring;
 
 pub use operation::Operation;
