@@ -5,7 +5,8 @@ use super::explore::{Model, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
 use super::world::{GENERATION, Index, Setup, World, violate};
 use shmem_core::membership::{Platform, Token, TokenShape};
-use shmem_core::structures::ring::many::{End, EndWait, FULL, Gate, LAP, Many, Part, READING, SKIPPED, Seen};
+use shmem_core::structures::ring::End;
+use shmem_core::structures::ring::many::{EndWait, FULL, Gate, LAP, Many, Part, READING, SKIPPED, Seen};
 use std::sync::Mutex;
 
 /// What an actor does, one after the other.
@@ -42,7 +43,10 @@ const WORDS: &[&str] = &[
     "room sequence",
     "recovered",
     "lost",
+    "state",
+    "skipped",
     "standing",
+    "laps",
     "seat[0]",
     "seat[1]",
     "control[0]",
@@ -50,8 +54,8 @@ const WORDS: &[&str] = &[
     "control[1]",
     "data[1]",
 ];
-const SEAT: usize = 9;
-const CONTROL: usize = 11;
+const SEAT: usize = 12;
+const CONTROL: usize = 14;
 
 #[derive(Clone)]
 struct Ring {
@@ -107,7 +111,10 @@ impl Ring {
             room: Gate { word: actor.word(4), sequence: actor.word(5) },
             recovered: actor.word(6),
             lost: actor.word(7),
-            standing: actor.word(8),
+            state: actor.word(8),
+            skipped: actor.word(9),
+            standing: actor.word(10),
+            laps: [actor.word(11); 2],
             part: |part| match part {
                 Part::Control(index) => actor.word(CONTROL + 2 * index as usize),
                 Part::Seat(index) => actor.word(SEAT + index as usize),
@@ -143,7 +150,7 @@ impl Ring {
             if let Seen::Ready(position) = seen {
                 return Some(position);
             }
-            actor.wait(&mut EndWait::new(self.words(actor), End::Room)).unwrap()?;
+            actor.wait(&mut EndWait::new(self.words(actor), End::Producer)).unwrap()?;
         }
     }
 
@@ -156,17 +163,17 @@ impl Ring {
             Fault::CommitStores => {
                 actor.store(control, full);
                 if actor.load(ring.items.word) != 0 {
-                    ring.tell(actor, End::Items);
+                    ring.tell(actor, End::Consumer);
                 }
             }
             Fault::LooksLate => {
                 exchange();
-                ring.tell(actor, End::Items);
+                ring.tell(actor, End::Consumer);
             }
             Fault::AnnouncesNothing => {
                 actor.set_pending(Some(ring.items.word));
                 exchange();
-                ring.tell(actor, End::Items);
+                ring.tell(actor, End::Consumer);
             }
             _ => ring.commit(actor, actor.token(), position).unwrap(),
         }
@@ -195,7 +202,7 @@ impl Ring {
                 ring.release(actor, actor.token(), position).unwrap();
                 return Some(());
             }
-            actor.wait(&mut EndWait::new(self.words(actor), End::Items)).unwrap()?;
+            actor.wait(&mut EndWait::new(self.words(actor), End::Consumer)).unwrap()?;
         }
     }
 

@@ -43,6 +43,8 @@
 //! where there are fewer than eight) can succeed: a thread must stand still between two instructions while exactly so many messages, not one more or
 //! less, go by. A claim that succeeds so is sound nevertheless (see `look_at_tail`, which goes past slots that are ahead of the tail).
 
+use super::End;
+use super::one::settle;
 use crate::error::{Error, Result};
 use crate::fail_point;
 use crate::membership::{Life, Platform, Sleep, Token};
@@ -50,7 +52,7 @@ use crate::sync::mutex::WAITERS;
 use crate::sync::wait::{Answer, Step, Wait};
 
 /// The word is somebody's claim.
-const CLAIMED: u32 = 1 << 29;
+pub const CLAIMED: u32 = 1 << 29;
 /// The claim is a consumer's.
 pub const READING: u32 = 1 << 30;
 /// A message lies there.
@@ -92,12 +94,11 @@ pub enum Part {
     Seat(u32),
 }
 
-/// As many consumers' lives as a producer watches: two words each, beside its gate and a claimant.
-pub const SEATS: u32 = 12;
-
 /// The words of a ring.
 #[derive(Clone, Copy, Debug)]
 pub struct Many<W, C> {
+    /// Which sides have ended, by [`End::bit`].
+    pub state: W,
     /// Position of the next message.
     pub tail: W,
     /// Position of the oldest message that nobody has taken.
@@ -108,7 +109,7 @@ pub struct Many<W, C> {
     pub room: Gate<W>,
     /// Control words and seats.
     pub part: C,
-    /// How many seats, [`SEATS`] at most.
+    /// How many seats.
     pub seats: u32,
     /// How many slots, a power of two.
     pub slots: u32,
@@ -120,15 +121,10 @@ pub struct Many<W, C> {
     pub recovered: W,
     /// Counts messages that nobody gets: dropped, or in the hands of the dead.
     pub lost: W,
-}
-
-/// Which side one is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// A producer's.
-    Room,
-    /// A consumer's.
-    Items,
+    /// Counts claims of which no message came.
+    pub skipped: W,
+    /// Count the quarters that tail and head have passed (see [`settle`]).
+    pub laps: [W; 2],
 }
 
 impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
@@ -156,9 +152,10 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
                 Seen::Ready(position) => {
                     let word = self.word(position);
                     if platform.compare_exchange(word, self.lap(position), token.word()).is_ok() {
-                        fail_point::reach("ring.claimed");
+                        fail_point::reach("many.claimed");
                         self.pass_tail(platform, position);
-                        fail_point::reach("ring.moved");
+                        fail_point::reach("many.moved");
+                        self.settle(platform, 0, position);
                         return Ok(Seen::Ready(position));
                     }
                 }
@@ -184,6 +181,7 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
             let seen = self.look_at_head(platform)?;
             let Seen::Ready(position) = seen else { return Ok(seen) };
             if self.take_at(platform, token, position) {
+                self.settle(platform, 1, position);
                 return Ok(seen);
             }
         }
@@ -194,9 +192,9 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         let full = FULL | self.lap(position);
         let is_taken = platform.compare_exchange(self.word(position), full, token.word() | READING).is_ok();
         if is_taken {
-            fail_point::reach("ring.taken");
+            fail_point::reach("many.taken");
             self.pass_head(platform, position);
-            fail_point::reach("ring.passed");
+            fail_point::reach("many.passed");
         }
         is_taken
     }
@@ -218,7 +216,9 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     /// `ERR_SHM_NOT_OWNER`: the slot is not claimed by that token.
     pub fn abort<P: Platform<Word = W>>(&self, platform: &P, token: Token, position: u32) -> Result<()> {
         let skipped = SKIPPED | self.lap(position);
-        self.change(platform, position, token.word(), skipped, &[self.items, self.room])
+        self.change(platform, position, token.word(), skipped, &[self.items, self.room])?;
+        platform.add(self.skipped, 1);
+        Ok(())
     }
 
     /// Gives the slot of a message back that was taken.
@@ -246,9 +246,39 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         if !is_seated {
             platform.store(self.standing, 1);
         }
-        fail_point::reach("ring.seated");
+        fail_point::reach("many.seated");
         platform.add(self.room.sequence, 1);
-        self.tell(platform, End::Room);
+        self.tell(platform, End::Producer);
+    }
+
+    /// Takes the end of which there is one, from nobody or from a dead owner. That one's claims are recovered by whoever they are in the way of.
+    ///
+    /// # Errors
+    /// Whose it is.
+    pub fn take_end<P: Platform<Word = W>>(
+        &self,
+        platform: &P,
+        owner: W,
+        token: Token,
+    ) -> std::result::Result<(), Token> {
+        loop {
+            let before = platform.load(owner);
+            if let Some(holder) = Token::from_word(before) {
+                if holder != token {
+                    platform.recheck(holder);
+                }
+                if platform.look_at(holder).is_some_and(|life| life.is_alive) {
+                    return Err(holder);
+                }
+            }
+            if platform.compare_exchange(owner, before, token.word()).is_ok() {
+                fail_point::reach("many.end_taken");
+                if before != 0 {
+                    platform.add(self.recovered, 1);
+                }
+                return Ok(());
+            }
+        }
     }
 
     /// Watches all who sit.
@@ -263,6 +293,22 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         sleep.poll |= platform.load(self.standing) != 0;
     }
 
+    /// Ends one side for good.
+    pub fn end<P: Platform<Word = W>>(&self, platform: &P, end: End) {
+        platform.set_pending(Some(self.gate(end.other()).word));
+        platform.set_bits(self.state, end.bit());
+        fail_point::reach("many.ended");
+        self.open(platform, &[self.gate(end.other()), self.gate(end)]);
+        platform.set_pending(None);
+    }
+
+    /// Four looks a quarter: whoever should have counted it may have died.
+    fn settle<P: Platform<Word = W>>(&self, platform: &P, side: usize, position: u32) {
+        if position.trailing_zeros() >= 28 {
+            settle(platform, self.laps[side], position);
+        }
+    }
+
     /// From a claim to what follows it, and wakes who waits for that.
     fn change<P: Platform<Word = W>>(
         &self,
@@ -273,17 +319,17 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         gates: &[Gate<W>],
     ) -> Result<()> {
         let is_armed = gates.iter().any(|gate| gate.is_armed(platform));
-        fail_point::reach("ring.looked");
+        fail_point::reach("many.looked");
         if is_armed {
             platform.set_pending(Some(gates[0].word));
             // Before the change: who looked before the claim, and is not asleep yet, shall not fall asleep any more.
             for gate in gates {
                 platform.add(gate.sequence, 1);
             }
-            fail_point::reach("ring.announced");
+            fail_point::reach("many.announced");
         }
         let is_changed = platform.compare_exchange(self.word(position), from, to).is_ok();
-        fail_point::reach("ring.changed");
+        fail_point::reach("many.changed");
         if is_changed && (is_armed || gates.iter().any(|gate| gate.is_armed(platform))) {
             platform.set_pending(Some(gates[0].word));
             self.open(platform, gates);
@@ -310,8 +356,22 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
 
     const fn gate(&self, end: End) -> Gate<W> {
         match end {
-            End::Room => self.room,
-            End::Items => self.items,
+            End::Producer => self.room,
+            End::Consumer => self.items,
+        }
+    }
+
+    /// What one would find at an end, without claiming it. A slot whose message a producer would drop is ready, too.
+    ///
+    /// # Errors
+    /// `ERR_SHM_POSSIBLY_CORRUPT`.
+    pub fn look_at<P: Platform<Word = W>>(&self, platform: &P, end: End) -> Result<Seen> {
+        match end {
+            End::Consumer => self.look_at_head(platform),
+            End::Producer => Ok(match self.look_at_tail(platform)? {
+                Seen::Wanting(position) if self.drops => Seen::Ready(position),
+                seen => seen,
+            }),
         }
     }
 
@@ -430,7 +490,7 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
 
     fn clear_skipped<P: Platform<Word = W>>(&self, platform: &P, position: u32) {
         self.pass_head(platform, position);
-        fail_point::reach("ring.skipped");
+        fail_point::reach("many.skipped");
         let empty = self.lap(position.wrapping_add(self.slots));
         let _ = platform.compare_exchange(self.word(position), SKIPPED | self.lap(position), empty);
     }
@@ -455,7 +515,7 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         if let Some(life) = life.filter(|life| life.is_alive) {
             return Ok(Some(life));
         }
-        fail_point::reach("ring.found_dead");
+        fail_point::reach("many.found_dead");
         let word = self.word(near);
         let index = self.index(near);
         let is_reading = claim & READING != 0;
@@ -468,20 +528,18 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
             let last = bound.wrapping_sub(1);
             let position = last.wrapping_sub(self.index(last.wrapping_sub(index)));
             self.pass_head(platform, position);
-            fail_point::reach("ring.dead_passed");
+            fail_point::reach("many.dead_passed");
             platform.compare_exchange(word, claim, self.lap(position.wrapping_add(self.slots))).is_ok()
         } else {
             let position = bound.wrapping_add(self.index(index.wrapping_sub(bound)));
             self.pass_tail(platform, position);
-            fail_point::reach("ring.dead_passed");
+            fail_point::reach("many.dead_passed");
             platform.compare_exchange(word, claim, SKIPPED | self.lap(position)).is_ok()
         };
         if is_taken {
-            fail_point::reach("ring.recovered");
+            fail_point::reach("many.recovered");
             platform.add(self.recovered, 1);
-            if is_reading {
-                platform.add(self.lost, 1);
-            }
+            platform.add(if is_reading { self.lost } else { self.skipped }, 1);
             self.open(platform, &[self.items, self.room]);
         }
         Ok(None)
@@ -500,7 +558,7 @@ impl<W: Copy> Gate<W> {
 
     fn arm<P: Platform<Word = W>>(self, platform: &P) -> Sleep<W> {
         platform.set_bits(self.word, WAITERS);
-        fail_point::reach("ring.armed");
+        fail_point::reach("many.armed");
         Sleep::new().on(self.word, WAITERS).on(self.sequence, platform.load(self.sequence))
     }
 
@@ -511,7 +569,7 @@ impl<W: Copy> Gate<W> {
         platform.store(self.word, 0);
         // Another may arm it again at once, and who looked long before would fall asleep.
         platform.add(self.sequence, 1);
-        fail_point::reach("ring.opened");
+        fail_point::reach("many.opened");
         platform.wake(self.word, u32::MAX);
     }
 }
@@ -537,20 +595,15 @@ impl<W: Copy, C: Fn(Part) -> W> EndWait<W, C> {
     /// In this order: who sits down later changes the sequence, and what the seated did before they were looked at is seen after it.
     fn arm<P: Platform<Word = W>>(&self, platform: &P) -> Sleep<W> {
         let mut sleep = self.ring.gate(self.end).arm(platform);
-        if self.end == End::Room {
+        if self.end == End::Producer {
             self.ring.watch_seats(platform, &mut sleep);
         }
         sleep
     }
 
-    fn look<P: Platform<Word = W>>(&self, platform: &P) -> Result<Seen> {
-        match self.end {
-            End::Items => self.ring.look_at_head(platform),
-            End::Room => Ok(match self.ring.look_at_tail(platform)? {
-                Seen::Wanting(position) if self.ring.drops => Seen::Ready(position),
-                seen => seen,
-            }),
-        }
+    /// Whether the state leaves nothing to wait for. A claim that stands at the head may still become a message.
+    fn is_over(&self, seen: Seen, state: u32) -> bool {
+        state != 0 && (self.end == End::Producer || matches!(seen, Seen::Wanting(_)))
     }
 
     /// Who slept and passes wakes one more: of a publisher that was killed, the kernel wakes but one.
@@ -565,17 +618,26 @@ impl<P: Platform, C: Fn(Part) -> P::Word> Wait<P> for EndWait<P::Word, C> {
     fn step(&mut self, platform: &P, recheck: bool) -> Result<Step<P::Word>> {
         for _ in 0..LOOKS_MAX {
             let sleep = self.slept.then(|| self.arm(platform));
-            match (self.look(platform)?, sleep) {
+            // The state first: what was sent before the end is there by now.
+            let state = platform.load(self.ring.state);
+            let seen = self.ring.look_at(platform, self.end)?;
+            match (seen, sleep) {
+                (_, _) if self.is_over(seen, state) => {
+                    // Of who ended it and was killed at it, the kernel wakes one.
+                    platform.wake(self.ring.items.word, 1);
+                    platform.wake(self.ring.room.word, 1);
+                    return Ok(Step::Answered(Answer::Done));
+                }
                 (Seen::Ready(_), _) => {
                     self.pass(platform);
                     return Ok(Step::Answered(Answer::Done));
                 }
                 (_, None) => self.slept = true,
-                (Seen::Wanting(_), Some(sleep)) => return Ok(Step::Asleep(sleep)),
+                (Seen::Wanting(_), Some(sleep)) => return Ok(Step::Asleep(sleep.on(self.ring.state, state))),
                 (Seen::Claimed(position, claim), Some(mut sleep)) => {
                     if let Some(life) = self.ring.unblock(platform, position, claim, recheck)? {
                         sleep.watch_life(&life);
-                        return Ok(Step::Asleep(sleep));
+                        return Ok(Step::Asleep(sleep.on(self.ring.state, state)));
                     }
                 }
             }
@@ -585,7 +647,7 @@ impl<P: Platform, C: Fn(Part) -> P::Word> Wait<P> for EndWait<P::Word, C> {
 
     /// It may have swallowed a wake.
     fn give_up(&mut self, platform: &P) -> Option<Answer> {
-        fail_point::reach("ring.giving_up");
+        fail_point::reach("many.giving_up");
         self.pass(platform);
         None
     }
@@ -600,6 +662,6 @@ impl<P: Platform, C: Fn(Part) -> P::Word> Wait<P> for EndWait<P::Word, C> {
     }
 
     fn word_count(&self) -> usize {
-        if self.end == End::Room { 4 + 2 * SEATS as usize } else { 4 }
+        if self.end == End::Producer { 5 + 2 * self.ring.seats as usize } else { 5 }
     }
 }
