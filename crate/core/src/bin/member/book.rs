@@ -181,4 +181,8 @@ pub(crate) enum Violation {
     /// A barrier let go before its phase ended.
     PhaseNotEnded = 9,
     ObjectsOverlap = 10,
+    /// A message was received again.
+    CameTwice = 11,
+    /// A message came before an earlier one of its sender.
+    OutOfOrder = 12,
 }

@@ -11,6 +11,8 @@ mod book;
 mod condition;
 mod event;
 mod joining;
+mod ledger;
+mod many;
 mod mutex;
 mod owner;
 mod quiet;
@@ -55,6 +57,9 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "condition" => condition::play,
         "barrier" => barrier::play,
         "join" => joining::play,
+        "many" | "many-lone" | "many-drop" => many::play,
+        "close-many" | "close-many-lone" | "close-many-drop" => many::close,
+        "afterwards-many" | "afterwards-many-lone" | "afterwards-many-drop" => many::afterwards,
         "owner" => owner::own,
         "heir" => owner::inherit,
         "close-event" => event::close,
