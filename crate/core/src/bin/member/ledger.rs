@@ -11,7 +11,7 @@
 
 use shmem_core::Result;
 use shmem_core::membership::Word;
-use shmem_core::memory::{MapOptions, Segment, posix};
+use shmem_core::memory::{CreateOptions, MapOptions, OpenMode, Segment, posix};
 
 /// Messages of one sender.
 pub(crate) const MESSAGES: u32 = 1 << 16;
@@ -43,6 +43,13 @@ impl Ledger {
         let segment = posix::open(&format!("{book}.ledger"), &MapOptions::default())?;
         let senders = (segment.mapping.size_bytes() - FIRST) / STRIDE;
         Ok(Self { senders: u32::try_from(senders).unwrap_or(0), segment })
+    }
+
+    /// One for that many senders; who removes it is its maker.
+    pub(crate) fn create(book: &str, senders: usize) -> Result<String> {
+        let name = format!("{book}.ledger");
+        posix::create(&name, &CreateOptions::new((FIRST + senders * STRIDE) as u64), OpenMode::Create)?;
+        Ok(name)
     }
 
     /// A sender of one's own; none when the ledger is full.

@@ -1,10 +1,14 @@
 //! The role of a ring of many: even positions send numbered messages, odd ones receive them, each marks in the [`Ledger`] what it did. In a quiet round
-//! each sends or receives as many as it is told.
+//! each sends as many as it is told.
 
 use crate::book::{Count, Violation};
 use crate::ledger::{Ledger, MESSAGES, WORDS, message};
 use crate::room::Room;
-use shmem_core::managed::geometry::ring::{DROP_OLDEST, MANY_CONSUMERS, MANY_PRODUCERS, RingGeometry};
+use shmem_core::managed::geometry::ring::{
+    CONTROL, DROP_OLDEST, MANY_CONSUMERS, MANY_PRODUCERS, RingGeometry,
+};
+use shmem_core::managed::{Kind, Place, Shape};
+use shmem_core::structures::ring::many::{FULL, LAP};
 use shmem_core::structures::ring::{Consumer, Producer, Received, Ring, Sent};
 use shmem_core::{Error, Result};
 use std::collections::HashMap;
@@ -30,25 +34,23 @@ fn send(room: &Room, ledger: &Ledger, producer: &mut Producer<'_>) -> Result<()>
         let mut number = 0;
         while number < MESSAGES && (number == 0 || room.goes_on()) {
             let bytes = message(sender, number);
-            let is_sent = match room.random.below(4) {
+            let slot = if room.random.one_in(3) { producer.claim()? } else { None };
+            let is_sent = match slot {
                 // In place, sometimes given up, sometimes slowly.
-                0 if !room.options.quiet => match producer.claim()? {
-                    Some(slot) => {
-                        slot.write(&bytes);
-                        if room.random.one_in(8) {
-                            room.linger();
-                        }
-                        if room.random.one_in(8) {
-                            producer.abort();
-                            continue;
-                        }
-                        ledger.begin(sender, number);
-                        producer.commit(bytes.len())?;
-                        true
+                Some(slot) => {
+                    slot.write(&bytes);
+                    if room.options.quiet || room.random.one_in(8) {
+                        room.linger();
                     }
-                    None => false,
-                },
-                _ => {
+                    if room.random.one_in(8) {
+                        producer.abort();
+                        continue;
+                    }
+                    ledger.begin(sender, number);
+                    producer.commit(bytes.len())?;
+                    true
+                }
+                None => {
                     ledger.begin(sender, number);
                     room.row.word(Count::Waiting).store(1);
                     let sent = producer.send(&bytes, patience(room))?;
@@ -65,6 +67,9 @@ fn send(room: &Room, ledger: &Ledger, producer: &mut Producer<'_>) -> Result<()>
             if is_sent {
                 ledger.commit(sender, number);
                 room.row.count(Count::Given);
+                if room.options.quiet {
+                    room.row.count(Count::Got);
+                }
                 number += 1;
             } else if room.is_stopped() {
                 return Ok(());
@@ -77,12 +82,12 @@ fn send(room: &Room, ledger: &Ledger, producer: &mut Producer<'_>) -> Result<()>
 fn receive(room: &Room, ledger: &Ledger, consumer: &mut Consumer<'_>) -> Result<()> {
     let mut last = HashMap::new();
     let mut bytes = [0; 4 * WORDS];
-    while !room.options.quiet || room.goes_on() {
-        if room.random.one_in(2) && !room.options.quiet {
+    loop {
+        if room.random.one_in(2) {
             if let Some(slot) = consumer.take()? {
                 slot.read(&mut bytes[..slot.bytes]);
                 note(room, ledger, &bytes, &mut last);
-                if room.random.one_in(8) {
+                if room.options.quiet || room.random.one_in(8) {
                     room.linger();
                 }
                 consumer.release();
@@ -98,7 +103,6 @@ fn receive(room: &Room, ledger: &Ledger, consumer: &mut Consumer<'_>) -> Result<
             _ => room.row.count(Count::Timeouts),
         }
     }
-    Ok(())
 }
 
 /// Marks a message that was got, and looks whether it may be.
@@ -118,18 +122,31 @@ fn patience(room: &Room) -> Option<Duration> {
     is_impatient.then(|| Duration::from_micros(room.random.below(2000)))
 }
 
+const fn geometry(room: &Room) -> RingGeometry {
+    RingGeometry { slots: room.options.ring_slots, slot_bytes: 4 * 16, flags: room.options.flags }
+}
+
 fn open(room: &Room) -> Result<Ring<'_>> {
-    let geometry = RingGeometry { slots: room.options.ring_slots, slot_bytes: 4 * 16, flags: room.options.flags };
-    Ring::open(&room.managed, &room.member, "ring", geometry)
+    Ring::open(&room.managed, &room.member, "ring", geometry(room))
+}
+
+/// Slots in which a message lies; a dead producer's claim is none.
+fn lying(room: &Room) -> Result<usize> {
+    let shape = Shape { kind: Kind::Ring, numbers: geometry(room).numbers(), type_hash: 0 };
+    let place = Place::of(&room.managed, room.managed.object(&room.member, "ring", shape)?, shape);
+    let stride = geometry(room).control_stride();
+    let words = (0..u64::from(room.options.ring_slots)).map(|slot| place.word(CONTROL + slot * stride));
+    let words = words.collect::<Result<Vec<_>>>()?;
+    Ok(words.iter().filter(|word| word.load() & !LAP == FULL).count())
 }
 
 /// Lets all go who wait. In a quiet round nobody waits beside a message: they all come to be taken.
 pub(crate) fn close(room: &Room) -> Result<()> {
     let ring = open(room)?;
     let patience = Instant::now() + Duration::from_secs(10);
-    while room.options.quiet && ring.length()? > 0 {
+    while room.options.quiet && lying(room)? > 0 {
         if Instant::now() > patience {
-            return Err(broken(format!("{} messages lie there, and nobody comes", ring.length()?)));
+            return Err(broken(format!("{} messages lie there, and nobody comes", lying(room)?)));
         }
         std::thread::sleep(Duration::from_micros(200));
     }

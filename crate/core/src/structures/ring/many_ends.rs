@@ -137,7 +137,8 @@ impl Ring<'_> {
     /// # Errors
     /// None for an open segment.
     pub fn length(&self) -> Result<u32> {
-        let head = self.place.word(if self.geometry().is_one_to_one() { at::TAKEN } else { at::HEAD })?.load();
+        let head =
+            self.place.word(if self.geometry().is_one_to_one() { at::TAKEN } else { at::HEAD })?.load();
         Ok(self.place.word(at::TAIL)?.load().wrapping_sub(head).min(self.geometry().slots))
     }
 
