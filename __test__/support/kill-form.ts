@@ -19,6 +19,7 @@ export const kills = {
   namespaces: part(0.1, 100),
   others: part(0.1, 500),
   join: part(0.1, 250),
+  ring: part(0.1, 550),
   /** For ava: nobody waits for it unless something hangs. */
   timeoutMs: 600_000 + 100 * (all ?? 0)
 }

@@ -12,7 +12,7 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join'
+export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'ring-one'
 
 export interface StormOptions {
   role: Role
@@ -62,7 +62,8 @@ const FAMILIES: Record<Role, readonly string[]> = {
   event: ['event'],
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
-  join: ['join', 'leave', 'object']
+  join: ['join', 'leave', 'object'],
+  'ring-one': ['ring', 'gate']
 }
 /** Steps of those families that only some roles come to. */
 const ONLY: Record<string, readonly Role[]> = {
@@ -250,10 +251,9 @@ class Storm {
   async #finish(survivors: readonly Member[]): Promise<void> {
     const { role } = this.#options
     this.#book.stop()
-    const closes = role === 'event' || role === 'condition' || role === 'barrier'
+    const closes = role === 'event' || role === 'condition' || STAYING.includes(role)
     const closer = closes ? this.#comeAfter(`close-${role}`) : undefined
-    // Only a barrier must be told when nobody is left; the others tell once.
-    if (role !== 'barrier') await this.#endsWell(closer)
+    if (!STAYING.includes(role)) await this.#endsWell(closer)
     const inTime = await Promise.all(survivors.map(survivor => survivor.endsWithin(HANG_LIMIT_MS)))
     for (const [index, survivor] of survivors.entries()) {
       if (inTime[index]) continue
@@ -263,7 +263,7 @@ class Storm {
       await survivor.kill()
     }
     this.#book.setGone(true)
-    if (role === 'barrier') await this.#endsWell(closer)
+    if (STAYING.includes(role)) await this.#endsWell(closer)
     this.#book.setGone(false)
     this.#book.goOn()
   }
@@ -315,5 +315,7 @@ class Storm {
   }
 }
 
+/** Who closes these must be told when nobody is left; the others tell once. */
+const STAYING: readonly Role[] = ['barrier', 'ring-one']
 /** As the members' default has it. */
 const PARTIES = 3

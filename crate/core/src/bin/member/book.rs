@@ -181,4 +181,6 @@ pub(crate) enum Violation {
     /// A barrier let go before its phase ended.
     PhaseNotEnded = 9,
     ObjectsOverlap = 10,
+    /// A message was received again.
+    CameTwice = 12,
 }
