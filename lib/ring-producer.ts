@@ -9,7 +9,7 @@ import * as check from './arguments.js'
 import { outOfRange, wrongType } from './errors.js'
 import { ANSWER, OPERATION } from './managed-layout.js'
 import { native } from './native.js'
-import { waitTerms, type AsyncWaitOptions } from './pending.js'
+import { waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
 import { PRODUCER_END } from './ring-layout.js'
 import { ENDED, NOTHING, RingEnd, type RingParts, type WhenFull } from './ring-parts.js'
 import type { Slot } from './ring-slots.js'
@@ -27,6 +27,9 @@ export type Sent = TrySent | 'timedOut' | 'peerDied'
 /** A message to send: bytes, or text as UTF-8. */
 export type Message = Uint8Array | string
 
+/** Sends, and waits for room whatever the ring's policy is. For this library's own modules. @internal */
+export let sendAndWait: (producer: Producer, message: Message, terms: WaitTerms) => Promise<Sent>
+
 /** How long there may be no room, with the thread blocked. */
 export type SendSyncOptions = WaitOptions & SpinOptions
 /** How long there may be no room, with a promise. */
@@ -41,6 +44,10 @@ export type SendOptions = AsyncWaitOptions & SpinOptions
  * @throws {@link ShmError} on every call: `ERR_SHM_CLOSED`; `ERR_SHM_POSSIBLY_CORRUPT` where somebody scribbled over the ring.
  */
 export abstract class Producer extends RingEnd {
+  static {
+    sendAndWait = (producer, message, terms) => producer.sendBy('wait', message, terms, 0)
+  }
+
   /** What a full ring means here. */
   readonly whenFull: WhenFull
   /** Bytes of the longest message. */
@@ -128,9 +135,14 @@ export abstract class Producer extends RingEnd {
   async send(message: Message, options?: SendOptions): Promise<Sent> {
     const terms = waitTerms(options, ['spinMicros'])
     const loads = spinLoads(options?.spinMicros)
+    return this.sendBy(this.whenFull, message, terms, loads)
+  }
+
+  /** As {@link Producer.send}, checked; streams wait whatever `whenFull` says. @internal */
+  protected async sendBy(whenFull: WhenFull, message: Message, terms: WaitTerms, loads: number): Promise<Sent> {
     if (this.#queue.length === 0) {
       const sent = this.trySend(message)
-      if (sent !== 'full' || this.whenFull === 'fail') return sent
+      if (sent !== 'full' || whenFull === 'fail') return sent
       if (terms.timeoutMs === 0) return 'timedOut'
       this.spin(loads)
     }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Readable, Writable } from 'node:stream'
 import * as check from './arguments.js'
 import { wrongType } from './errors.js'
 import { ManagedObject, type ObjectCounters, type Opened } from './managed-object.js'
@@ -16,6 +17,7 @@ import { OneConsumer, OneProducer } from './ring-one.js'
 import { endEnd, heldAtEnd, type RingEnd, type RingParts, type WhenFull } from './ring-parts.js'
 import type { Producer } from './ring-producer.js'
 import { SlotMemory } from './ring-slots.js'
+import { readableOf, writableOf, type RingReadableOptions, type RingWritableOptions } from './ring-streams.js'
 
 /** What a ring is made with. Who opens one says the same, but for `'wait'` and `'fail'`. */
 export interface RingOptions {
@@ -118,6 +120,26 @@ export class Ring extends ManagedObject {
   consumer(): Consumer {
     const parts = this.#parts()
     return this.#taken(this.#flags === 0 ? new OneConsumer(parts) : new ManyConsumer(parts))
+  }
+
+  /**
+   * The messages as a stream of Node's: the end where they come out is its own, and given back with it. It ends when the producers have ended, and fails with
+   * `ERR_SHM_PEER_DIED` when the producer dies.
+   *
+   * @throws {@link ShmError} as {@link Ring.consumer}.
+   */
+  readable(options?: RingReadableOptions): Readable {
+    return readableOf(() => this.consumer(), options)
+  }
+
+  /**
+   * A stream of Node's that sends: the end where messages go in is its own. `end()` ends the ring's producers, when all is sent; destroyed before that, it gives the
+   * end back to who goes on. A full ring holds the stream back, whatever `whenFull` says, but for `'dropOldest'`.
+   *
+   * @throws {@link ShmError} as {@link Ring.producer}.
+   */
+  writable(options?: RingWritableOptions): Writable {
+    return writableOf(() => this.producer(), this.slotBytes, options)
   }
 
   /** Messages that are in it; stale the moment it returns. */

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { ManagedSegment, PosixSegment, type ShmError } from 'shmem'
 import { Book } from '../support/kill-book.js'
+import { playRing } from '../support/kill-ring.js'
 import { RING, playMany } from './kill-many.js'
 
 const [role = '', segmentName = '', bookName = '', number = '0'] = process.argv.slice(2)
@@ -18,7 +19,8 @@ const mark = 0x4000_0000 | process.pid
 const roles: Record<string, () => Promise<void>> = {
   mutex: playMutex,
   heir: inherit,
-  many: () => playMany(memory.ring('ring', RING), book, bookName, position)
+  many: () => playMany(memory.ring('ring', RING), book, bookName, position),
+  'ring-one': () => playRing(memory, book, position)
 }
 
 await (roles[role] ?? unknown)()

@@ -22,6 +22,7 @@ export const kills = {
   many: part(1, 500),
   /** Of a ring of many with one consumer, and of one that drops the oldest. */
   manyOthers: part(0.1, 80),
+  ring: part(0.1, 550),
   /** For ava: nobody waits for it unless something hangs. */
   timeoutMs: 600_000 + 100 * (all ?? 0)
 }

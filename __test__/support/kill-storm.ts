@@ -13,7 +13,7 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | ManyRole
+export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'ring-one' | ManyRole
 /** A ring of many: both sides; with one consumer; with the oldest dropped. */
 type ManyRole = 'many' | 'many-lone' | 'many-drop'
 
@@ -66,6 +66,7 @@ const FAMILIES: Record<Role, readonly string[]> = {
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
   join: ['join', 'leave', 'object'],
+  'ring-one': ['ring', 'gate'],
   many: ['many'],
   'many-lone': ['many'],
   'many-drop': ['many']
@@ -260,10 +261,9 @@ class Storm {
   async #finish(survivors: readonly Member[]): Promise<void> {
     const { role } = this.#options
     this.#book.stop()
-    const closes = role === 'event' || role === 'condition' || role === 'barrier' || role.startsWith('many')
+    const closes = role === 'event' || role === 'condition' || STAYING.includes(role) || role.startsWith('many')
     const closer = closes ? this.#comeAfter(`close-${role}`) : undefined
-    // Only a barrier must be told when nobody is left; the others tell once.
-    if (role !== 'barrier') await this.#endsWell(closer)
+    if (!STAYING.includes(role)) await this.#endsWell(closer)
     const inTime = await Promise.all(survivors.map(survivor => survivor.endsWithin(HANG_LIMIT_MS)))
     for (const [index, survivor] of survivors.entries()) {
       if (inTime[index]) continue
@@ -273,7 +273,7 @@ class Storm {
       await survivor.kill()
     }
     this.#book.setGone(true)
-    if (role === 'barrier') await this.#endsWell(closer)
+    if (STAYING.includes(role)) await this.#endsWell(closer)
     this.#book.setGone(false)
     this.#book.goOn()
   }
@@ -325,5 +325,7 @@ class Storm {
   }
 }
 
+/** Who closes these must be told when nobody is left; the others tell once. */
+const STAYING: readonly Role[] = ['barrier', 'ring-one']
 /** As the members' default has it. */
 const PARTIES = 3

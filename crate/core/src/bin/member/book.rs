@@ -182,7 +182,7 @@ pub(crate) enum Violation {
     PhaseNotEnded = 9,
     ObjectsOverlap = 10,
     /// A message was received again.
-    CameTwice = 11,
+    CameTwice = 12,
     /// A message came before an earlier one of its sender.
-    OutOfOrder = 12,
+    OutOfOrder = 13,
 }

@@ -79,7 +79,7 @@ pub(super) trait Sending {
     fn commit(&mut self, table: &MemberTable, bytes: u32) -> Result<()>;
     /// Gives the claim up.
     fn abort(&mut self, table: &MemberTable);
-    /// The wait for room.
+    /// The wait for room, with the own position.
     fn room(&self) -> RingOperation;
 }
 
@@ -246,6 +246,14 @@ impl Producer<'_> {
         }
     }
 
+    /// How many messages were sent through a ring of one and one, wrapping: the position of the next one. 0 for other rings.
+    #[must_use]
+    pub fn position(&self) -> u32 {
+        match self.end.room() {
+            RingOperation::Room(position) | RingOperation::Items(position) => position,
+        }
+    }
+
     /// No message follows, from anybody.
     ///
     /// # Errors
@@ -321,6 +329,14 @@ impl Consumer<'_> {
                 Some(Answer::PartyDied) => return Ok(Received::PeerDied),
                 Some(_) => {}
             }
+        }
+    }
+
+    /// How many messages were taken from a ring of one and one, wrapping: the position of the next one. 0 for other rings.
+    #[must_use]
+    pub fn position(&self) -> u32 {
+        match self.end.items() {
+            RingOperation::Room(position) | RingOperation::Items(position) => position,
         }
     }
 
