@@ -139,9 +139,9 @@ export class ManyProducer extends Producer {
       const position = LOADS_IN_ORDER ? (words[TAIL] as number) : Atomics.load(words, TAIL)
       const control = way.control(position)
       const lap = way.lap(position)
-      // No look before: the exchange is the look where all goes well.
-      const word = Atomics.compareExchange(words, control, lap, way.token)
+      const word = LOADS_IN_ORDER ? (words[control] as number) : Atomics.load(words, control)
       if (word === lap) {
+        if (Atomics.compareExchange(words, control, lap, way.token) !== lap) continue
         Atomics.compareExchange(words, TAIL, position, (position + 1) | 0)
         this.#position = position
         if ((position & SETTLE_MASK) === 0) settle(words, PRODUCER_LAPS, position)
