@@ -11,5 +11,6 @@ mod membership;
 mod mutant;
 mod mutex;
 mod permits;
+mod ring_one;
 mod rwlock;
 mod world;
