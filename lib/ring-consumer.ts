@@ -166,6 +166,7 @@ export abstract class Consumer extends RingEnd {
    * again, so copy what you keep. What `onSlot` throws ends it: that message is taken, those behind it are not.
    */
   drain(limit: number, onSlot: (slot: Slot, length: number) => void): number {
+    if (typeof onSlot !== 'function') throw wrongType('onSlot', 'a function', onSlot)
     return this.drainIndex(limit, (index, length) => {
       const slot = this.memory.at(index)
       slot.length = length

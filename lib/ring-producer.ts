@@ -205,7 +205,7 @@ export abstract class Producer extends RingEnd {
 
   /** The index of that slot in {@link RingEnd.memory}. */
   batchIndex(message: number): number {
-    if (!(message >= 0 && message < this.#batch)) check.integer('message', message, 0, this.#batch - 1)
+    if (!(message >= 0 && message < this.#batch) || message !== Math.floor(message)) check.integer('message', message, 0, this.#batch - 1)
     return this.reserved(message)
   }
 

@@ -34,12 +34,13 @@ const instances: Record<string, object[]> = {
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
   PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
   ManagedSegment: [world.managed.mem], Mutex: [world.managed.mutex], LockManager: [world.managed.mem.locks],
-  RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event]
+  RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event],
+  Ring: [world.ring.ring]
 }
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
 const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
-  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
+  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'Ring'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
 
 const accepted: string[] = []
 const unclear: string[] = []
