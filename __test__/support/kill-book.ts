@@ -51,6 +51,11 @@ export class Book {
     Atomics.store(this.#words, 0, 1)
   }
 
+  /** A quiet round begins. */
+  go(): void {
+    Atomics.store(this.#words, 1, 1)
+  }
+
   goOn(): void {
     Atomics.store(this.#words, 0, 0)
   }

@@ -168,7 +168,7 @@ pub enum Ending {
 /// Ends a claim among many by the way that wakes who sleeps.
 ///
 /// # Errors
-/// `ERR_SHM_NOT_OWNER`: the slot is not claimed by that token. As [`geometry`].
+/// `ERR_SHM_POSSIBLY_CORRUPT`: the claim that is committed is not that token's. As [`geometry`].
 pub fn finish(
     place: &Place<'_>,
     table: &MemberTable,
@@ -178,10 +178,12 @@ pub fn finish(
 ) -> Result<()> {
     let ring = many(place)?;
     match ending {
-        Ending::Commit => ring.commit(table, token, position),
-        Ending::Abort => ring.abort(table, token, position),
-        Ending::Release => ring.release(table, token, position),
+        Ending::Commit => ring.commit(table, token, position)?,
+        // Where somebody scribbled the claim away, there is nothing to give back.
+        Ending::Abort => drop(ring.abort(table, token, position)),
+        Ending::Release => drop(ring.release(table, token, position)),
     }
+    Ok(())
 }
 
 /// Looks who stands in the way at an end among many, and takes what the dead claimed. Answers whether to try again at once.

@@ -202,7 +202,7 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     /// Makes the message in a claimed slot everybody's.
     ///
     /// # Errors
-    /// `ERR_SHM_NOT_OWNER`: the slot is not claimed by that token.
+    /// `ERR_SHM_POSSIBLY_CORRUPT`: the slot is not claimed by that token.
     pub fn commit<P: Platform<Word = W>>(&self, platform: &P, token: Token, position: u32) -> Result<()> {
         let full = FULL | self.lap(position);
         // Who drops the oldest may wait for a message to be whole.
@@ -213,7 +213,7 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     /// Gives a claimed slot up: no message will come of it.
     ///
     /// # Errors
-    /// `ERR_SHM_NOT_OWNER`: the slot is not claimed by that token.
+    /// `ERR_SHM_POSSIBLY_CORRUPT`: the slot is not claimed by that token.
     pub fn abort<P: Platform<Word = W>>(&self, platform: &P, token: Token, position: u32) -> Result<()> {
         let skipped = SKIPPED | self.lap(position);
         self.change(platform, position, token.word(), skipped, &[self.items, self.room])?;
@@ -224,7 +224,7 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     /// Gives the slot of a message back that was taken.
     ///
     /// # Errors
-    /// `ERR_SHM_NOT_OWNER`: the slot is not claimed by that token.
+    /// `ERR_SHM_POSSIBLY_CORRUPT`: the slot is not claimed by that token.
     pub fn release<P: Platform<Word = W>>(&self, platform: &P, token: Token, position: u32) -> Result<()> {
         let empty = self.lap(position.wrapping_add(self.slots));
         self.change(platform, position, token.word() | READING, empty, &[self.room])
@@ -340,7 +340,7 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         if is_changed {
             return Ok(());
         }
-        Err(Error::own("ERR_SHM_NOT_OWNER", "this member has not claimed that slot"))
+        Err(self.strange(position, platform.load(self.word(position))))
     }
 
     /// Wakes who sleeps at a gate: what follows a change that was made by a fast path.
