@@ -43,13 +43,16 @@
 //! where there are fewer than eight) can succeed: a thread must stand still between two instructions while exactly so many messages, not one more or
 //! less, go by. A claim that succeeds so is sound nevertheless (see `look_at_tail`, which goes past slots that are ahead of the tail).
 
+mod recover;
+mod wait;
+
+pub use wait::EndWait;
+
 use super::End;
 use super::one::settle;
 use crate::error::{Error, Result};
 use crate::fail_point;
-use crate::membership::{Life, Platform, Sleep, Token};
-use crate::sync::mutex::WAITERS;
-use crate::sync::wait::{Answer, Step, Wait};
+use crate::membership::{Platform, Token};
 
 /// The word is somebody's claim.
 pub const CLAIMED: u32 = 1 << 29;
@@ -228,69 +231,6 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     pub fn release<P: Platform<Word = W>>(&self, platform: &P, token: Token, position: u32) -> Result<()> {
         let empty = self.lap(position.wrapping_add(self.slots));
         self.change(platform, position, token.word() | READING, empty, &[self.room])
-    }
-
-    /// Sits down as a consumer, before the first message is taken.
-    pub fn sit<P: Platform<Word = W>>(&self, platform: &P, token: Token) {
-        let seats = || (0..self.seats).map(|index| (self.part)(Part::Seat(index)));
-        if seats().any(|seat| platform.load(seat) == token.word()) {
-            return;
-        }
-        let is_seated = seats().any(|seat| {
-            let word = platform.load(seat);
-            let is_taken = Token::from_word(word)
-                .and_then(|token| platform.look_at(token))
-                .is_some_and(|life| life.is_alive);
-            !is_taken && platform.compare_exchange(seat, word, token.word()).is_ok()
-        });
-        if !is_seated {
-            platform.store(self.standing, 1);
-        }
-        fail_point::reach("many.seated");
-        platform.add(self.room.sequence, 1);
-        self.tell(platform, End::Producer);
-    }
-
-    /// Takes the end of which there is one, from nobody or from a dead owner. That one's claims are recovered by whoever they are in the way of.
-    ///
-    /// # Errors
-    /// Whose it is.
-    pub fn take_end<P: Platform<Word = W>>(
-        &self,
-        platform: &P,
-        owner: W,
-        token: Token,
-    ) -> std::result::Result<(), Token> {
-        loop {
-            let before = platform.load(owner);
-            if let Some(holder) = Token::from_word(before) {
-                if holder != token {
-                    platform.recheck(holder);
-                }
-                if platform.look_at(holder).is_some_and(|life| life.is_alive) {
-                    return Err(holder);
-                }
-            }
-            if platform.compare_exchange(owner, before, token.word()).is_ok() {
-                fail_point::reach("many.end_taken");
-                if before != 0 {
-                    platform.add(self.recovered, 1);
-                }
-                return Ok(());
-            }
-        }
-    }
-
-    /// Watches all who sit.
-    fn watch_seats<P: Platform<Word = W>>(&self, platform: &P, sleep: &mut Sleep<W>) {
-        for index in 0..self.seats {
-            let seat = platform.load((self.part)(Part::Seat(index)));
-            let life = Token::from_word(seat).and_then(|token| platform.look_at(token));
-            if let Some(life) = life.filter(|life| life.is_alive) {
-                sleep.watch_life(&life);
-            }
-        }
-        sleep.poll |= platform.load(self.standing) != 0;
     }
 
     /// Ends one side for good.
@@ -495,173 +435,12 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         let _ = platform.compare_exchange(self.word(position), SKIPPED | self.lap(position), empty);
     }
 
-    /// Takes a claim that is in the way from its claimant, if that is dead. Answers its life if not.
-    ///
-    /// # Errors
-    /// `ERR_SHM_POSSIBLY_CORRUPT`: nobody can have claimed so.
-    pub fn unblock<P: Platform<Word = W>>(
-        &self,
-        platform: &P,
-        near: u32,
-        claim: u32,
-        recheck: bool,
-    ) -> Result<Option<Life<W>>> {
-        let token = Token::from_word(claim & !READING).ok_or_else(|| self.strange(near, claim))?;
-        if recheck {
-            platform.recheck(token);
-        }
-        // Nobody of this table: then nobody will end that claim.
-        let life = platform.look_at(token);
-        if let Some(life) = life.filter(|life| life.is_alive) {
-            return Ok(Some(life));
-        }
-        fail_point::reach("many.found_dead");
-        let word = self.word(near);
-        let index = self.index(near);
-        let is_reading = claim & READING != 0;
-        let bound = platform.load(if is_reading { self.tail } else { self.head });
-        // The dead claim nothing. If it stands by now, it has stood since before that look, and the look tells its position.
-        if platform.load(word) != claim {
-            return Ok(None);
-        }
-        let is_taken = if is_reading {
-            let last = bound.wrapping_sub(1);
-            let position = last.wrapping_sub(self.index(last.wrapping_sub(index)));
-            self.pass_head(platform, position);
-            fail_point::reach("many.dead_passed");
-            platform.compare_exchange(word, claim, self.lap(position.wrapping_add(self.slots))).is_ok()
-        } else {
-            let position = bound.wrapping_add(self.index(index.wrapping_sub(bound)));
-            self.pass_tail(platform, position);
-            fail_point::reach("many.dead_passed");
-            platform.compare_exchange(word, claim, SKIPPED | self.lap(position)).is_ok()
-        };
-        if is_taken {
-            fail_point::reach("many.recovered");
-            platform.add(self.recovered, 1);
-            platform.add(if is_reading { self.lost } else { self.skipped }, 1);
-            self.open(platform, &[self.items, self.room]);
-        }
-        Ok(None)
-    }
-
     fn strange(&self, position: u32, word: u32) -> Error {
         let index = self.index(position);
         corrupt(&format!("slot {index} has {word:#x} at position {position}"))
     }
 }
 
-impl<W: Copy> Gate<W> {
-    fn is_armed<P: Platform<Word = W>>(self, platform: &P) -> bool {
-        platform.load(self.word) & WAITERS != 0
-    }
-
-    fn arm<P: Platform<Word = W>>(self, platform: &P) -> Sleep<W> {
-        platform.set_bits(self.word, WAITERS);
-        fail_point::reach("many.armed");
-        Sleep::new().on(self.word, WAITERS).on(self.sequence, platform.load(self.sequence))
-    }
-
-    fn open<P: Platform<Word = W>>(self, platform: &P) {
-        if !self.is_armed(platform) {
-            return;
-        }
-        platform.store(self.word, 0);
-        // Another may arm it again at once, and who looked long before would fall asleep.
-        platform.add(self.sequence, 1);
-        fail_point::reach("many.opened");
-        platform.wake(self.word, u32::MAX);
-    }
-}
-
 fn corrupt(what: &str) -> Error {
     Error::own("ERR_SHM_POSSIBLY_CORRUPT", format!("no ring: {what}"))
-}
-
-/// Waiting until there may be something at an end. It claims nothing: whoever waited tries again.
-#[derive(Debug)]
-pub struct EndWait<W, C> {
-    ring: Many<W, C>,
-    end: End,
-    slept: bool,
-}
-
-impl<W: Copy, C: Fn(Part) -> W> EndWait<W, C> {
-    /// Waits for room or for items.
-    pub const fn new(ring: Many<W, C>, end: End) -> Self {
-        Self { ring, end, slept: false }
-    }
-
-    /// In this order: who sits down later changes the sequence, and what the seated did before they were looked at is seen after it.
-    fn arm<P: Platform<Word = W>>(&self, platform: &P) -> Sleep<W> {
-        let mut sleep = self.ring.gate(self.end).arm(platform);
-        if self.end == End::Producer {
-            self.ring.watch_seats(platform, &mut sleep);
-        }
-        sleep
-    }
-
-    /// Whether the state leaves nothing to wait for. A claim that stands at the head may still become a message.
-    fn is_over(&self, seen: Seen, state: u32) -> bool {
-        state != 0 && (self.end == End::Producer || matches!(seen, Seen::Wanting(_)))
-    }
-
-    /// Who slept and passes wakes one more: of a publisher that was killed, the kernel wakes but one.
-    fn pass<P: Platform<Word = W>>(&self, platform: &P) {
-        if self.slept {
-            platform.wake(self.ring.gate(self.end).word, 1);
-        }
-    }
-}
-
-impl<P: Platform, C: Fn(Part) -> P::Word> Wait<P> for EndWait<P::Word, C> {
-    fn step(&mut self, platform: &P, recheck: bool) -> Result<Step<P::Word>> {
-        for _ in 0..LOOKS_MAX {
-            let sleep = self.slept.then(|| self.arm(platform));
-            // The state first: what was sent before the end is there by now.
-            let state = platform.load(self.ring.state);
-            let seen = self.ring.look_at(platform, self.end)?;
-            match (seen, sleep) {
-                (_, _) if self.is_over(seen, state) => {
-                    // Of who ended it and was killed at it, the kernel wakes one.
-                    platform.wake(self.ring.items.word, 1);
-                    platform.wake(self.ring.room.word, 1);
-                    return Ok(Step::Answered(Answer::Done));
-                }
-                (Seen::Ready(_), _) => {
-                    self.pass(platform);
-                    return Ok(Step::Answered(Answer::Done));
-                }
-                (_, None) => self.slept = true,
-                (Seen::Wanting(_), Some(sleep)) => return Ok(Step::Asleep(sleep.on(self.ring.state, state))),
-                (Seen::Claimed(position, claim), Some(mut sleep)) => {
-                    if let Some(life) = self.ring.unblock(platform, position, claim, recheck)? {
-                        sleep.watch_life(&life);
-                        return Ok(Step::Asleep(sleep.on(self.ring.state, state)));
-                    }
-                }
-            }
-        }
-        Err(corrupt("the claims in the way do not end"))
-    }
-
-    /// It may have swallowed a wake.
-    fn give_up(&mut self, platform: &P) -> Option<Answer> {
-        fail_point::reach("many.giving_up");
-        self.pass(platform);
-        None
-    }
-
-    /// The message is still there, for others.
-    fn give_back(&mut self, platform: &P, _answer: Answer) {
-        platform.wake(self.ring.gate(self.end).word, 1);
-    }
-
-    fn busy_word(&self) -> Option<P::Word> {
-        Some(self.ring.gate(self.end).word)
-    }
-
-    fn word_count(&self) -> usize {
-        if self.end == End::Producer { 5 + 2 * self.ring.seats as usize } else { 5 }
-    }
 }
