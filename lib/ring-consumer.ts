@@ -10,11 +10,11 @@ import { ANSWER, OPERATION } from './managed-layout.js'
 import { native } from './native.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { CONSUMER_END } from './ring-layout.js'
-import { ENDED, NOTHING, RingEnd, type RingParts } from './ring-parts.js'
+import { ENDED, NOTHING, RingEnd, type Ready, type RingParts } from './ring-parts.js'
 import type { Slot } from './ring-slots.js'
 import { spinLoads, type SpinOptions } from './spinning.js'
 import { WaitQueue } from './wait-queue.js'
-import { waitInSlices, type WaitOptions } from './waiting.js'
+import type { WaitOptions } from './waiting.js'
 
 /** What came of receiving at once: a message, as a copy. `'ended'`: there is none, and none will come. */
 export type TryReceived = Uint8Array | 'empty' | 'ended'
@@ -52,16 +52,17 @@ export abstract class Consumer extends RingEnd {
   /** The slot in hand. */
   #taken = NOTHING
   #isDraining = false
-  readonly #queue: WaitQueue<Received>
+  readonly #queue: WaitQueue<Received | Ready, 'take' | 'look'>
 
   /** @internal */
   protected constructor(parts: RingParts) {
     super(parts)
-    this.#queue = new WaitQueue<Received>({
+    this.#queue = new WaitQueue<Received | Ready, 'take' | 'look'>({
       object: parts.object,
       operation: OPERATION.ringItems,
       argument: () => this.waitArgument(),
-      attempt: () => {
+      attempt: wish => {
+        if (wish === 'look') return this.look()
         const received = this.tryReceive()
         return received === 'empty' ? undefined : received
       },
@@ -95,24 +96,13 @@ export abstract class Consumer extends RingEnd {
     const { timeoutMs, spinMicros } = check.options<ReceiveSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
     const timeout = check.timeout('options.timeoutMs', timeoutMs)
     const loads = spinLoads(spinMicros)
-    let received: TryReceived | 'peerDied' = this.tryReceive()
+    const received = this.tryReceive()
     if (received !== 'empty') return received
     if (timeout === 0) return 'timedOut'
-    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this environment is its producer too, and would wait for itself')
-    // Promises of this environment wait behind this call.
-    this.#queue.pause()
-    try {
-      if (this.spin(loads) && (received = this.tryReceive()) !== 'empty') return received
-      const isDone = waitInSlices(timeout, sliceMs => {
-        const answer = this.parts.object.wait(OPERATION.ringItems, this.waitArgument(), sliceMs)
-        if (answer === ANSWER.notYet) return false
-        received = answer === ANSWER.partyDied ? 'peerDied' : this.tryReceive()
-        return received !== 'empty'
-      })
-      return isDone ? (received as Received) : 'timedOut'
-    } finally {
-      this.#queue.advance()
-    }
+    return this.#block(timeout, loads, false, () => {
+      const later = this.tryReceive()
+      return later === 'empty' ? undefined : later
+    })
   }
 
   /**
@@ -125,12 +115,42 @@ export abstract class Consumer extends RingEnd {
     const loads = spinLoads(options?.spinMicros)
     if (this.#queue.length === 0) {
       let received = this.tryReceive()
-      if (received === 'empty' && terms.timeoutMs > 0 && this.spin(loads)) received = this.tryReceive()
+      if (received === 'empty' && terms.timeoutMs > 0 && this.spin(loads, false)) received = this.tryReceive()
       if (received !== 'empty') return received
       if (terms.timeoutMs === 0) return 'timedOut'
     }
     this.live()
-    return this.#queue.wait(terms)
+    return (await this.#queue.wait(terms, 'take')) as Received
+  }
+
+  /**
+   * Blocks the thread until there is a message, for those who read in place. It looks less often than {@link Consumer.receiveSync} while it spins, so that
+   * the producer comes ahead: two that meet at each message are slower by far.
+   *
+   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this environment is the producer too.
+   */
+  waitSync(options?: ReceiveSyncOptions): Ready {
+    const { timeoutMs, spinMicros } = check.options<ReceiveSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
+    const timeout = check.timeout('options.timeoutMs', timeoutMs)
+    const loads = spinLoads(spinMicros)
+    this.live()
+    const found = this.look()
+    if (found !== undefined) return found
+    return timeout === 0 ? 'timedOut' : this.#block(timeout, loads, true, () => this.look())
+  }
+
+  /** Waits until there is a message, and leaves the thread free meanwhile. */
+  async wait(options?: ReceiveOptions): Promise<Ready> {
+    const terms = waitTerms(options, ['spinMicros'])
+    const loads = spinLoads(options?.spinMicros)
+    this.live()
+    if (this.#queue.length === 0) {
+      let found = this.look()
+      if (found === undefined && terms.timeoutMs > 0 && this.spin(loads, true)) found = this.look()
+      if (found !== undefined) return found
+      if (terms.timeoutMs === 0) return 'timedOut'
+    }
+    return (await this.#queue.wait(terms, 'look')) as Ready
   }
 
   /** Takes the oldest message in place, until `release()`; its slot's `length` is the message's. `undefined`: there is none. While one is taken, the same again. */
@@ -236,6 +256,17 @@ export abstract class Consumer extends RingEnd {
     this.#queue.end(reason)
   }
 
+  #block<Outcome>(timeout: number, loads: number, relaxed: boolean, attempt: () => Outcome | undefined): Outcome | 'timedOut' | 'peerDied' {
+    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this environment is its producer too, and would wait for itself')
+    // Promises of this environment wait behind this call.
+    this.#queue.pause()
+    try {
+      return this.block(OPERATION.ringItems, timeout, loads, relaxed, attempt)
+    } finally {
+      this.#queue.advance()
+    }
+  }
+
   get #isBusy(): boolean {
     return this.#taken >= 0 || this.#isDraining
   }
@@ -283,10 +314,6 @@ export abstract class Consumer extends RingEnd {
   protected abstract lengthOf(index: number): number
   /** Gives its slot back. @internal */
   protected abstract free(index: number): void
-  /** The argument of the native wait for messages. @internal */
-  protected abstract waitArgument(): number
-  /** Looks for a message at most so often; whether there is one. @internal */
-  protected abstract spin(loads: number): boolean
   /** Whether only this environment could send one. @internal */
   protected abstract waitsForItself(): boolean
   /** The end is closed: nothing can be taken any more. @internal */

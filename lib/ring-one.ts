@@ -14,6 +14,7 @@ import { Consumer } from './ring-consumer.js'
 import { CONSUMER, CONSUMER_END, CONSUMER_LAPS, CONTROL, FULL, HEAD, ITEMS_GATE, PRODUCER, PRODUCER_END, PRODUCER_LAPS, ROOM_GATE, STATE, TAIL, TAKEN } from './ring-layout.js'
 import { ENDED, NOTHING, NO_WORDS, type RingParts } from './ring-parts.js'
 import { Producer } from './ring-producer.js'
+import { relaxedSpinWhile, spinWhile } from './spinning.js'
 
 /** A drain gives slots back so often on its way, in parts of the ring: a producer that waits need not wait for its end. */
 const RELEASES = 4
@@ -83,10 +84,9 @@ export class OneProducer extends Producer {
     return this.#tail >>> 0
   }
 
-  protected override spin(loads: number): boolean {
-    const words = this.#words
-    for (let left = loads; left > 0; left -= 1) if (Atomics.load(words, HEAD) !== this.#head) return true
-    return false
+  protected override spin(loads: number, relaxed: boolean): boolean {
+    if (((this.#tail - this.#head) | 0) < this.#slots) return true
+    return (relaxed ? relaxedSpinWhile : spinWhile)(this.#words, HEAD, this.#head, loads)
   }
 
   protected override waitsForItself(): boolean {
@@ -198,10 +198,8 @@ export class OneConsumer extends Consumer {
     return this.#head >>> 0
   }
 
-  protected override spin(loads: number): boolean {
-    const words = this.#words
-    for (let left = loads; left > 0; left -= 1) if (Atomics.load(words, TAIL) !== this.#tail) return true
-    return false
+  protected override spin(loads: number, relaxed: boolean): boolean {
+    return this.#head !== this.#tail || (relaxed ? relaxedSpinWhile : spinWhile)(this.#words, TAIL, this.#tail, loads)
   }
 
   protected override waitsForItself(): boolean {

@@ -5,9 +5,11 @@
  */
 
 import { ShmError, closedError } from './errors.js'
+import { ANSWER } from './managed-layout.js'
 import { native, type Binding } from './native.js'
 import { SlotMemory } from './ring-slots.js'
-import { ring as layout } from './ring-layout.js'
+import { CONSUMER_END, STATE, ring as layout } from './ring-layout.js'
+import { waitInSlices } from './waiting.js'
 
 /** What to do when a ring is full. See {@link RingOptions.whenFull}. */
 export type WhenFull = 'wait' | 'fail' | 'dropOldest'
@@ -41,6 +43,12 @@ export const ENDED = -2
 export let endEnd: (end: RingEnd, reason: () => unknown) => void
 /** What of an end this environment holds, in words. For this library's own modules. @internal */
 export let heldAtEnd: (end: RingEnd) => string | undefined
+
+/**
+ * What waiting for something to do came to. `'ready'`: a message is there, or room for one. `'ended'`: there will be none. `'peerDied'`: who has the other
+ * end died and left nothing to do; told once for each death.
+ */
+export type Ready = 'ready' | 'timedOut' | 'ended' | 'peerDied'
 
 /** One end of a ring, in this environment's hands until `close()`. */
 export abstract class RingEnd {
@@ -92,6 +100,27 @@ export abstract class RingEnd {
     }
   }
 
+  /** Whether there is something to do at this end: a look at words that both algorithms have. @internal */
+  protected look(): 'ready' | 'ended' | undefined {
+    if (this.spin(1, false)) return 'ready'
+    if ((Atomics.load(this.parts.words, STATE) & (layout.producersEnded | layout.consumersEnded)) === 0) return undefined
+    // What was sent before the end is there by now; nobody sends into a ring that has ended.
+    return this.number === CONSUMER_END && this.spin(1, false) ? 'ready' : 'ended'
+  }
+
+  /** Spins, then sleeps, until `attempt` answers something. @internal */
+  protected block<Outcome>(operation: number, timeout: number, loads: number, relaxed: boolean, attempt: () => Outcome | undefined): Outcome | 'timedOut' | 'peerDied' {
+    let outcome: Outcome | 'peerDied' | undefined
+    if (this.spin(loads, relaxed) && (outcome = attempt()) !== undefined) return outcome
+    const isDone = waitInSlices(timeout, sliceMs => {
+      const answer = this.parts.object.wait(operation, this.waitArgument(), sliceMs)
+      if (answer === ANSWER.notYet) return false
+      outcome = answer === ANSWER.partyDied ? 'peerDied' : attempt()
+      return outcome !== undefined
+    })
+    return isDone && outcome !== undefined ? outcome : 'timedOut'
+  }
+
   /** Throws once the end is closed. @internal */
   protected live(): void {
     if (!this.#isOpen) throw closedError(this.describe())
@@ -109,6 +138,10 @@ export abstract class RingEnd {
 
   /** The end, as the binding numbers it. @internal */
   protected abstract readonly number: number
+  /** The argument of the native wait at this end. @internal */
+  protected abstract waitArgument(): number
+  /** Looks for something to do at most so often, with pauses between the looks where `relaxed`; whether there is something. @internal */
+  protected abstract spin(loads: number, relaxed: boolean): boolean
   /** What is in hand, in words. @internal */
   protected abstract held(): string | undefined
   /** Promises reject, and no fast path succeeds any more. @internal */

@@ -11,11 +11,11 @@ import { ANSWER, OPERATION } from './managed-layout.js'
 import { native } from './native.js'
 import { waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
 import { PRODUCER_END } from './ring-layout.js'
-import { ENDED, NOTHING, RingEnd, type RingParts, type WhenFull } from './ring-parts.js'
+import { ENDED, NOTHING, RingEnd, type Ready, type RingParts, type WhenFull } from './ring-parts.js'
 import type { Slot } from './ring-slots.js'
 import { spinLoads, type SpinOptions } from './spinning.js'
 import { WaitQueue } from './wait-queue.js'
-import { waitInSlices, type WaitOptions } from './waiting.js'
+import type { WaitOptions } from './waiting.js'
 
 /** What came of sending at once. `'ended'`: one of the sides has ended, nobody will take it. */
 export type TrySent = 'sent' | 'full' | 'ended'
@@ -58,18 +58,19 @@ export abstract class Producer extends RingEnd {
   #claimed = NOTHING
   /** How many slots are in hand for a batch. */
   #batch = 0
-  readonly #queue: WaitQueue<Sent, Uint8Array | string>
+  readonly #queue: WaitQueue<Sent | Ready, Message | undefined>
 
   /** @internal */
   protected constructor(parts: RingParts) {
     super(parts)
     this.whenFull = parts.whenFull
     this.slotBytes = parts.slotBytes
-    this.#queue = new WaitQueue<Sent, Message>({
+    this.#queue = new WaitQueue<Sent | Ready, Message | undefined>({
       object: parts.object,
       operation: OPERATION.ringRoom,
       argument: () => this.waitArgument(),
       attempt: message => {
+        if (message === undefined) return this.look()
         const sent = this.trySend(message)
         return sent === 'full' ? undefined : sent
       },
@@ -109,21 +110,10 @@ export abstract class Producer extends RingEnd {
     let sent: Sent = this.trySend(message)
     if (sent !== 'full' || this.whenFull === 'fail') return sent
     if (timeout === 0) return 'timedOut'
-    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this environment is its consumer too, and would wait for itself')
-    // Messages that promises of this environment are to send wait behind this call.
-    this.#queue.pause()
-    try {
-      if (this.spin(loads) && (sent = this.trySend(message)) !== 'full') return sent
-      const isDone = waitInSlices(timeout, sliceMs => {
-        const answer = this.parts.object.wait(OPERATION.ringRoom, this.waitArgument(), sliceMs)
-        if (answer === ANSWER.notYet) return false
-        sent = answer === ANSWER.partyDied ? 'peerDied' : this.trySend(message)
-        return sent !== 'full'
-      })
-      return isDone ? sent : 'timedOut'
-    } finally {
-      this.#queue.advance()
-    }
+    return this.#block(timeout, loads, false, () => {
+      sent = this.trySend(message)
+      return sent === 'full' ? undefined : sent
+    })
   }
 
   /**
@@ -144,10 +134,39 @@ export abstract class Producer extends RingEnd {
       const sent = this.trySend(message)
       if (sent !== 'full' || whenFull === 'fail') return sent
       if (terms.timeoutMs === 0) return 'timedOut'
-      this.spin(loads)
+      this.spin(loads, false)
     }
     this.live()
-    return this.#queue.wait(terms, message)
+    return (await this.#queue.wait(terms, message)) as Sent
+  }
+
+  /**
+   * Blocks the thread until there is room for a message, for those who write in place; `whenFull` does not matter here.
+   *
+   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this environment is the consumer too.
+   */
+  waitSync(options?: SendSyncOptions): Ready {
+    const { timeoutMs, spinMicros } = check.options<SendSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
+    const timeout = check.timeout('options.timeoutMs', timeoutMs)
+    const loads = spinLoads(spinMicros)
+    this.live()
+    const found = this.look()
+    if (found !== undefined) return found
+    return timeout === 0 ? 'timedOut' : this.#block(timeout, loads, true, () => this.look())
+  }
+
+  /** Waits until there is room for a message, and leaves the thread free meanwhile. */
+  async wait(options?: SendOptions): Promise<Ready> {
+    const terms = waitTerms(options, ['spinMicros'])
+    const loads = spinLoads(options?.spinMicros)
+    this.live()
+    if (this.#queue.length === 0) {
+      let found = this.look()
+      if (found === undefined && terms.timeoutMs > 0 && this.spin(loads, true)) found = this.look()
+      if (found !== undefined) return found
+      if (terms.timeoutMs === 0) return 'timedOut'
+    }
+    return (await this.#queue.wait(terms, undefined)) as Ready
   }
 
   /** Claims a slot to write in, until `commit()` or `abort()`; `undefined`: there is no room, or a side has ended. While one is claimed, the same again. */
@@ -250,6 +269,17 @@ export abstract class Producer extends RingEnd {
     this.#queue.end(reason)
   }
 
+  #block<Outcome>(timeout: number, loads: number, relaxed: boolean, attempt: () => Outcome | undefined): Outcome | 'timedOut' | 'peerDied' {
+    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this environment is its consumer too, and would wait for itself')
+    // Messages that promises of this environment are to send wait behind this call.
+    this.#queue.pause()
+    try {
+      return this.block(OPERATION.ringRoom, timeout, loads, relaxed, attempt)
+    } finally {
+      this.#queue.advance()
+    }
+  }
+
   get #isBusy(): boolean {
     return this.#claimed >= 0 || this.#batch > 0
   }
@@ -288,10 +318,6 @@ export abstract class Producer extends RingEnd {
   protected abstract publishBatch(count: number, batch: number): void
   /** Takes all back. @internal */
   protected abstract withdrawBatch(batch: number): void
-  /** The argument of the native wait for room. @internal */
-  protected abstract waitArgument(): number
-  /** Looks for room at most so often; whether there is some. @internal */
-  protected abstract spin(loads: number): boolean
   /** Whether only this environment could make room. @internal */
   protected abstract waitsForItself(): boolean
   /** The end is closed: nothing can be reserved any more. @internal */
