@@ -185,7 +185,7 @@ export class OneConsumer extends Consumer {
     let head = this.#head
     let released = head
     let count = 0
-    if (head === this.#tail && !this.#refreshFar(Math.min(most, FEW, stretch))) {
+    if (((this.#tail - head) | 0) < most && !this.#refreshFar(Math.min(most, FEW, stretch))) {
       this.live()
       return 0
     }
