@@ -14,10 +14,14 @@ import { Consumer } from './ring-consumer.js'
 import { CONSUMER, CONSUMER_END, CONSUMER_LAPS, CONTROL, FULL, HEAD, ITEMS_GATE, PRODUCER, PRODUCER_END, PRODUCER_LAPS, ROOM_GATE, STATE, TAIL, TAKEN } from './ring-layout.js'
 import { ENDED, NOTHING, NO_WORDS, type RingParts } from './ring-parts.js'
 import { Producer } from './ring-producer.js'
-import { relaxedSpinWhile, spinWhile } from './spinning.js'
+import { pause, relaxedSpinWhile, spinWhile } from './spinning.js'
 
 /** A drain gives slots back so often on its way, in parts of the ring: a producer that waits need not wait for its end. */
 const RELEASES = 4
+/** Fewer messages than these are few. */
+const FEW = 256
+/** How long the producer may come ahead: some 1 µs. */
+const AHEAD_LOADS = 200
 
 /** The end where messages go in. */
 export class OneProducer extends Producer {
@@ -48,7 +52,8 @@ export class OneProducer extends Producer {
 
   protected override publish(index: number, length: number): void {
     const words = this.#words
-    words[CONTROL + index] = length
+    // Where messages are of one length, nobody writes here, and the line of the lengths is never taken from the consumer.
+    if (words[CONTROL + index] !== length) words[CONTROL + index] = length
     this.#advance((this.#tail + 1) | 0)
   }
 
@@ -57,11 +62,20 @@ export class OneProducer extends Producer {
 
   protected override reserveBatch(count: number): number {
     const words = this.#words
-    if (words[STATE] !== 0) return this.#stopped() === ENDED ? 0 : 0
+    if (words[STATE] !== 0) {
+      this.live()
+      return 0
+    }
     let room = this.#slots - ((this.#tail - this.#head) | 0)
     if (room < count && this.#refresh()) room = this.#slots - ((this.#tail - this.#head) | 0)
     const batch = Math.min(count, room)
-    for (let message = 0; message < batch; message += 1) words[CONTROL + ((this.#tail + message) & this.#mask)] = this.slotBytes
+    const tail = this.#tail
+    const mask = this.#mask
+    const full = this.slotBytes
+    for (let message = 0; message < batch; message += 1) {
+      const control = CONTROL + ((tail + message) & mask)
+      if (words[control] !== full) words[control] = full
+    }
     return batch
   }
 
@@ -171,9 +185,12 @@ export class OneConsumer extends Consumer {
     let head = this.#head
     let released = head
     let count = 0
+    if (((this.#tail - head) | 0) < most && !this.#refreshFar(Math.min(most, FEW, stretch))) {
+      this.live()
+      return 0
+    }
     try {
-      while (count < most) {
-        if (head === this.#tail && !this.#refresh()) break
+      while (count < most && head !== this.#tail) {
         const index = head & mask
         head = (head + 1) | 0
         this.#head = head
@@ -190,7 +207,6 @@ export class OneConsumer extends Consumer {
     } finally {
       if (released !== head) this.#release(head)
     }
-    if (count === 0) this.live()
     return count
   }
 
@@ -228,6 +244,19 @@ export class OneConsumer extends Consumer {
     if (used > this.#slots) throw this.error('ERR_SHM_POSSIBLY_CORRUPT', 'its positions contradict each other')
     this.#tail = tail
     return used > 0
+  }
+
+  /**
+   * As `#refresh`; where there are few messages, it lets the producer come ahead for a moment. On its heels, each message costs both sides several cache lines:
+   * NB: with a publication each, 13 of 100 million messages a second that C sends, and 22 so (AMD EPYC, Node 20).
+   */
+  #refreshFar(few: number): boolean {
+    if (!this.#refresh()) return false
+    if (((this.#tail - this.#head) | 0) < few) {
+      pause(AHEAD_LOADS)
+      this.#refresh()
+    }
+    return true
   }
 
   #nothing(): number {

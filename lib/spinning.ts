@@ -56,9 +56,14 @@ const IDLE = new Int32Array(1)
 export function relaxedSpinWhile(words: Int32Array, index: number, value: number, loads: number): boolean {
   for (let left = loads; left > 0; left -= PAUSE_LOADS + 1) {
     if (Atomics.load(words, index) !== value) return true
-    for (let pause = PAUSE_LOADS; pause > 0; pause -= 1) Atomics.load(IDLE, 0)
+    pause(PAUSE_LOADS)
   }
   return false
+}
+
+/** Leaves all words of others alone for a moment: so many looks at one of nobody's, of 5 ns. */
+export function pause(loads: number): void {
+  for (let left = loads; left > 0; left -= 1) Atomics.load(IDLE, 0)
 }
 
 const NEVER = new Int32Array(new SharedArrayBuffer(4))
