@@ -25,6 +25,10 @@ const COMMIT = 0
 const ABORT = 1
 const RELEASE = 2
 
+/** Loads of a word of its own between two looks that leave the other side alone. */
+const RELAXED_LOADS = 20
+const PAUSE = new Int32Array(1)
+
 /** As often as one looks again because others went on meanwhile. */
 const LOOKS_MAX = 1 << 16
 /** A claim that is in the way for so long is looked at natively: its claimant may be dead. */
@@ -170,7 +174,7 @@ export class ManyProducer extends Producer {
     const most = Math.min(count, this.#way.slots)
     if (this.#batch.length < most) this.#batch = new Int32Array(most)
     for (let message = 0; message < most; message += 1) {
-      const index = this.#drops && message > 0 && this.#isFull() ? NOTHING : this.reserve()
+      const index = this.#drops && message > 0 && !this.#hasFree() ? NOTHING : this.reserve()
       if (index < 0) return message
       this.#way.words[CONTROL + index * this.#way.stride + 1] = this.slotBytes
       this.#batch[message] = this.#position
@@ -204,9 +208,8 @@ export class ManyProducer extends Producer {
     return 0
   }
 
-  protected override spin(loads: number): boolean {
-    for (let left = loads; left > 0; left -= 1) if (!this.#isFull()) return true
-    return false
+  protected override spin(loads: number, relaxed: boolean): boolean {
+    return spinUntil(() => this.#hasRoom(), loads, relaxed)
   }
 
   protected override waitsForItself(): boolean {
@@ -222,10 +225,18 @@ export class ManyProducer extends Producer {
     return ENDED
   }
 
-  #isFull(): boolean {
+  #hasFree(): boolean {
     const way = this.#way
     const position = Atomics.load(way.words, TAIL)
-    return Atomics.load(way.words, way.control(position)) !== way.lap(position)
+    return Atomics.load(way.words, way.control(position)) === way.lap(position)
+  }
+
+  /** A claim in the way is no room yet, and what else is there is done with by the next that claims. */
+  #hasRoom(): boolean {
+    const way = this.#way
+    const position = Atomics.load(way.words, TAIL)
+    const word = Atomics.load(way.words, way.control(position))
+    return (word & CLAIMED) === 0 && (this.#drops || word !== (FULL | way.lap((position - way.slots) | 0)))
   }
 
   /** The slot of the tail had another word than empty. Whether there is no going on; else another look pays. */
@@ -326,9 +337,15 @@ export class ManyConsumer extends Consumer {
     return 0
   }
 
-  protected override spin(loads: number): boolean {
-    for (let left = loads; left > 0; left -= 1) if (this.#isReady()) return true
-    return false
+  protected override spin(loads: number, relaxed: boolean): boolean {
+    return spinUntil(() => this.#hasMessage(), loads, relaxed)
+  }
+
+  /** What was claimed before the end may still become a message. */
+  protected override look(): 'ready' | 'ended' | undefined {
+    const found = super.look()
+    const way = this.#way
+    return found === 'ended' && (Atomics.load(way.words, way.control(Atomics.load(way.words, HEAD))) & CLAIMED) !== 0 ? undefined : found
   }
 
   protected override waitsForItself(): boolean {
@@ -339,10 +356,12 @@ export class ManyConsumer extends Consumer {
     this.#way.words = NO_WORDS
   }
 
-  #isReady(): boolean {
+  /** A claim is no message yet, and what else is there is done with by the next that takes. */
+  #hasMessage(): boolean {
     const way = this.#way
     const position = Atomics.load(way.words, HEAD)
-    return Atomics.load(way.words, way.control(position)) !== way.lap(position)
+    const word = Atomics.load(way.words, way.control(position))
+    return (word & CLAIMED) === 0 && word !== way.lap(position)
   }
 
   /** The slot of the head is neither full nor empty. Whether there is no going on; else another look pays. */
@@ -366,6 +385,15 @@ export class ManyConsumer extends Consumer {
     }
     return false
   }
+}
+
+/** Looks at most so often; where `relaxed`, the other side gets ahead between two looks. */
+function spinUntil(holds: () => boolean, loads: number, relaxed: boolean): boolean {
+  for (let left = loads; left > 0; left -= relaxed ? RELAXED_LOADS : 1) {
+    if (holds()) return true
+    if (relaxed && left > RELAXED_LOADS) for (let pause = RELAXED_LOADS; pause > 0; pause -= 1) Atomics.load(PAUSE, 0)
+  }
+  return false
 }
 
 function armed(words: Int32Array, gate: number): boolean {

@@ -157,7 +157,7 @@ impl Ring {
     fn commit(&self, actor: &Actor, position: u32) {
         let ring = self.words(actor);
         let control = actor.word(self.control(position));
-        let (token, full) = (actor.token().word(), FULL | position / self.slots);
+        let (token, full) = (actor.token().word(), FULL | (position / self.slots));
         let exchange = || actor.compare_exchange(control, token, full).unwrap();
         match self.fault {
             Fault::CommitStores => {
@@ -295,7 +295,7 @@ fn one_to_one() -> Ring {
 
 #[test]
 fn two_messages_go_through_one_slot_and_either_end_is_killed() {
-    holds(kill_each(&one_to_one().within(2), &[0, 1]));
+    holds(kill_each(&one_to_one().within(1), &[0, 1]));
 }
 
 #[test]
@@ -312,21 +312,21 @@ fn two_receive_from_one_and_one_is_killed() {
 
 #[test]
 fn a_claim_is_given_up() {
-    holds(kill_each(&Ring::of(1, &[&[Abort, Send], &[Receive]]).within(2), &[0]));
+    holds(kill_each(&Ring::of(1, &[&[Abort, Send], &[Receive]]).within(1), &[0]));
     holds(kill_each(&Ring::of(1, &[&[Abort], &[Send], &[Receive]]).within(1), &[0]));
 }
 
 #[test]
 fn the_oldest_is_dropped() {
     let ring = |acts| Ring { drops: true, ..Ring::of(1, acts) };
-    holds(kill_each(&ring(&[&[Send, Send], &[Receive]]).within(2), &[0, 1]));
+    holds(kill_each(&ring(&[&[Send, Send], &[Receive]]).within(1), &[0, 1]));
     holds(kill_each(&ring(&[&[Send], &[Send]]).within(2), &[0]));
     holds(kill_each(&ring(&[&[Send], &[Send], &[Receive]]).within(1), &[0]));
 }
 
 #[test]
 fn a_consumer_that_sits_down_late_is_watched() {
-    holds(kill_each(&Ring { sits: true, ..one_to_one() }.within(2), &[1]));
+    holds(kill_each(&Ring { sits: true, ..one_to_one() }.within(1), &[1]));
 }
 
 #[test]
