@@ -9,16 +9,17 @@ import type { ManagedSegment } from 'shmem'
 import type { Got } from './children/many-soak.js'
 import { managed } from './support/managed.js'
 import { MESSAGE_BYTES, mixed } from './support/many-message.js'
-import { soakMessages } from './support/soak-form.js'
 
 type RingOptions = Parameters<ManagedSegment['ring']>[1]
 
+const wished = Number(process.env['SHMEM_TEST_SOAK_MANY'])
+const MESSAGES = wished > 0 ? Math.ceil(wished) : 200_000
 const PRODUCERS = [1, 2]
 const CONSUMERS = 2
 
 for (const [slots, share] of [[1024, 0.95], [8, 0.05]] as const) {
   test.serial(`every message of two producers comes to one of two consumers once, in order and whole: ${slots} slots`, async t => {
-    const each = Math.ceil((soakMessages.many * share) / PRODUCERS.length)
+    const each = Math.ceil((MESSAGES * share) / PRODUCERS.length)
     t.timeout(120_000 + each / 10)
     const { mem, name } = managed(t)
     const options: RingOptions = { slots, slotBytes: MESSAGE_BYTES, producers: 'many', consumers: 'many' }
