@@ -103,6 +103,20 @@ test('positions wrap around 2^32', t => {
   t.is(words[TAIL], start + 42)
 })
 
+test('a position that passed a slot which nobody claimed is mended by who comes to wait there', t => {
+  const { mem, ring } = room(t)
+  const words = wordsOf(mem, 'ring')
+  const [output, input] = [ring.producer(), ring.consumer()]
+  words[TAIL] = 1
+  t.is(output.trySend('1'), 'sent')
+  t.is(text(input.receiveSync({ timeoutMs: 5000 })), '1')
+  for (const message of ['2', '3', '4', '5']) t.is(output.trySend(message), 'sent')
+  words[HEAD] = 3
+  t.is(output.sendSync('6', { timeoutMs: 5000 }), 'sent')
+  t.deepEqual([...Array(5)].map(() => text(input.tryReceive())), ['3', '4', '5', '6', 'empty'])
+  t.is(ring.stats().lost, 1)
+})
+
 test('the oldest message is dropped, but not one that somebody reads', t => {
   const { ring } = room(t, { whenFull: 'dropOldest' })
   const [output, input] = [ring.producer(), ring.consumer()]

@@ -41,7 +41,8 @@
 //!
 //! Laps have 29 bits and positions 32. A compare-and-swap that comes late by a whole number of their ranges (2^32 messages, and 2^29 times the slots
 //! where there are fewer than eight) can succeed: a thread must stand still between two instructions while exactly so many messages, not one more or
-//! less, go by. A claim that succeeds so is sound nevertheless (see `look_at_tail`, which goes past slots that are ahead of the tail).
+//! less, go by. A claim that succeeds so is sound nevertheless (see `look_at_tail`, which goes past slots that are ahead of the tail); a move
+//! that does passes a slot that nobody claimed, and whoever comes to sleep at that slot mends it (see `mend`).
 
 mod recover;
 mod wait;

@@ -1,7 +1,7 @@
 //! What the dead leave in a ring of many, and how the living know of a death: seats, ends, and claims that are taken over.
 
 use super::super::End;
-use super::{Many, Part, READING, SKIPPED};
+use super::{FULL, Many, Part, READING, SKIPPED};
 use crate::error::Result;
 use crate::fail_point;
 use crate::membership::{Life, Platform, Sleep, Token};
@@ -118,5 +118,27 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
             self.open(platform, &[self.items, self.room]);
         }
         Ok(None)
+    }
+
+    /// Whether a position had passed a slot that nobody claimed (see "words that come back"), and the slot is skipped now.
+    pub(super) fn mend<P: Platform<Word = W>>(&self, platform: &P, end: End, position: u32) -> bool {
+        let (passed, position, wrong) = match end {
+            End::Consumer => (self.tail, position, self.lap(position)),
+            End::Producer => {
+                let before = position.wrapping_sub(self.slots);
+                (self.head, before, FULL | self.lap(before))
+            }
+        };
+        let ahead = platform.load(passed).wrapping_sub(position);
+        // SYNC: the position first. A claim comes before it moves, so the word cannot be one from before that claim.
+        if !(1..=self.slots).contains(&ahead) || platform.load(self.word(position)) != wrong {
+            return false;
+        }
+        let skipped = SKIPPED | self.lap(position);
+        let is_mended = platform.compare_exchange(self.word(position), wrong, skipped).is_ok();
+        if is_mended {
+            platform.add(if end == End::Producer { self.lost } else { self.skipped }, 1);
+        }
+        is_mended
     }
 }

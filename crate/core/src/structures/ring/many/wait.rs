@@ -85,6 +85,7 @@ impl<P: Platform, C: Fn(Part) -> P::Word> Wait<P> for EndWait<P::Word, C> {
                     self.pass(platform);
                     return Ok(Step::Answered(Answer::Done));
                 }
+                (Seen::Wanting(position), _) if self.ring.mend(platform, self.end, position) => {}
                 (_, None) => self.slept = true,
                 (Seen::Wanting(_), Some(sleep)) => return Ok(Step::Asleep(sleep.on(self.ring.state, state))),
                 (Seen::Claimed(position, claim), Some(mut sleep)) => {
