@@ -42,8 +42,6 @@ export { SeqLock } from './lib/seqlock.js'
 export { AtomicWord } from './lib/atomic-word.js'
 export { AtomicCounter } from './lib/atomic-counter.js'
 export { notify, wait, waitAsync, type WordOutcome, type WordWaitAsyncOptions, type WordWaitOptions } from './lib/word-waits.js'
-export { Allocator, type AllocateOptions, type Block, type HeapStats, type Repaired } from './lib/allocator.js'
-export { List, type ListNode, type ListOptions, type ListStats } from './lib/list.js'
 export {
   array,
   atomicI32,
@@ -73,6 +71,8 @@ export { Struct, struct, type PlacedField, type StructDefinition, type StructVie
 export type { StructMemory } from './lib/struct-memory.js'
 export { OffsetPointer } from './lib/offset-pointer.js'
 export { Atomic32, Atomic64 } from './lib/atomic-cell.js'
+export { Allocator, type AllocateOptions, type Block, type HeapStats, type Repaired } from './lib/allocator.js'
+export { List, type ListNode, type ListOptions, type ListStats } from './lib/list.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

@@ -34,8 +34,8 @@ const instances: Record<string, object[]> = {
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
   PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
   ManagedSegment: [world.managed.mem], Mutex: [world.managed.mutex], LockManager: [world.managed.mem.locks],
-  Allocator: [world.allocator.mem.allocator], List: [world.allocator.list],
   Struct: [world.structs.Link], Atomic32: [world.structs.atomic32], Atomic64: [world.structs.atomic64], OffsetPointer: [world.structs.link.next],
+  Allocator: [world.allocator.mem.allocator], List: [world.allocator.list],
   RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event]
 }
 

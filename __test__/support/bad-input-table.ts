@@ -31,8 +31,8 @@ export function makeWorld(folder: string) {
     folder,
     posix,
     waits: makeWaits(),
-    allocator: makeAllocator(),
     structs: makeStructs(),
+    allocator: makeAllocator(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -115,8 +115,8 @@ export function mainTable(world: World): Table {
     ],
 
     ...waitRows(world.waits),
-    ...allocatorRows(world.allocator),
     ...structRows(world.structs),
+    ...allocatorRows(world.allocator),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],
