@@ -56,11 +56,11 @@ async function send(out: Producer): Promise<void> {
   out.end()
 }
 
-async function killed(child: ChildProcess): Promise<void> {
-  const [message] = (await once(child, 'message')) as [string]
+async function killed(first: ChildProcess): Promise<void> {
+  const [message] = (await once(first, 'message')) as [string]
   console.log(`first child: ${message}`)
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  first.kill('SIGKILL')
+  await once(first, 'exit')
 }
 
 function child(name: string): void {

@@ -86,8 +86,7 @@ export function writableOf(take: () => Producer, slotBytes: number, options: Rin
   return new Writable({
     ...given,
     write(chunk: Uint8Array | string, _encoding, callback) {
-      const sent = given.objectMode === true ? send(chunk) : sendBytes(chunk as Uint8Array)
-      sent.then(() => callback(), callback)
+      void told(given.objectMode === true ? send(chunk) : sendBytes(chunk as Uint8Array), callback)
     },
     final(callback) {
       try {
@@ -103,6 +102,16 @@ export function writableOf(take: () => Producer, slotBytes: number, options: Rin
       callback(error)
     }
   })
+}
+
+/** Tells a stream how it ended. */
+async function told(sent: Promise<void>, callback: (error?: Error | null) => void): Promise<void> {
+  try {
+    await sent
+  } catch (error) {
+    return callback(error as Error)
+  }
+  callback()
 }
 
 function terms(options: RingReadableOptions | undefined): RingReadableOptions {

@@ -4,7 +4,9 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { ManagedSegment, PosixSegment, type ShmError } from 'shmem'
+import { playAllocator } from '../support/kill-allocator.js'
 import { Book } from '../support/kill-book.js'
+import { playList } from '../support/kill-list.js'
 import { playRing } from '../support/kill-ring.js'
 import { RING, playMany } from './kill-many.js'
 
@@ -19,6 +21,8 @@ const mark = 0x4000_0000 | process.pid
 const roles: Record<string, () => Promise<void>> = {
   mutex: playMutex,
   heir: inherit,
+  allocator: () => playAllocator(memory, book, position),
+  list: () => playList(memory, book, position),
   many: () => playMany(memory.ring('ring', RING), book, bookName, position),
   'ring-one': () => playRing(memory, book, position)
 }

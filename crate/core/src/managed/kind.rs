@@ -1,5 +1,6 @@
 //! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
 
+use super::geometry::list::ListGeometry;
 use super::geometry::ring::RingGeometry;
 use crate::error::{Error, Result};
 
@@ -31,6 +32,8 @@ pub enum Kind {
     Struct = 11,
     /// Messages in slots, one after the other.
     Ring = 12,
+    /// Values one after the other, linked.
+    List = 16,
 }
 
 /// How many numbers a shape has.
@@ -81,12 +84,13 @@ impl Kind {
             Self::SeqLock => "seqlock",
             Self::Struct => "struct",
             Self::Ring => "ring",
+            Self::List => "list",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 12] = [
+pub const ALL: [Kind; 13] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -99,6 +103,7 @@ pub const ALL: [Kind; 12] = [
     Kind::SeqLock,
     Kind::Struct,
     Kind::Ring,
+    Kind::List,
 ];
 
 impl Shape {
@@ -139,6 +144,7 @@ impl Shape {
             // No words of ours before or behind: the bytes are the user's.
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
             Kind::Ring => RingGeometry::of(self.numbers).map(|ring| ring.bytes()),
+            Kind::List => ListGeometry::of(self.numbers).map(ListGeometry::bytes),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
     }
@@ -156,6 +162,9 @@ impl Shape {
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
             Kind::Ring => RingGeometry::of(self.numbers)
                 .map_or_else(|_| name.to_owned(), |ring| format!("{name} {}", ring.words())),
+            Kind::List => {
+                format!("{name} {}", ListGeometry { value_bytes: number, capacity: self.numbers[1] }.words())
+            }
             _ => name.to_owned(),
         }
     }

@@ -6,12 +6,14 @@
 //! `member points` lists the places at which `SHMEM_FAIL_POINT=name@n` stops it; `SHMEM_NO_RECHECK=1` turns re-checks off.
 //! `member quiet-<role> …` starts members itself: see [`quiet`].
 
+mod allocator;
 mod barrier;
 mod book;
 mod condition;
 mod event;
 mod joining;
 mod ledger;
+mod list;
 mod many;
 mod mutex;
 mod owner;
@@ -68,6 +70,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "ring-take" => ring_one::take_until_killed,
         "close-ring-one" => ring_one::close,
         "afterwards-ring-one" => ring_one::afterwards,
+        "allocator" => allocator::play,
+        "list" => list::play,
         "owner" => owner::own,
         "heir" => owner::inherit,
         "close-event" => event::close,
@@ -80,6 +84,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-condition" => condition::afterwards,
         "afterwards-barrier" => barrier::afterwards,
         "afterwards-join" => joining::afterwards,
+        "afterwards-allocator" => allocator::afterwards,
+        "afterwards-list" => list::afterwards,
         _ => return Err("no such role".to_owned()),
     };
     let room = Room::enter(managed, book, options).map_err(|error| error.to_string())?;
