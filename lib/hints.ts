@@ -53,6 +53,8 @@ const ROWS: Row[] = [
   { code: 'ERR_SHM_MEMBERS_FULL', hint: 'Others leave by close(); { members } says where it is made how many there can be' },
   { code: 'ERR_SHM_DIRECTORY_FULL', hint: '{ objects } says where it is made how many there can be' },
   { code: 'ERR_SHM_NO_SPACE', hint: '{ size } says where it is made how much there is' },
+  { code: 'ERR_SHM_PRODUCER_TAKEN', hint: 'Its close() gives the end back; { producers: \'many\' } says where the ring is made that any number may send' },
+  { code: 'ERR_SHM_CONSUMER_TAKEN', hint: 'Its close() gives the end back; { consumers: \'many\' } says where the ring is made that any number may receive' },
   { code: 'ERR_SHM_NOT_ALLOCATED', hint: 'allocator.blocks() lists what can be freed' },
   { code: 'ERR_SHM_STALE_HANDLE', hint: 'has() tells whether a node is in the list still' },
   { code: 'ERR_SHM_OWNER_DIED', hint: '{ repair } makes what the lock guards whole again, and goes on' },

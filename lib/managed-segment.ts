@@ -30,6 +30,8 @@ import type { CreateOptions } from './options.js'
 import { Once } from './once.js'
 import { PosixSegment } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
+import { Ring, ringPlan, setWhenFull, type RingOptions } from './ring.js'
+import { ring as ringLayout } from './ring-layout.js'
 import { keepOpen, nativeOf } from './segment.js'
 import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 import { SeqLock } from './seqlock.js'
@@ -230,6 +232,16 @@ export class ManagedSegment {
   /** An atomic counter of 64 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
   counter(name: string): AtomicCounter {
     return this.#object(name, layout.counter, 0, AtomicCounter)
+  }
+
+  /**
+   * A ring of messages. Errors as {@link ManagedSegment.mutex}; other options than its maker's are another type, but for `whenFull` `'wait'` or `'fail'`.
+   */
+  ring(name: string, options: RingOptions): Ring {
+    const { numbers, whenFull } = ringPlan(options)
+    const ring = this.#object(name, ringLayout.kind, numbers, Ring)
+    setWhenFull(ring, whenFull)
+    return ring
   }
 
   /** A linked list of values of so many bytes each. Errors as {@link ManagedSegment.mutex}; another size or capacity is another type. */

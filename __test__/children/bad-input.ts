@@ -38,12 +38,13 @@ const instances: Record<string, object[]> = {
   ...feedInstances(world.feeds),
   Struct: [world.structs.Link], Atomic32: [world.structs.atomic32], Atomic64: [world.structs.atomic64], OffsetPointer: [world.structs.link.next],
   Allocator: [world.allocator.mem.allocator], List: [world.allocator.list],
-  RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event]
+  RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event],
+  Ring: [world.ring.ring]
 }
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
 const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
-  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'List', 'Latest', 'Broadcast'].flatMap(kind => [`${kind}#held`, `${kind}#ended`]),
+  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'List', 'Ring', 'Latest', 'Broadcast'].flatMap(kind => [`${kind}#held`, `${kind}#ended`]),
   'LatestReader#endWith', 'BroadcastReader#endWith']
 
 const accepted: string[] = []

@@ -8,6 +8,8 @@ import { playAllocator } from '../support/kill-allocator.js'
 import { Book } from '../support/kill-book.js'
 import { playBroadcast, playLatest } from './kill-feed.js'
 import { playList } from '../support/kill-list.js'
+import { playRing } from '../support/kill-ring.js'
+import { RING, playMany } from './kill-many.js'
 
 const [role = '', segmentName = '', bookName = '', number = '0'] = process.argv.slice(2)
 const position = Number(number)
@@ -23,7 +25,9 @@ const roles: Record<string, () => Promise<void>> = {
   allocator: () => playAllocator(memory, book, position),
   list: () => playList(memory, book, position),
   latest: () => playLatest(memory, book, position),
-  broadcast: () => playBroadcast(memory, book, position)
+  broadcast: () => playBroadcast(memory, book, position),
+  many: () => playMany(memory.ring('ring', RING), book, bookName, position),
+  'ring-one': () => playRing(memory, book, position)
 }
 
 await (roles[role] ?? unknown)()

@@ -13,6 +13,7 @@ import { endFeeds, feedRows, makeFeeds } from './bad-input-feeds.js'
 import { allocatorRows, endAllocator, makeAllocator } from './bad-input-allocator.js'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
+import { endRing, makeRing, ringRows } from './bad-input-ring.js'
 import { makeStructs, structRows } from './bad-input-struct.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
@@ -33,6 +34,7 @@ export function makeWorld(folder: string) {
     posix,
     waits: makeWaits(),
     feeds: makeFeeds(),
+    ring: makeRing(),
     structs: makeStructs(),
     allocator: makeAllocator(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
@@ -60,6 +62,7 @@ export function endWorld(world: World): void {
   endManaged(world.managed)
   endWaits(world.waits)
   endFeeds(world.feeds)
+  endRing(world.ring)
   endAllocator(world.allocator)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
@@ -119,6 +122,7 @@ export function mainTable(world: World): Table {
 
     ...waitRows(world.waits),
     ...feedRows(),
+    ...ringRows(),
     ...structRows(world.structs),
     ...allocatorRows(world.allocator),
 

@@ -3,12 +3,14 @@
 use crate::convert::number;
 use crate::error::OrThrow;
 use crate::managed::{Inner, NativeMember};
+use crate::ring;
 use napi::bindgen_prelude::Env;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
 use shmem_core::error::Subject;
 use shmem_core::managed::{Found, LockWish, Operation as LockOperation, Place, Shape};
 use shmem_core::membership::{MemberTable, Token};
+use shmem_core::structures::ring::RingOperation;
 use shmem_core::structures::{Operation, operation};
 use shmem_core::sync::barrier::ArriveWish;
 use shmem_core::sync::wait::{Answer, Wait, Waited, wait_until};
@@ -195,6 +197,7 @@ impl NativeObject {
         })
     }
 
+    /// The object with its place, the table and this environment's token, while the segment is open.
     pub(crate) fn with<T>(
         &self,
         act: impl FnOnce(Place<'_>, &MemberTable, Token) -> shmem_core::Result<T>,
@@ -214,6 +217,8 @@ pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
     // Of a lock, and of a barrier, the argument is bits.
     let wish = LockWish { strict: argument & 1 != 0, blocks_owner: argument & 2 != 0 };
     Ok(Operation::Lock(match operation {
+        ring::ITEMS => return Ok(Operation::Ring(RingOperation::Items(argument))),
+        ring::ROOM => return Ok(Operation::Ring(RingOperation::Room(argument))),
         LOCK => LockOperation::Lock(wish),
         READ => LockOperation::Read(wish),
         WRITE => LockOperation::Write(wish),

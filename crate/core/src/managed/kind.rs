@@ -1,6 +1,7 @@
 //! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
 
 use super::geometry::list::ListGeometry;
+use super::geometry::ring::RingGeometry;
 use super::geometry::{broadcast, latest};
 use crate::error::{Error, Result};
 
@@ -30,6 +31,8 @@ pub enum Kind {
     SeqLock = 10,
     /// Fields at fixed places.
     Struct = 11,
+    /// Messages in slots, one after the other.
+    Ring = 12,
     /// What one sends and many see, as far as they keep up.
     Broadcast = 13,
     /// The newest value of one writer.
@@ -85,6 +88,7 @@ impl Kind {
             Self::Counter => "counter",
             Self::SeqLock => "seqlock",
             Self::Struct => "struct",
+            Self::Ring => "ring",
             Self::Broadcast => "broadcast",
             Self::Latest => "latest",
             Self::List => "list",
@@ -93,7 +97,7 @@ impl Kind {
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 14] = [
+pub const ALL: [Kind; 15] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -105,6 +109,7 @@ pub const ALL: [Kind; 14] = [
     Kind::Counter,
     Kind::SeqLock,
     Kind::Struct,
+    Kind::Ring,
     Kind::Broadcast,
     Kind::Latest,
     Kind::List,
@@ -147,6 +152,7 @@ impl Shape {
             Kind::SeqLock => self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64)),
             // No words of ours before or behind: the bytes are the user's.
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
+            Kind::Ring => RingGeometry::of(self.numbers).map(|ring| ring.bytes()),
             Kind::Broadcast => broadcast::Geometry::of(self.numbers).map(|geometry| geometry.total()),
             Kind::Latest => latest::Geometry::of(self.numbers).map(|geometry| geometry.total()),
             Kind::List => ListGeometry::of(self.numbers).map(ListGeometry::bytes),
@@ -167,6 +173,8 @@ impl Shape {
             Kind::Broadcast => format!("{name} {{ slots: {number}, slotBytes: {} }}", self.numbers[1]),
             Kind::Latest => format!("{name} {{ bytes: {number}, readers: {} }}", self.numbers[1]),
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
+            Kind::Ring => RingGeometry::of(self.numbers)
+                .map_or_else(|_| name.to_owned(), |ring| format!("{name} {}", ring.words())),
             Kind::List => {
                 format!("{name} {}", ListGeometry { value_bytes: number, capacity: self.numbers[1] }.words())
             }

@@ -11,6 +11,7 @@ pub mod list;
 pub mod one_writer;
 pub mod operation;
 mod payload;
+pub mod ring;
 pub mod seating;
 
 pub use broadcast::Broadcast;

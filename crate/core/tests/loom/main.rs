@@ -14,5 +14,7 @@ mod mutant;
 mod mutex;
 mod news;
 mod permits;
+mod ring_many;
+mod ring_one;
 mod rwlock;
 mod world;

@@ -181,8 +181,12 @@ pub(crate) enum Violation {
     /// A barrier let go before its phase ended.
     PhaseNotEnded = 9,
     ObjectsOverlap = 10,
+    /// A message was received again.
+    CameTwice = 12,
+    /// A message came before an earlier one of its sender.
+    OutOfOrder = 13,
     /// A newer value was followed by an older one.
-    WentBack = 11,
+    WentBack = 14,
     /// What was received and lost is not what was sent.
-    NotCounted = 12,
+    NotCounted = 15,
 }

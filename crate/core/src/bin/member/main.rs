@@ -14,10 +14,13 @@ mod condition;
 mod event;
 mod joining;
 mod latest;
+mod ledger;
 mod list;
+mod many;
 mod mutex;
 mod owner;
 mod quiet;
+mod ring_one;
 mod room;
 mod rwlock;
 mod semaphore;
@@ -61,6 +64,16 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "join" => joining::play,
         "latest" => latest::play,
         "broadcast" => broadcast::play,
+        "many" | "many-lone" | "many-drop" => many::play,
+        "close-many" | "close-many-lone" | "close-many-drop" => many::close,
+        "afterwards-many" | "afterwards-many-lone" | "afterwards-many-drop" => many::afterwards,
+        "ring-one" => ring_one::play,
+        "ring-send" => ring_one::send_until_killed,
+        "ring-receive" => ring_one::receive_until_released,
+        "ring-fill" => ring_one::fill_until_released,
+        "ring-take" => ring_one::take_until_killed,
+        "close-ring-one" => ring_one::close,
+        "afterwards-ring-one" => ring_one::afterwards,
         "allocator" => allocator::play,
         "list" => list::play,
         "owner" => owner::own,

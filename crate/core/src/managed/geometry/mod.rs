@@ -4,3 +4,4 @@ pub mod broadcast;
 pub mod latest;
 pub mod list;
 pub mod one_writer;
+pub mod ring;
