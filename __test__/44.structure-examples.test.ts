@@ -1,8 +1,7 @@
 /**
  * The examples about structures: what each prints, as this user and as nobody, and that none leaves anything behind. They are
  * examples/three-ways-to-update, examples/false-sharing,
- * examples/linked-list, examples/list-with-header, examples/list, examples/ring,
- * examples/latest, examples/broadcast.
+ * examples/linked-list, examples/list-with-header, examples/list, examples/ring, examples/latest, examples/broadcast.
  */
 import test, { type ExecutionContext } from 'ava'
 import { join } from 'node:path'

@@ -24,10 +24,10 @@ const roles: Record<string, () => Promise<void>> = {
   heir: inherit,
   allocator: () => playAllocator(memory, book, position),
   list: () => playList(memory, book, position),
-  latest: () => playLatest(memory, book, position),
-  broadcast: () => playBroadcast(memory, book, position),
   many: () => playMany(memory.ring('ring', RING), book, bookName, position),
-  'ring-one': () => playRing(memory, book, position)
+  'ring-one': () => playRing(memory, book, position),
+  latest: () => playLatest(memory, book, position),
+  broadcast: () => playBroadcast(memory, book, position)
 }
 
 await (roles[role] ?? unknown)()

@@ -33,8 +33,8 @@ export function makeWorld(folder: string) {
     folder,
     posix,
     waits: makeWaits(),
-    feeds: makeFeeds(),
     ring: makeRing(),
+    feeds: makeFeeds(),
     structs: makeStructs(),
     allocator: makeAllocator(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
@@ -61,8 +61,8 @@ export function makeWorld(folder: string) {
 export function endWorld(world: World): void {
   endManaged(world.managed)
   endWaits(world.waits)
-  endFeeds(world.feeds)
   endRing(world.ring)
+  endFeeds(world.feeds)
   endAllocator(world.allocator)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
@@ -121,8 +121,8 @@ export function mainTable(world: World): Table {
     ],
 
     ...waitRows(world.waits),
-    ...feedRows(),
     ...ringRows(),
+    ...feedRows(),
     ...structRows(world.structs),
     ...allocatorRows(world.allocator),
 
