@@ -17,6 +17,8 @@ import { endObject, heldOf, type ManagedObject, type Opened } from './managed-ob
 import { layout } from './managed-layout.js'
 import { LockManager } from './lock-manager.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
+import { SharedMap, lifetime, mapNumbers, type MapValues, type SharedMapOptions } from './map.js'
+import { mapLayout } from './map-layout.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
@@ -201,6 +203,18 @@ export class ManagedSegment {
   /** An atomic counter of 64 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
   counter(name: string): AtomicCounter {
     return this.#object(name, layout.counter, 0, AtomicCounter)
+  }
+
+  /**
+   * A map of keys to values: a cache between processes. Errors as {@link ManagedSegment.mutex}; other options than its maker's are `ERR_SHM_TYPE_MISMATCH`, but for
+   * `ttlMs`, which is of this environment alone. RangeError where the memory has no room for what the options ask.
+   */
+  map<Kind extends keyof MapValues = 'bytes'>(name: string, options: SharedMapOptions & { values?: Kind }): SharedMap<MapValues[Kind][0], MapValues[Kind][1]> {
+    const numbers = mapNumbers(options)
+    const ttlMs = options.ttlMs === undefined ? undefined : lifetime('options.ttlMs', options.ttlMs)
+    const map = this.#object(name, mapLayout.kind, numbers, SharedMap<MapValues[Kind][0], MapValues[Kind][1]>)
+    if (ttlMs !== undefined) map.ttlMs = ttlMs
+    return map
   }
 
   /** The memory, as {@link Segment.buffer}. Its first bytes are the segment's own. */

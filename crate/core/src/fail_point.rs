@@ -62,6 +62,20 @@ pub const KNOWN: &[&str] = &[
     "barrier.arrived",
     "barrier.freed",
     "barrier.ended",
+    "map.locked",
+    "map.taken",
+    "map.written",
+    "map.published",
+    "map.unlinked",
+    "map.counted",
+    "map.freed",
+    "map.evicted",
+    "map.emptied",
+    "map.cleared",
+    "map.repairing",
+    "map.swept",
+    "map.repaired",
+    "map.done",
 ];
 
 /// The place of that name.

@@ -9,6 +9,7 @@ pub mod fault_watch;
 pub mod managed;
 pub mod managed_object;
 pub mod managed_waits;
+pub mod map;
 pub mod memfd_segment;
 pub mod named_segment;
 pub mod options;

@@ -187,6 +187,19 @@ impl NativeObject {
         })
     }
 
+    /// The segment it is in.
+    pub(crate) fn inner(&self) -> Rc<Inner> {
+        Rc::clone(&self.inner)
+    }
+
+    /// Looks at its place.
+    pub(crate) fn look<T>(
+        &self,
+        look: impl FnOnce(Place<'_>) -> shmem_core::Result<T>,
+    ) -> shmem_core::Result<T> {
+        self.with(|place, _, _| look(place))
+    }
+
     fn with<T>(
         &self,
         act: impl FnOnce(Place<'_>, &MemberTable, Token) -> shmem_core::Result<T>,

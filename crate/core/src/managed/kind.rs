@@ -1,5 +1,6 @@
 //! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
 
+use super::geometry::map;
 use crate::error::{Error, Result};
 
 /// What a name leads to.
@@ -28,6 +29,8 @@ pub enum Kind {
     SeqLock = 10,
     /// Fields at fixed places.
     Struct = 11,
+    /// Keys lead to values.
+    Map = 15,
 }
 
 /// How many numbers a shape has.
@@ -77,12 +80,13 @@ impl Kind {
             Self::Counter => "counter",
             Self::SeqLock => "seqlock",
             Self::Struct => "struct",
+            Self::Map => "map",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 11] = [
+pub const ALL: [Kind; 12] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -94,6 +98,7 @@ pub const ALL: [Kind; 11] = [
     Kind::Counter,
     Kind::SeqLock,
     Kind::Struct,
+    Kind::Map,
 ];
 
 impl Shape {
@@ -133,8 +138,19 @@ impl Shape {
             Kind::SeqLock => self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64)),
             // No words of ours before or behind: the bytes are the user's.
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
+            Kind::Map => map::MapGeometry::of(self.numbers).map(|map| map.bytes),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
+    }
+
+    /// How many of its bytes, from the first, must be zero at first.
+    #[must_use]
+    pub fn zeroed_bytes(self, bytes: u64) -> u64 {
+        match self.kind {
+            // Of its chunks none is read before it was written.
+            Kind::Map => map::MapGeometry::of(self.numbers).map_or(bytes, |map| map.chunks_offset),
+            _ => bytes,
+        }
     }
 
     /// As users would write it.
@@ -148,6 +164,7 @@ impl Shape {
             Kind::Barrier => format!("{name} {{ parties: {number} }}"),
             Kind::SeqLock => format!("{name} {{ bytes: {number} }}"),
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
+            Kind::Map => map::words(self.numbers),
             _ => name.to_owned(),
         }
     }
