@@ -92,7 +92,7 @@ export interface MapValues {
  * @throws {@link ShmError} on every call: `ERR_SHM_CLOSED`; `ERR_SHM_POSSIBLY_CORRUPT` where somebody scribbled over it; of those that write
  * `ERR_SHM_TIMED_OUT` where another member was stopped in the middle of a write for 10 s. A key of no or more than 1,024 bytes is a RangeError.
  */
-export class SharedMap<Value = Buffer, Taken = Value> extends ManagedObject {
+export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array | string : Value> extends ManagedObject {
   override readonly kind = 'map'
   readonly #values: number
   readonly #call: MapCall

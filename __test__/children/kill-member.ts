@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { ManagedSegment, PosixSegment, type ShmError } from 'shmem'
 import { Book } from '../support/kill-book.js'
+import { playMap } from '../support/kill-map.js'
 
 const [role = '', segmentName = '', bookName = '', number = '0'] = process.argv.slice(2)
 const position = Number(number)
@@ -14,7 +15,7 @@ const memory = ManagedSegment.openOrCreate(segment, { members: 64, objects: 32, 
 /** Not a token, so that Rust members take it for nobody's who lives. */
 const mark = 0x4000_0000 | process.pid
 
-const roles: Record<string, () => Promise<void>> = { mutex: playMutex, heir: inherit }
+const roles: Record<string, () => Promise<void>> = { mutex: playMutex, heir: inherit, map: () => playMap(memory, book, position) }
 
 await (roles[role] ?? unknown)()
 memory.close()

@@ -12,7 +12,7 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join'
+export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'map'
 
 export interface StormOptions {
   role: Role
@@ -62,14 +62,17 @@ const FAMILIES: Record<Role, readonly string[]> = {
   event: ['event'],
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
-  join: ['join', 'leave', 'object']
+  join: ['join', 'leave', 'object'],
+  map: ['lock', 'unlock', 'map']
 }
 /** Steps of those families that only some roles come to. */
 const ONLY: Record<string, readonly Role[]> = {
   'lock.giving_up': ['mutex', 'rwlock'],
   'lock.gave_up': ['mutex', 'rwlock'],
   'lock.reset': ['mutex'],
-  'unlock.abandoned': ['mutex']
+  'unlock.abandoned': ['mutex'],
+  // Who finds it free without the mark of a waiter needs no call.
+  'unlock.freed': ['mutex', 'rwlock', 'condition', 'barrier']
 }
 
 /** The fail points of a role. */
@@ -304,6 +307,7 @@ class Storm {
     const locks = Number(options.find(option => option.startsWith('locks='))?.slice(6) ?? 4)
     const changed = Array.from({ length: locks }, (_, lock) => book.guarded(lock, 'first') >>> 0).reduce((a, b) => a + b, 0)
     if (role === 'mutex' || role === 'rwlock') within('changes under the lock', changed, book.sum('given'))
+    if (role === 'map') within('counts in shared keys', changed, book.sum('given'))
     if (role === 'condition') {
       within('tickets made', book.tail, book.sum('given'))
       within('tickets taken', book.head, book.sum('taken'))

@@ -11,6 +11,7 @@ mod book;
 mod condition;
 mod event;
 mod joining;
+mod map;
 mod mutex;
 mod owner;
 mod quiet;
@@ -55,6 +56,7 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "condition" => condition::play,
         "barrier" => barrier::play,
         "join" => joining::play,
+        "map" => map::play,
         "owner" => owner::own,
         "heir" => owner::inherit,
         "close-event" => event::close,
@@ -67,6 +69,7 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-condition" => condition::afterwards,
         "afterwards-barrier" => barrier::afterwards,
         "afterwards-join" => joining::afterwards,
+        "afterwards-map" => map::afterwards,
         _ => return Err("no such role".to_owned()),
     };
     let room = Room::enter(managed, book, options).map_err(|error| error.to_string())?;
