@@ -7,6 +7,7 @@ mod barrier;
 mod condition;
 mod event;
 mod explore;
+mod map;
 mod membership;
 mod mutant;
 mod mutex;
