@@ -18,6 +18,9 @@ const READS_MAX = 64
 const POOL_BYTES = 1 << 16
 const POOLED_BYTES_MAX = 1 << 12
 
+/** From so many words on a copy by one call is quicker than by a loop. */
+const RUN_WORDS = 128
+
 /** What a read answers besides a number of bytes. */
 const ABSENT = -1
 const BROKEN = -2
@@ -301,7 +304,12 @@ export class MapReader {
     for (;;) {
       const stop = Math.min(end, from + left)
       left -= stop - from
-      while (from < stop) target[to++] = words[from++] ?? 0
+      if (stop - from < RUN_WORDS) while (from < stop) target[to++] = words[from++] ?? 0
+      else {
+        target.set(words.subarray(from, stop), to)
+        to += stop - from
+        from = stop
+      }
       if (left <= 0) return bytes
       chunk = this.#next(shard, chunk)
       if (chunk < 0) return BROKEN

@@ -350,11 +350,15 @@ export function mapNumbers(options: SharedMapOptions): number[] {
   if (options === undefined) throw wrongType('options', 'an object', options)
   const { memory, entries, chunkBytes, shards, eviction, values } = check.options<SharedMapOptions>('options', options, OPTIONS)
   const whole = (name: string, value: number | undefined, least: number, most: number): number => (value === undefined ? 0 : check.integer(`options.${name}`, value, least, most))
+  const partBytes = whole('chunkBytes', chunkBytes, mapLayout.chunkBytesMin, mapLayout.chunkBytesMax)
+  if (partBytes % 64 !== 0) throw outOfRange('options.chunkBytes', 'a multiple of 64', chunkBytes)
+  const parts = whole('shards', shards, 1, 2 ** mapLayout.shardsLog2Max)
+  if ((parts & (parts - 1)) !== 0) throw outOfRange('options.shards', 'a power of two', shards)
   return native.mapNumbers(
     check.bytes('options.memory', memory, 1 << 14),
     whole('entries', entries, 1, 2 ** 31),
-    whole('chunkBytes', chunkBytes, mapLayout.chunkBytesMin, mapLayout.chunkBytesMax),
-    whole('shards', shards, 1, 2 ** mapLayout.shardsLog2Max),
+    partBytes,
+    parts,
     eviction === undefined || check.oneOf('options.eviction', eviction, ['lru', 'none']) === 'lru',
     VALUES.indexOf(values === undefined ? 'bytes' : check.oneOf('options.values', values, VALUES))
   )

@@ -11,6 +11,7 @@ import {
 } from 'shmem'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
+import { endMap, makeMap, mapRows } from './bad-input-map.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -29,6 +30,7 @@ export function makeWorld(folder: string) {
     folder,
     posix,
     waits: makeWaits(),
+    map: makeMap(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -53,6 +55,7 @@ export function makeWorld(folder: string) {
 export function endWorld(world: World): void {
   endManaged(world.managed)
   endWaits(world.waits)
+  endMap(world.map)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -110,6 +113,7 @@ export function mainTable(world: World): Table {
     ],
 
     ...waitRows(world.waits),
+    ...mapRows(),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],

@@ -312,12 +312,7 @@ impl Calls {
                 map.try_with_lock(table, token, shard, |shard| shard.expire(&key, &now))
                     .map(|expired| i32::from(expired.unwrap_or(false)))
             }
-            CLEAR => map
-                .with_lock(table, token, self.word(SHARD), |shard| {
-                    shard.clear();
-                    Ok(())
-                })
-                .map(|()| 1),
+            CLEAR => map.clear(table, token, self.word(SHARD)).map(|()| 1),
             LOCK => map.lock(table, token, self.word(SHARD)).map(|()| 1),
             UNLOCK => map.unlock(table, token, self.word(SHARD)).map(|()| 1),
             other => Err(Error::own("ERR_OUT_OF_RANGE", format!("no operation is number {other}"))),

@@ -130,10 +130,7 @@ impl<'a> SharedMap<'a> {
     /// `ERR_SHM_TIMED_OUT`.
     pub fn clear(&self) -> Result<()> {
         for number in 0..self.map.geometry().shards() {
-            self.map.with_lock(self.table(), self.token(), number, |shard| {
-                shard.clear();
-                Ok(())
-            })?;
+            self.map.clear(self.table(), self.token(), number)?;
         }
         Ok(())
     }

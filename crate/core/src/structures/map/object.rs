@@ -148,6 +148,19 @@ impl MapObject {
         done.map(Some).map_err(|Broken| corrupt())
     }
 
+    /// Takes everything out of a shard, whatever it says, and whatever its lock says where no member could have written that.
+    ///
+    /// # Errors
+    /// `ERR_SHM_TIMED_OUT`.
+    pub fn clear(&self, table: &MemberTable, token: Token, number: u32) -> Result<()> {
+        self.shard(number)?;
+        mutex::reset(table, self.lock_word(number));
+        self.with_lock(table, token, number, |shard| {
+            shard.clear();
+            Ok(())
+        })
+    }
+
     /// Gives a shard's lock back.
     ///
     /// # Errors
