@@ -1,6 +1,6 @@
 /**
  * The programs of `examples/`, each run as its first lines say, as this user and as nobody: what it prints, and that it leaves
- * nothing in `ipcs`, /dev/shm or the folder for temporary files. Those with tests of their own are in 41, 42 and 43.
+ * nothing in `ipcs`, /dev/shm or the folder for temporary files. Those with tests of their own are in 41 to 44.
  */
 import test, { type ExecutionContext } from 'ava'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -97,7 +97,7 @@ first: unmapped: the view has 0 bytes`
 }
 
 /** Each has a test file of its own, which names it. */
-const elsewhere = ['counter', 'hand-over', 'messages', 'robust-mutex', 'semaphore-pipe', 'taking-turns']
+const elsewhere = ['cluster-cache', 'counter', 'hand-over', 'messages', 'robust-mutex', 'semaphore-pipe', 'taking-turns']
 
 test.serial('every example has a test, and every test an example', t => {
   t.deepEqual(examples(), [...Object.keys(printed), ...elsewhere].toSorted())
