@@ -63,7 +63,7 @@ async function primary(name: string): Promise<void> {
   }
 }
 
-function worker(name: string): void {
+function answerRequests(name: string): void {
   const id = cluster.worker?.id ?? 0
   const cache = openCache(ManagedSegment.open(name))
   const server = createServer(({ url: path = '/' }, response) => {
@@ -120,4 +120,4 @@ function report(answers: Answer[]): void {
 
 const [, , name = ''] = process.argv
 if (cluster.isPrimary) await primary(`shmem-cluster-cache-${process.pid}`)
-else worker(name)
+else answerRequests(name)

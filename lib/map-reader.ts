@@ -289,13 +289,14 @@ export class MapReader {
     const chunkWords = this.#chunkWords
     let left = (bytes + 3) >> 2
     takeRoom(left)
+    if (left === 0) return 0
     const target = copyWords
     let to = copyFirst
     let chunk = entry
     let from = entry + PAYLOAD + skip
     let end = entry + chunkWords
     // A long key may fill the first chunk, and more.
-    while (from >= end && left > 0) {
+    while (from >= end) {
       chunk = this.#next(shard, chunk)
       if (chunk < 0) return BROKEN
       from = chunk + REST_PAYLOAD + (from - end)

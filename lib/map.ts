@@ -349,7 +349,6 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
 export function mapNumbers(options: SharedMapOptions): number[] {
   if (options === undefined) throw wrongType('options', 'an object', options)
   const { memory, entries, chunkBytes, shards, eviction, values } = check.options<SharedMapOptions>('options', options, OPTIONS)
-  const whole = (name: string, value: number | undefined, least: number, most: number): number => (value === undefined ? 0 : check.integer(`options.${name}`, value, least, most))
   const partBytes = whole('chunkBytes', chunkBytes, mapLayout.chunkBytesMin, mapLayout.chunkBytesMax)
   if (partBytes % 64 !== 0) throw outOfRange('options.chunkBytes', 'a multiple of 64', chunkBytes)
   const parts = whole('shards', shards, 1, 2 ** mapLayout.shardsLog2Max)
@@ -362,6 +361,11 @@ export function mapNumbers(options: SharedMapOptions): number[] {
     eviction === undefined || check.oneOf('options.eviction', eviction, ['lru', 'none']) === 'lru',
     VALUES.indexOf(values === undefined ? 'bytes' : check.oneOf('options.values', values, VALUES))
   )
+}
+
+/** A whole number, or 0 where nothing was said. */
+function whole(name: string, value: number | undefined, least: number, most: number): number {
+  return value === undefined ? 0 : check.integer(`options.${name}`, value, least, most)
 }
 
 function lifetimeOf(options: MapSetOptions, fallback: number): number {

@@ -1,7 +1,7 @@
 /**
  * The role `map` of the storms as a Node member plays it: what crate/core/src/bin/member/map.rs does, on the same keys.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { ManagedSegment, SharedMap, ShmError } from 'shmem'
 import { KEYS, POSITIONS, type Book } from './kill-book.js'
 
@@ -18,7 +18,7 @@ export async function playMap(memory: ManagedSegment, book: Book, position: numb
   while (!book.isStopped) {
     player.turn()
     book.count(position, 'got')
-    if (random(64) === 0) await setImmediate()
+    if (random(64) === 0) await setTimeout(1)
   }
 }
 

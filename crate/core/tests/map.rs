@@ -1,6 +1,7 @@
 //! The shared map against a model of it, between threads that are members each, and what deaths and scribbles leave of it. Processes are for the kill tests.
 
 #![expect(unsafe_code, reason = "scribbles over the map as a bad neighbour would")]
+#![expect(clippy::cast_possible_truncation, reason = "of numbers that are bounded, or random")]
 
 use proptest::prelude::*;
 use shmem_core::managed::geometry::map::{Eviction, MapOptions};
@@ -257,10 +258,15 @@ fn scribbles_are_errors_or_nonsense_and_clear_ends_them() {
                     continue;
                 }
                 let known = managed.word(object.offset + 4 * (128 + next() % 1000)).unwrap().load();
-                let value = [0, 1, u32::MAX, known, (next() % 400) as u32, next() as u32][next() as usize % 6];
+                let value =
+                    [0, 1, u32::MAX, known, (next() % 400) as u32, next() as u32][next() as usize % 6];
                 // SAFETY: a word of the object, in the mapped segment.
-                unsafe { shmem_core::membership::Word::at(managed.word(object.offset + 4 * word).unwrap().address()) }
-                    .store(value);
+                unsafe {
+                    shmem_core::membership::Word::at(
+                        managed.word(object.offset + 4 * word).unwrap().address(),
+                    )
+                }
+                .store(value);
             }
             let key = format!("{}", turn % 50);
             for error in [

@@ -16,10 +16,10 @@ use napi::{Result, sys};
 use napi_derive::napi;
 use shmem_core::Error;
 use shmem_core::error::Subject;
-use shmem_core::managed::geometry::map::{self, Eviction, MapGeometry, MapOptions, Values};
 use shmem_core::managed::Kind;
-use shmem_core::memory::guard;
+use shmem_core::managed::geometry::map::{self, Eviction, MapGeometry, MapOptions, Values};
 use shmem_core::membership::{MemberTable, Token};
+use shmem_core::memory::guard;
 use shmem_core::structures::map::{
     Condition, KEY_WORDS_MAX, Key, MapObject, Outcome, RawBytes, Write, check_value, no_space,
 };
@@ -210,15 +210,13 @@ thread_local! {
 }
 
 /// The raw function of a map: `(operation, value?) => 1 done, 0 not`. Keys and numbers are in the area.
-#[napi(
-    catch_unwind,
-    ts_return_type = "(operation: number, value?: Uint8Array) => number"
-)]
+#[napi(catch_unwind, ts_return_type = "(operation: number, value?: Uint8Array) => number")]
 pub fn map_function<'env>(env: &'env Env, object: &NativeObject) -> Result<Unknown<'env>> {
     // SAFETY: it is kept beside the `Inner` it belongs to, and used only while that is open.
     let map = object.look(|place| unsafe { MapObject::at(&place) }).or_throw(env)?;
     let area = AREA.with(Rc::clone);
-    let calls = Calls { inner: object.inner(), map, name: object.name(), area, faults: Cell::new(guard::count()) };
+    let calls =
+        Calls { inner: object.inner(), map, name: object.name(), area, faults: Cell::new(guard::count()) };
     view::function(env, c"map", Some(call), Box::new(calls))
 }
 

@@ -179,7 +179,8 @@ pub(crate) fn bytes_of_value(env: sys::napi_env, value: sys::napi_value) -> Opti
             ptr::null_mut(),
         )
     };
-    (status == sys::Status::napi_ok && kind == sys::TypedarrayType::uint8_array).then_some((data.cast(), length))
+    (status == sys::Status::napi_ok && kind == sys::TypedarrayType::uint8_array)
+        .then_some((data.cast(), length))
 }
 
 /// V8 is done with a buffer. Runs on a thread that may run JavaScript, or at the environment's end.

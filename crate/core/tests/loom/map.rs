@@ -3,6 +3,8 @@
 //!
 //! Only words that readers look at or that a repair depends on are the model's; what a writer changes under its lock for itself alone is plain memory.
 
+#![expect(clippy::cast_possible_truncation, reason = "of small constants")]
+
 use super::actor::Actor;
 use super::explore::{Model, holds, is_found, kill_each};
 use super::mutant::Mutant;
@@ -198,7 +200,9 @@ impl Setting {
         let word = actor.word(0);
         for _ in 0..self.sets[actor.index] {
             let options = LockOptions { strict: false, blocks_owner: true };
-            let Some(answer) = actor.wait(&mut Lock::new(word, actor.token(), options)).unwrap() else { return };
+            let Some(answer) = actor.wait(&mut Lock::new(word, actor.token(), options)).unwrap() else {
+                return;
+            };
             if answer == Answer::OwnerDied && self.fault != Fault::NotRepaired {
                 shard.repair().unwrap();
             }
@@ -245,7 +249,8 @@ impl Model for Setting {
             .filter_map(|word| number_of(word).map(|number| (number, &*format!("word {word}").leak())))
             .collect();
         names.sort_unstable();
-        let preset = (0..WORDS).filter_map(|word| number_of(word).map(|number| (number, words[word]))).collect();
+        let preset =
+            (0..WORDS).filter_map(|word| number_of(word).map(|number| (number, words[word]))).collect();
         let names: Vec<&'static str> = names.into_iter().map(|(_, name)| name).collect();
         let preemptions = if actors == 3 { 2 } else { 3 };
         Setup { preset, preemptions, ..Setup::new(actors, names.leak(), self.mutant) }

@@ -19,8 +19,7 @@ const MAP: MapOptions = MapOptions {
     eviction: Eviction::None,
     values: shmem_core::managed::geometry::map::Values::Bytes,
 };
-const CACHE: MapOptions =
-    MapOptions { memory_bytes: 16 << 10, shards: 1, eviction: Eviction::Lru, ..MAP };
+const CACHE: MapOptions = MapOptions { memory_bytes: 16 << 10, shards: 1, eviction: Eviction::Lru, ..MAP };
 
 /// Keys that all count in.
 const COUNTERS: usize = 2;
@@ -39,6 +38,7 @@ pub(crate) fn play(room: &Room) -> Result<()> {
             turn(room, &map, &cache)?;
         }
         room.row.count(Count::Got);
+        room.linger();
     }
     Ok(())
 }
@@ -199,10 +199,12 @@ pub(crate) fn afterwards(room: &Room) -> Result<()> {
         room.book.guarded(counter).first.store(counted(&value));
     }
     std::thread::sleep(Duration::from_millis(10));
+    let mut recovered = 0;
     for map in [&map, &cache] {
         // Each shard whose writer was killed last is repaired by the audit's own lock.
         map.audit()?;
         let statistics = map.statistics()?;
+        recovered += statistics.recovered;
         let listed = map.entries()?;
         let mut keys: Vec<_> = listed.iter().map(|entry| &entry.key).collect();
         keys.sort();
@@ -212,6 +214,7 @@ pub(crate) fn afterwards(room: &Room) -> Result<()> {
             room.row.violation(Violation::EntryLost);
         }
     }
+    room.row.word(Count::OwnerDeaths).store(u32::try_from(recovered).unwrap_or(0));
     map.clear()?;
     cache.clear()?;
     for map in [&map, &cache] {

@@ -283,8 +283,7 @@ mod tests {
         for (memory, entries, chunk_bytes, shards) in
             [(64 << 10, 0, 0, 0), (32 << 20, 0, 0, 0), (1 << 20, 1, 64, 1), (5 << 30, 1000, 4096, 1024)]
         {
-            let options =
-                MapOptions { entries, chunk_bytes, shards, ..MapOptions::new(memory) };
+            let options = MapOptions { entries, chunk_bytes, shards, ..MapOptions::new(memory) };
             let shape = options.shape().unwrap();
             let map = MapGeometry::of(shape.numbers).unwrap();
             let shards = u64::from(map.shards());

@@ -155,11 +155,7 @@ impl<C: Cells> Shard<'_, C> {
         version
     }
 
-    fn write_entry<S: Source + ?Sized>(
-        &self,
-        write: &Write<'_, S>,
-        version: u64,
-    ) -> Result<Chunk, Broken> {
+    fn write_entry<S: Source + ?Sized>(&self, write: &Write<'_, S>, version: u64) -> Result<Chunk, Broken> {
         let Write { key, value, expires, .. } = *write;
         let entry = self.take_chunk()?;
         fail_point::reach("map.taken");

@@ -5,27 +5,14 @@
 use super::change::{Condition, Outcome, Write};
 use super::key::Key;
 use super::object::{MapObject, now};
-use super::read::{Found, Reading};
+use super::read::{Entry, Found, Reading};
 use super::shard::Shard;
 use super::value::Source;
 use crate::error::{Error, Result, Subject};
-use crate::managed::geometry::map::{
-    ENTRIES, EVICTIONS, EXPIRED, MapOptions, RECOVERED, SETS, USED,
-};
+use crate::managed::geometry::map::{ENTRIES, EVICTIONS, EXPIRED, MapOptions, RECOVERED, SETS, USED};
 use crate::managed::{ManagedSegment, Place};
 use crate::membership::{Member, MemberTable, Token};
 use std::time::Duration;
-
-/// A key, whether it was given as bytes, and what is behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its bytes.
-    pub key: Vec<u8>,
-    /// Whether it was given as bytes, not as text.
-    pub key_is_bytes: bool,
-    /// The value.
-    pub found: Found,
-}
 
 /// What a map has come to, by all members together. Counts wrap at 2^32; stale the moment they are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,10 +93,15 @@ impl<'a> SharedMap<'a> {
     ///
     /// # Errors
     /// As [`Self::set`].
-    pub fn write(&self, key: &Key, value: &[u8], ttl: Option<Duration>, condition: Condition) -> Result<Outcome> {
-        let expires = ttl.map_or(0, |ttl| {
-            now().saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).max(1)
-        });
+    pub fn write(
+        &self,
+        key: &Key,
+        value: &[u8],
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Result<Outcome> {
+        let expires = ttl
+            .map_or(0, |ttl| now().saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).max(1));
         check_value(&self.map, key, value)?;
         let write = Write { key, value, expires, condition };
         self.locked(key, |shard| shard.set(&write, &now))
@@ -145,11 +137,14 @@ impl<'a> SharedMap<'a> {
             for bucket in 0..self.map.geometry().buckets {
                 let entries = match self.map.shard(number)?.entries_of(bucket, &now)? {
                     Some(entries) => entries,
-                    None => self.map.with_lock(self.table(), self.token(), number, |shard| {
-                        Ok(shard.entries_of(bucket, &now))
-                    })??.unwrap_or_default(),
+                    None => self
+                        .map
+                        .with_lock(self.table(), self.token(), number, |shard| {
+                            Ok(shard.entries_of(bucket, &now))
+                        })??
+                        .unwrap_or_default(),
                 };
-                all.extend(entries.into_iter().map(|(key, key_is_bytes, found)| Entry { key, key_is_bytes, found }));
+                all.extend(entries);
             }
         }
         Ok(all)
@@ -182,9 +177,9 @@ impl<'a> SharedMap<'a> {
     pub fn audit(&self) -> Result<()> {
         for number in 0..self.map.geometry().shards() {
             let audited = |shard: &Shard<'_, _>| Ok(shard.audit());
-            self.map.with_lock(self.table(), self.token(), number, audited)?.map_err(|why| {
-                Error::own("ERR_SHM_POSSIBLY_CORRUPT", format!("shard {number}: {why}"))
-            })?;
+            self.map
+                .with_lock(self.table(), self.token(), number, audited)?
+                .map_err(|why| Error::own("ERR_SHM_POSSIBLY_CORRUPT", format!("shard {number}: {why}")))?;
         }
         Ok(())
     }

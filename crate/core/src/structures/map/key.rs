@@ -61,7 +61,7 @@ impl Key {
         let mut words = [0; KEY_WORDS_MAX];
         let count = bytes.div_ceil(4) as usize;
         words[..count].iter_mut().enumerate().for_each(|(index, place)| *place = word(index));
-        if bytes % 4 != 0 {
+        if !bytes.is_multiple_of(4) {
             words[count - 1] &= (1 << (8 * (bytes % 4))) - 1;
         }
         let hash = hash(&words[..count], bytes, seed);

@@ -41,9 +41,9 @@ mod value;
 
 pub use cells::{Cells, Region};
 pub use change::{Condition, Outcome, Write};
-pub use handle::{Entry, MapStatistics, SharedMap, check_value, no_space};
+pub use handle::{MapStatistics, SharedMap, check_value, no_space};
 pub use key::{KEY_WORDS_MAX, Key, Seed};
 pub use object::MapObject;
-pub use read::{Found, Reading};
+pub use read::{Entry, Found, Reading};
 pub use shard::{Broken, Shard};
 pub use value::{RawBytes, Source};

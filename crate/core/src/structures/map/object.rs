@@ -40,7 +40,10 @@ impl MapObject {
     /// The segment must stay mapped while the answer is used.
     pub unsafe fn at(place: &Place<'_>) -> Result<Self> {
         if place.shape().kind != Kind::Map {
-            return Err(Error::own("ERR_SHM_TYPE_MISMATCH", format!("a {} is no map", place.shape().words())));
+            return Err(Error::own(
+                "ERR_SHM_TYPE_MISMATCH",
+                format!("a {} is no map", place.shape().words()),
+            ));
         }
         let map = MapGeometry::of(place.shape().numbers)?;
         let first = place.word(0)?;
@@ -66,8 +69,9 @@ impl MapObject {
 
     /// The shard in which a hash is looked for.
     #[must_use]
-    pub const fn shard_of(&self, hash: u32) -> u32 {
-        (hash as u64 >> (32 - self.map.shards_log2)) as u32
+    pub fn shard_of(&self, hash: u32) -> u32 {
+        // A map of one shard has none of the bits.
+        hash.checked_shr(32 - self.map.shards_log2).unwrap_or(0)
     }
 
     /// A shard, to look at.
@@ -236,5 +240,8 @@ fn drawn(word: Word) -> u32 {
 fn busy(table: &MemberTable, word: Word) -> Error {
     let owner = Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| table.member(token));
     let who = owner.map_or_else(String::new, |facts| format!(" by process {} ('{}')", facts.pid, facts.name));
-    Error::own("ERR_SHM_TIMED_OUT", format!("a part of the map is being changed{who} for {PATIENCE:?} already"))
+    Error::own(
+        "ERR_SHM_TIMED_OUT",
+        format!("a part of the map is being changed{who} for {PATIENCE:?} already"),
+    )
 }

@@ -35,6 +35,17 @@ pub struct Found {
     pub expires: u64,
 }
 
+/// A key, whether it was given as bytes, and what is behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its bytes.
+    pub key: Vec<u8>,
+    /// Whether it was given as bytes, not as text.
+    pub key_is_bytes: bool,
+    /// The value.
+    pub found: Found,
+}
+
 impl<C: Cells> Shard<'_, C> {
     /// Copies a key's value out.
     ///
@@ -52,15 +63,11 @@ impl<C: Cells> Shard<'_, C> {
         Ok(Reading::Overtaken)
     }
 
-    /// The entries of a bucket: keys, whether they were given as bytes, and values. `None`: overtaken.
+    /// The entries of a bucket. `None`: overtaken.
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub fn entries_of(
-        &self,
-        bucket: u32,
-        now: &dyn Fn() -> u64,
-    ) -> Result<Option<Vec<(Vec<u8>, bool, Found)>>> {
+    pub fn entries_of(&self, bucket: u32, now: &dyn Fn() -> u64) -> Result<Option<Vec<Entry>>> {
         for _ in 0..READS_MAX {
             let version = self.cells.follow(self.head(VERSION));
             let read = self.attempt_all(bucket, now);
@@ -81,14 +88,14 @@ impl<C: Cells> Shard<'_, C> {
         if self.map.eviction == Eviction::Lru && self.field(entry, RECENT) == 0 {
             self.set_field(entry, RECENT, 1);
         }
-        Ok(self.copy(entry)?.map(|(_, _, found)| Reading::Found(found)))
+        Ok(self.copy(entry)?.map(|entry| Reading::Found(entry.found)))
     }
 
     fn attempt_all(
         &self,
         bucket: u32,
         now: &dyn Fn() -> u64,
-    ) -> std::result::Result<Result<Vec<(Vec<u8>, bool, Found)>>, Broken> {
+    ) -> std::result::Result<Result<Vec<Entry>>, Broken> {
         let mut entries = Vec::new();
         let mut link = self.bucket(bucket);
         for _ in 0..=self.map.chunks {
@@ -109,8 +116,8 @@ impl<C: Cells> Shard<'_, C> {
     }
 
     /// Key and value, if their lengths are such as a shard can have.
-    fn copy(&self, entry: Chunk) -> std::result::Result<Result<(Vec<u8>, bool, Found)>, Broken> {
-        let is_bytes = self.field(entry, KEY_BYTES) & KEY_IS_BYTES != 0;
+    fn copy(&self, entry: Chunk) -> std::result::Result<Result<Entry>, Broken> {
+        let key_is_bytes = self.field(entry, KEY_BYTES) & KEY_IS_BYTES != 0;
         let (key_bytes, value_bytes) = (self.key_bytes(entry), self.field(entry, VALUE_BYTES));
         if self.map.chunks_for(key_bytes, u64::from(value_bytes)) > u64::from(self.map.chunks) {
             return Err(Broken);
@@ -132,8 +139,9 @@ impl<C: Cells> Shard<'_, C> {
             (Ok(key), Ok(value)) => (key, value),
             (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
         };
-        let found = Found { value, version: self.long(entry, ENTRY_VERSION), expires: self.long(entry, EXPIRES) };
-        Ok(Ok((key, is_bytes, found)))
+        let found =
+            Found { value, version: self.long(entry, ENTRY_VERSION), expires: self.long(entry, EXPIRES) };
+        Ok(Ok(Entry { key, key_is_bytes, found }))
     }
 }
 

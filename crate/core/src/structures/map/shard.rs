@@ -3,8 +3,8 @@
 use super::cells::Cells;
 use super::key::Key;
 use crate::managed::geometry::map::{
-    CHUNK_BYTES_MIN, FREE, FRESH, HASH, KEY_BYTES, KEY_IS_BYTES, MapGeometry, NEXT_CHUNK, NEXT_ENTRY, PAYLOAD,
-    REST_PAYLOAD, SHARD_WORDS, SHARDS, USED, VALUE_BYTES,
+    CHUNK_BYTES_MIN, FREE, FRESH, HASH, KEY_BYTES, KEY_IS_BYTES, MapGeometry, NEXT_CHUNK, NEXT_ENTRY,
+    PAYLOAD, REST_PAYLOAD, SHARD_WORDS, SHARDS, USED, VALUE_BYTES,
 };
 
 /// Something in the shard makes no sense.
