@@ -159,6 +159,14 @@ fn a_full_map_in_which_nothing_may_go_says_so_and_takes_what_expires() {
     map.audit().unwrap();
 }
 
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn readers_see_whole_values_while_writers_replace_and_delete_them() {
     let managed = managed();
@@ -188,13 +196,14 @@ fn readers_see_whole_values_while_writers_replace_and_delete_them() {
         scope.spawn(move || {
             let member = join(managed);
             let map = SharedMap::open(managed, &member, "map", small(Eviction::Lru)).unwrap();
+            // Whatever happens here: the writers end.
+            let _end = End(stop);
             for turn in 0..40_000 {
                 if let Some(value) = map.get(&format!("{}", turn % 7)).unwrap() {
                     assert!(value.iter().all(|byte| *byte == value[0]), "{value:?}");
                     reads.fetch_add(1, Ordering::SeqCst);
                 }
             }
-            stop.store(true, Ordering::SeqCst);
             member.leave();
         });
     });
