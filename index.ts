@@ -44,6 +44,35 @@ export type { MapKeyLike } from './lib/map-key.js'
 export { AtomicWord } from './lib/atomic-word.js'
 export { AtomicCounter } from './lib/atomic-counter.js'
 export { notify, wait, waitAsync, type WordOutcome, type WordWaitAsyncOptions, type WordWaitOptions } from './lib/word-waits.js'
+export {
+  array,
+  atomicI32,
+  atomicI64,
+  atomicU32,
+  atomicU64,
+  bool,
+  bytes,
+  cacheLine,
+  f32,
+  f64,
+  i16,
+  i32,
+  i64,
+  i8,
+  offset,
+  pad,
+  text,
+  u16,
+  u32,
+  u64,
+  u8,
+  type FieldForm,
+  type StructField
+} from './lib/struct-fields.js'
+export { Struct, struct, type PlacedField, type StructDefinition, type StructView } from './lib/struct.js'
+export type { StructMemory } from './lib/struct-memory.js'
+export { OffsetPointer } from './lib/offset-pointer.js'
+export { Atomic32, Atomic64 } from './lib/atomic-cell.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

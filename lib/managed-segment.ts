@@ -29,6 +29,8 @@ import { RwLock } from './rwlock.js'
 import { keepOpen, nativeOf } from './segment.js'
 import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 import { SeqLock } from './seqlock.js'
+import { StructObject, bytesOf } from './struct-object.js'
+import type { Struct, StructDefinition, StructView } from './struct.js'
 
 /** A segment that can be managed: its object has a descriptor, in which members hold their byte locks. */
 export type ManageableSegment = PosixSegment | MemfdSegment | FileSegment
@@ -193,6 +195,14 @@ export class ManagedSegment {
   seqlock(name: string, options: { bytes: number }): SeqLock {
     const { bytes } = check.options<{ bytes: number }>('options', options, ['bytes'])
     return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
+  }
+
+  /**
+   * A view of a struct, all zeroes at first; the same one each time. It lasts as long as {@link ManagedSegment.buffer}. Errors as
+   * {@link ManagedSegment.mutex}; a layout with another {@link Struct.hash} is another type.
+   */
+  struct<Definition extends StructDefinition>(name: string, type: Struct<Definition>): StructView<Struct<Definition>> {
+    return this.#object(name, layout.struct, bytesOf(type), StructObject, type.hash).viewAs(type)
   }
 
   /** An atomic word of 32 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */

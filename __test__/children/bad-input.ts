@@ -34,6 +34,7 @@ const instances: Record<string, object[]> = {
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
   PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
   ManagedSegment: [world.managed.mem], Mutex: [world.managed.mutex], LockManager: [world.managed.mem.locks],
+  Struct: [world.structs.Link], Atomic32: [world.structs.atomic32], Atomic64: [world.structs.atomic64], OffsetPointer: [world.structs.link.next],
   RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event]
 }
 

@@ -12,6 +12,7 @@ import {
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { endMap, makeMap, mapRows } from './bad-input-map.js'
+import { makeStructs, structRows } from './bad-input-struct.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -31,6 +32,7 @@ export function makeWorld(folder: string) {
     posix,
     waits: makeWaits(),
     map: makeMap(),
+    structs: makeStructs(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -114,6 +116,7 @@ export function mainTable(world: World): Table {
 
     ...waitRows(world.waits),
     ...mapRows(),
+    ...structRows(world.structs),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],

@@ -3,7 +3,7 @@
  * with the test. Without a compiler the test steps aside: `const program = compileC(t, 'peer'); if (!program) return`.
  */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,20 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** Compiles `__test__/children/<name>.c`; answers the program's path, or nothing where `cc` is missing: then `t` is skipped. */
 export function compileC(t: ExecutionContext<unknown>, name: string, flags: string[] = []): string | undefined {
+  return compile(t, name, () => join(root, '__test__/children', `${name}.c`), flags)
+}
+
+/** As {@link compileC}, for a program that the test writes itself. */
+export function compileText(t: ExecutionContext<unknown>, text: string, flags: string[] = []): string | undefined {
+  const source = (folder: string): string => {
+    const path = join(folder, 'program.c')
+    writeFileSync(path, text)
+    return path
+  }
+  return compile(t, 'program', source, flags)
+}
+
+function compile(t: ExecutionContext<unknown>, name: string, sourceIn: (folder: string) => string, flags: string[]): string | undefined {
   if (spawnSync('cc', ['--version']).error !== undefined) {
     skip(t, 'there is no C compiler (cc)')
     return undefined
@@ -24,7 +38,7 @@ export function compileC(t: ExecutionContext<unknown>, name: string, flags: stri
   // Other users run it too.
   chmodSync(folder, 0o755)
   const program = join(folder, name)
-  const source = join(root, '__test__/children', `${name}.c`)
+  const source = sourceIn(folder)
   const compiled = spawnSync('cc', ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source, '-pthread', ...flags], { encoding: 'utf8' })
   if (compiled.status !== 0) throw new Error(`cc ${source}: ${compiled.stderr}`)
   return program
