@@ -36,6 +36,19 @@ export interface EntryCopy {
   value: Buffer | undefined
 }
 
+type BufferMaker = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => Buffer
+
+/** What Node's own `subarray()` makes buffers with, where it can be had: `Buffer.from` looks at its arguments for as long again. */
+const BufferOver = bufferMaker()
+
+function bufferMaker(): BufferMaker {
+  const species = (Buffer as unknown as { [Symbol.species]?: BufferMaker })[Symbol.species]
+  if (species !== undefined && (species as { prototype: unknown }).prototype === Buffer.prototype) return species
+  return function from(buffer: ArrayBufferLike, byteOffset: number, length: number): Buffer {
+    return Buffer.from(buffer, byteOffset, length)
+  } as unknown as BufferMaker
+}
+
 let pool = newPool()
 /** The next word of the pool that nobody has. */
 let poolNext = 0
@@ -69,7 +82,7 @@ function takeRoom(words: number): void {
 export function copied(bytes: number): Buffer {
   // Like Node's own pool: buffers begin at multiples of 8 bytes.
   if (copyWords === pool) poolNext = (copyFirst + ((bytes + 7) >> 3) * 2)
-  return Buffer.from(copyWords.buffer, copyFirst * 4, bytes)
+  return new BufferOver(copyWords.buffer, copyFirst * 4, bytes)
 }
 
 /** The last copy as text. */
@@ -79,8 +92,8 @@ export function copiedText(bytes: number): string {
 
 /** The last copy's bytes into a target that is large enough. */
 export function copiedInto(target: Uint8Array, bytes: number): void {
-  const first = copyFirst * 4
-  target.set(copyBytes.subarray(first, first + bytes))
+  // Half the price of a subarray.
+  target.set(new Uint8Array(copyWords.buffer, copyFirst * 4, bytes))
 }
 
 function newPool(): Int32Array<ArrayBuffer> {
