@@ -73,6 +73,8 @@ export { Struct, struct, type PlacedField, type StructDefinition, type StructVie
 export type { StructMemory } from './lib/struct-memory.js'
 export { OffsetPointer } from './lib/offset-pointer.js'
 export { Atomic32, Atomic64 } from './lib/atomic-cell.js'
+export { Allocator, type AllocateOptions, type Block, type HeapStats, type Repaired } from './lib/allocator.js'
+export { List, type ListNode, type ListOptions, type ListStats } from './lib/list.js'
 export { HeldLock } from './lib/held-lock.js'
 export type { SpinOptions } from './lib/spinning.js'
 

@@ -97,7 +97,10 @@ first: unmapped: the view has 0 bytes`
 }
 
 /** Each has a test file of its own, which names it. */
-const elsewhere = ['cluster-cache', 'counter', 'false-sharing', 'hand-over', 'messages', 'robust-mutex', 'semaphore-pipe', 'taking-turns', 'three-ways-to-update']
+const elsewhere = [
+  'cluster-cache', 'counter', 'false-sharing', 'hand-over', 'linked-list', 'list', 'list-with-header', 'messages', 'robust-mutex', 'semaphore-pipe', 'taking-turns',
+  'three-ways-to-update'
+]
 
 test.serial('every example has a test, and every test an example', t => {
   t.deepEqual(examples(), [...Object.keys(printed), ...elsewhere].toSorted())

@@ -29,7 +29,7 @@ test.serial('no kill while joining or leaving costs a place of the member table'
 })
 
 test('every fail point of the core is in some storm', t => {
-  const all: readonly Role[] = ['mutex', ...roles, 'join', 'map']
+  const all: readonly Role[] = ['mutex', ...roles, 'join', 'allocator', 'list', 'map']
   const stormy = new Set(all.flatMap(pointsOf))
   t.deepEqual(failPoints().filter(name => !stormy.has(name)), [])
 })

@@ -53,7 +53,8 @@ async function measureContended(runtime: string, one: Partner, two: Partner, has
 }
 
 async function measureRuntime(runtime: string, path: string, limit: number, hasBar: boolean): Promise<void> {
-  const lockers = [new Partner('locker', [name, addon], path), new Partner('locker', [name, addon], path)] as const
+  const start = (): Partner => new Partner('locker', [name, addon], { runtime: path })
+  const lockers = [start(), start()] as const
   try {
     await measureAlone(runtime, lockers[0], limit)
     await measureContended(runtime, ...lockers, hasBar)

@@ -5,6 +5,7 @@
  */
 
 import { isMainThread, threadId } from 'node:worker_threads'
+import { Allocator } from './allocator.js'
 import * as check from './arguments.js'
 import { AtomicCounter } from './atomic-counter.js'
 import { AtomicWord } from './atomic-word.js'
@@ -16,6 +17,8 @@ import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
 import { layout } from './managed-layout.js'
 import { LockManager } from './lock-manager.js'
+import { List, listNumbers, type ListOptions } from './list.js'
+import { listLayout } from './list-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
 import { SharedMap, lifetime, mapNumbers, type MapValues, type SharedMapOptions } from './map.js'
 import { mapLayout } from './map-layout.js'
@@ -96,6 +99,8 @@ export class ManagedSegment {
   readonly #events: MemberEvents
   /** The Web Locks face of its locks. */
   readonly locks: LockManager
+  /** Bytes of its memory without a name, by offset. */
+  readonly allocator: Allocator
   #token = 0
   #isOpen = true
 
@@ -113,6 +118,7 @@ export class ManagedSegment {
     this.#release = keepOpen(segment, 'a managed segment')
     this.#events = new MemberEvents(this.#native, this.#token)
     this.locks = new LockManager(this)
+    this.allocator = new Allocator({ native: this.#native, buffer: () => this.segment.buffer })
     if (!observes) MEMBERSHIPS.add(this)
   }
 
@@ -225,6 +231,11 @@ export class ManagedSegment {
     const map = this.#object(name, mapLayout.kind, numbers, SharedMap<MapValues[Kind][0], MapValues[Kind][1]>)
     if (ttlMs !== undefined) map.ttlMs = ttlMs
     return map
+  }
+
+  /** A linked list of values of so many bytes each. Errors as {@link ManagedSegment.mutex}; another size or capacity is another type. */
+  list(name: string, options: ListOptions): List {
+    return this.#object(name, listLayout.kind, listNumbers(options), List)
   }
 
   /** The memory, as {@link Segment.buffer}. Its first bytes are the segment's own. */

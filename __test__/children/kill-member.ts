@@ -4,7 +4,9 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { ManagedSegment, PosixSegment, type ShmError } from 'shmem'
+import { playAllocator } from '../support/kill-allocator.js'
 import { Book } from '../support/kill-book.js'
+import { playList } from '../support/kill-list.js'
 import { playMap } from '../support/kill-map.js'
 
 const [role = '', segmentName = '', bookName = '', number = '0'] = process.argv.slice(2)
@@ -15,7 +17,13 @@ const memory = ManagedSegment.openOrCreate(segment, { members: 64, objects: 32, 
 /** Not a token, so that Rust members take it for nobody's who lives. */
 const mark = 0x4000_0000 | process.pid
 
-const roles: Record<string, () => Promise<void>> = { mutex: playMutex, heir: inherit, map: () => playMap(memory, book, position) }
+const roles: Record<string, () => Promise<void>> = {
+  mutex: playMutex,
+  heir: inherit,
+  allocator: () => playAllocator(memory, book, position),
+  list: () => playList(memory, book, position),
+  map: () => playMap(memory, book, position)
+}
 
 await (roles[role] ?? unknown)()
 memory.close()

@@ -9,6 +9,7 @@ import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, memfd_create, mmap, s
 import {
   FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
+import { allocatorRows, endAllocator, makeAllocator } from './bad-input-allocator.js'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { endMap, makeMap, mapRows } from './bad-input-map.js'
@@ -33,6 +34,7 @@ export function makeWorld(folder: string) {
     waits: makeWaits(),
     map: makeMap(),
     structs: makeStructs(),
+    allocator: makeAllocator(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
     memfd: MemfdSegment.create('bad', { size: 65_536 }),
     file: FileSegment.create(`${folder}/file`, { size: 65_536 }),
@@ -58,6 +60,7 @@ export function endWorld(world: World): void {
   endManaged(world.managed)
   endWaits(world.waits)
   endMap(world.map)
+  endAllocator(world.allocator)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
   world.file.remove()
@@ -117,6 +120,7 @@ export function mainTable(world: World): Table {
     ...waitRows(world.waits),
     ...mapRows(),
     ...structRows(world.structs),
+    ...allocatorRows(world.allocator),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],

@@ -12,7 +12,7 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'map'
+export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'map'
 
 export interface StormOptions {
   role: Role
@@ -63,6 +63,8 @@ const FAMILIES: Record<Role, readonly string[]> = {
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
   join: ['join', 'leave', 'object'],
+  allocator: ['allocate', 'free', 'heap'],
+  list: ['list'],
   map: ['lock', 'unlock', 'map']
 }
 /** Steps of those families that only some roles come to. */
@@ -313,6 +315,10 @@ class Storm {
       within('tickets taken', book.head, book.sum('taken'))
       if (book.head !== book.tail) report.complaints.push(`${book.tail - book.head} tickets are left`)
     }
+    // Each kill can leave one block in no cell, and one change of the list uncounted.
+    if (role === 'allocator' && report.resets > report.kills) report.complaints.push(`${report.resets} blocks leaked, after ${report.kills} kills`)
+    const unknown = book.sum('given') - book.sum('taken') - report.resets
+    if (role === 'list' && Math.abs(unknown) > report.kills) report.complaints.push(`${unknown} values lost or doubled, after ${report.kills} kills`)
     if (role === 'event' && Math.abs(book.sum('given') - book.sum('taken')) > report.kills + 1) {
       report.complaints.push(`event: ${book.sum('given')} sets, ${book.sum('taken')} consumed, after ${report.kills} kills`)
     }

@@ -2,7 +2,7 @@
  * The second process of a comparison between two: a program of `benchmark/children` under Node or another runtime, which
  * carries out one duty at a time and answers numbers. Beside its standard input it inherits one end of a Unix socket.
  */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type SerializationType } from 'node:child_process'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
 import { createInterface, type Interface } from 'node:readline'
@@ -10,6 +10,13 @@ import { fileURLToPath } from 'node:url'
 
 /** The descriptor of the partner's end of the socket. */
 export const partnerSocketFd = 3
+
+export interface PartnerOptions {
+  /** The program that runs it; Node by default. */
+  runtime?: string
+  /** Gives it a channel for `process.send` too, with this serialization. */
+  channel?: SerializationType
+}
 
 export class Partner {
   readonly #child: ChildProcess
@@ -19,9 +26,14 @@ export class Partner {
   readonly #death: Promise<never>
 
   /** Starts `dist/benchmark/children/<name>.js`; its arguments are the name of whatever both share. */
-  constructor(name: string, args: readonly string[] = [], runtime = process.execPath) {
+  constructor(name: string, args: readonly string[] = [], { runtime = process.execPath, channel }: PartnerOptions = {}) {
     const program = fileURLToPath(new URL(`../children/${name}.js`, import.meta.url))
-    this.#child = spawn(runtime, [program, ...args], { stdio: ['pipe', 'pipe', 'inherit', 'pipe'] })
+    const stdio: ('pipe' | 'inherit' | 'ipc')[] = ['pipe', 'pipe', 'inherit', 'pipe']
+    this.#child = spawn(
+      runtime,
+      [program, ...args],
+      channel === undefined ? { stdio } : { stdio: [...stdio, 'ipc'], serialization: channel },
+    )
     if (this.#child.stdout === null) throw new Error('the second process has no output')
     this.#lines = createInterface({ input: this.#child.stdout }).on('line', (line) => this.#unread.push(line))
     this.#child.stdin?.on('error', () => {})
@@ -39,6 +51,11 @@ export class Partner {
     const socket = this.#child.stdio[partnerSocketFd]
     if (!(socket instanceof Socket)) throw new Error('the socket to the second process is missing')
     return socket
+  }
+
+  /** The end of the channel for `send` and `'message'`, if it was asked for. */
+  get channel(): ChildProcess {
+    return this.#child
   }
 
   /** Resolves once the partner has begun, so that what it waits for may be sent. One duty at a time. */

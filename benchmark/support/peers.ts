@@ -1,4 +1,4 @@
-/** The packages that do something like this one, installed on demand into `benchmark/peers`; never a dependency of ours. */
+/** The packages that do something like this one, installed on demand below `benchmark/peers`; never a dependency of ours. */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -20,12 +20,14 @@ export interface MmapIo {
   map(sizeBytes: number, protection: number, flags: number, fd: number): Buffer
 }
 
-const folder = `${benchmarkFolder}peers/`
+/** The folders with a package.json of peers; each is installed as a whole. */
+export type PeerFolder = 'peers' | 'peers/maps'
 
-/** Installs the peers unless they are there. What npm says is shown if it fails: they compile C++ and need Node's headers. */
-export function installPeers(): void {
+/** Installs the peers unless they are there. What npm says is shown if it fails: some compile C++ and need Node's headers. */
+export function installPeers(name: PeerFolder = 'peers'): void {
+  const folder = `${benchmarkFolder}${name}/`
   if (existsSync(`${folder}node_modules/.package-lock.json`)) return
-  process.stdout.write('Installing the peers into benchmark/peers (npm install)…\n')
+  process.stdout.write(`Installing the peers into benchmark/${name} (npm install)…\n`)
   try {
     execFileSync('npm', ['install', '--prefix', folder, '--no-package-lock', '--no-audit', '--no-fund', '--loglevel', 'error'], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -37,9 +39,9 @@ export function installPeers(): void {
 }
 
 /** The peer, or the sentence that says why it is missing. */
-export function loadPeer<Peer>(name: string): Peer | string {
+export function loadPeer<Peer>(name: string, folder: PeerFolder = 'peers'): Peer | string {
   try {
-    return createRequire(`${folder}package.json`)(name) as Peer
+    return createRequire(`${benchmarkFolder}${folder}/package.json`)(name) as Peer
   } catch (error) {
     return `${name} does not load here: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`
   }

@@ -1,11 +1,14 @@
-/** The C side: compiles a probe of `benchmark/probes` with `cc -O2` into a temporary folder and talks to it. */
+/**
+ * The native side: compiles a probe of `benchmark/probes` with `cc -O2` into a temporary folder, or a project in Rust with
+ * cargo, and talks to it.
+ */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
-import { probesFolder } from './paths.js'
+import { benchmarkFolder, probesFolder } from './paths.js'
 
 export interface ProbeCase {
   name: string
@@ -28,6 +31,24 @@ export function compileProbe(name: string, flags: readonly string[] = []): strin
   return output
 }
 
+/**
+ * Builds a project in Rust of its own below `benchmark/`, and starts it; or answers the sentence that says why it is missing.
+ * Its dependencies come from the network the first time.
+ */
+export function rustProbe(folder: string): Probe | string {
+  const project = `${benchmarkFolder}${folder}/`
+  const name = readFileSync(`${project}Cargo.toml`, 'utf8').match(/^name = "(.+)"$/m)?.[1] ?? ''
+  process.stdout.write(`Building benchmark/${folder} (cargo)…\n`)
+  try {
+    const args = ['build', '--release', '--locked', '--quiet', '--target-dir', `${project}target`]
+    execFileSync('cargo', args, { cwd: project, stdio: ['ignore', 'ignore', 'pipe'] })
+  } catch (error) {
+    const complaint = String((error as { stderr?: Buffer }).stderr ?? error)
+    return `benchmark/${folder} does not build here: ${complaint.split('\n').find((line) => line.includes('error')) ?? complaint}`
+  }
+  return new Probe(name, `${project}target/release/${name}`)
+}
+
 /** A probe that runs until `close()`; it answers one case at a time. */
 export class Probe {
   readonly #child: ChildProcess
@@ -35,8 +56,8 @@ export class Probe {
   /** Rejects when the probe ends, which it only does of itself when a call failed. */
   readonly #death: Promise<never>
 
-  constructor(name: string) {
-    this.#child = spawn(compileProbe(name), { stdio: ['pipe', 'pipe', 'inherit'] })
+  constructor(name: string, path = compileProbe(name)) {
+    this.#child = spawn(path, { stdio: ['pipe', 'pipe', 'inherit'] })
     if (this.#child.stdout === null) throw new Error('the probe has no output')
     this.#lines = createInterface({ input: this.#child.stdout })
     this.#child.stdin?.on('error', () => {})

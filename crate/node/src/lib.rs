@@ -3,9 +3,11 @@
 //! Each function converts, calls, converts; the algorithms are in the core, the words for users in the facade.
 //! [`error`] is the one place where errors change shape, [`view`] the one where memory becomes an `ArrayBuffer`.
 
+pub mod allocator;
 mod convert;
 pub mod error;
 pub mod fault_watch;
+pub mod list;
 pub mod managed;
 pub mod managed_object;
 pub mod managed_waits;

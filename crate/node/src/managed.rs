@@ -267,6 +267,10 @@ impl NativeManaged {
 }
 
 impl NativeManaged {
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     /// A wait for the next change of the list of members, from this moment on.
     pub(crate) fn member_watch(&self) -> shmem_core::Result<Request> {
         self.inner.with(|open| {

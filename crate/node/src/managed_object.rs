@@ -200,7 +200,7 @@ impl NativeObject {
         self.with(|place, _, _| look(place))
     }
 
-    fn with<T>(
+    pub(crate) fn with<T>(
         &self,
         act: impl FnOnce(Place<'_>, &MemberTable, Token) -> shmem_core::Result<T>,
     ) -> shmem_core::Result<T> {

@@ -16,6 +16,7 @@ use napi::bindgen_prelude::{Env, JsValue, Object, Unknown};
 use napi::{Error, Result, Status, sys};
 use shmem_core::membership::Word;
 use shmem_core::memory::{Mapping, Pinned};
+use shmem_core::structures::list::{Source, Target};
 use std::cell::Cell;
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -227,6 +228,20 @@ pub(crate) fn copy_in(
     let (data, length_bytes) = bytes_of(env, source)?;
     // SAFETY: as in `copy_out`.
     Ok(unsafe { mapping.copy_in(offset, data, length_bytes) })
+}
+
+/// The bytes of a `Uint8Array`, to copy from: the array may itself be shared memory. To be used before JavaScript runs again.
+pub(crate) fn source_of<'array>(env: &Env, source: &Object<'array>) -> Result<Source<'array>> {
+    let (data, length_bytes) = bytes_of(env, source)?;
+    // SAFETY: as in `copy_out`.
+    Ok(unsafe { Source::at(data, length_bytes) })
+}
+
+/// The bytes of a `Uint8Array`, to copy to, likewise.
+pub(crate) fn target_of<'array>(env: &Env, target: &Object<'array>) -> Result<Target<'array>> {
+    let (data, length_bytes) = bytes_of(env, target)?;
+    // SAFETY: as in `copy_out`.
+    Ok(unsafe { Target::at(data, length_bytes) })
 }
 
 /// The word of an `Int32Array` at an index, if it is in a mapping of ours, which stays mapped as long as the pin.

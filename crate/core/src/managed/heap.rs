@@ -23,6 +23,8 @@
 //! - removing: `retract`, take the entry back, `free`;
 //! - after a death: `commit` each block that a published entry names, then `recover`. `commit` needs no index.
 //!
+//! Who gives blocks to users has no names, and so `lend`s instead: see [`lending`].
+//!
 //! A kill outside these calls, between `allocate` and `commit`, leaves that block taken until the next `recover`, which may be called
 //! at any time under the lock. A *committed* block of a dead member is nobody's to free here: only the caller knows who else uses it.
 //!
@@ -37,13 +39,16 @@
 mod chain;
 mod index;
 mod layout;
+mod lending;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Error, Result};
+use crate::fail_point;
 use layout::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, Block, RECLAIMED, State, block_bytes};
 
 pub use layout::{HEADER_BYTES, ROOT_BYTES, UNIT_BYTES};
+pub use lending::Lent;
 
 /// The largest alignment that can be asked for: a page.
 pub const ALIGN_MAX: u64 = 4096;
@@ -70,6 +75,10 @@ pub struct Statistics {
     pub free_blocks: u64,
     /// Taken blocks that nobody committed yet.
     pub uncommitted_blocks: u64,
+    /// Taken blocks that [`Heap::lend`] gave to users.
+    pub lent_blocks: u64,
+    /// Their payload bytes.
+    pub lent_bytes: u64,
     /// Payload bytes of the largest free block: the most that one [`Heap::allocate`] can get.
     pub largest_free_bytes: u64,
     /// Blocks that [`Heap::recover`] took back from dead members since the heap was formatted.
@@ -159,6 +168,7 @@ impl Heap {
             self.link(rest)?;
             block = front;
         }
+        fail_point::reach("heap.parted");
         self.set_token(block, token)?;
         self.set_state(block, State::Uncommitted)?;
         Ok(block.offset + HEADER_BYTES)
@@ -199,12 +209,14 @@ impl Heap {
         }
         // First free, then merged: what is left of a header inside a larger block never reads as taken.
         let mut block = self.set_state(block, State::Free)?;
+        fail_point::reach("heap.freed");
         if let Some(after) = after {
             block = self.merge(block, after)?;
         }
         if let Some(before) = before {
             block = self.merge(before, block)?;
         }
+        fail_point::reach("heap.merged");
         self.link(block)
     }
 
@@ -239,15 +251,13 @@ impl Heap {
         let mut counted =
             Statistics { reclaimed_blocks: self.load(self.root + RECLAIMED)?, ..Statistics::default() };
         self.walk(|block| {
-            let bytes = block.payload_bytes();
             if block.is_free() {
+                let bytes = block.payload_bytes();
                 counted.free_blocks += 1;
                 counted.free_bytes += bytes;
                 counted.largest_free_bytes = counted.largest_free_bytes.max(bytes);
             } else {
-                counted.used_blocks += 1;
-                counted.used_bytes += bytes;
-                counted.uncommitted_blocks += u64::from(block.state == State::Uncommitted);
+                counted.count_taken(block);
             }
             Ok(())
         })?;

@@ -1,5 +1,6 @@
 //! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
 
+use super::geometry::list::ListGeometry;
 use super::geometry::map;
 use crate::error::{Error, Result};
 
@@ -31,6 +32,8 @@ pub enum Kind {
     Struct = 11,
     /// Keys lead to values.
     Map = 15,
+    /// Values one after the other, linked.
+    List = 16,
 }
 
 /// How many numbers a shape has.
@@ -81,12 +84,13 @@ impl Kind {
             Self::SeqLock => "seqlock",
             Self::Struct => "struct",
             Self::Map => "map",
+            Self::List => "list",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 12] = [
+pub const ALL: [Kind; 13] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -99,6 +103,7 @@ pub const ALL: [Kind; 12] = [
     Kind::SeqLock,
     Kind::Struct,
     Kind::Map,
+    Kind::List,
 ];
 
 impl Shape {
@@ -139,6 +144,7 @@ impl Shape {
             // No words of ours before or behind: the bytes are the user's.
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
             Kind::Map => map::MapGeometry::of(self.numbers).map(|map| map.bytes),
+            Kind::List => ListGeometry::of(self.numbers).map(ListGeometry::bytes),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
     }
@@ -165,6 +171,9 @@ impl Shape {
             Kind::SeqLock => format!("{name} {{ bytes: {number} }}"),
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
             Kind::Map => map::words(self.numbers),
+            Kind::List => {
+                format!("{name} {}", ListGeometry { value_bytes: number, capacity: self.numbers[1] }.words())
+            }
             _ => name.to_owned(),
         }
     }

@@ -2,12 +2,12 @@
 //!
 //! - [`header`] draws the front of the segment and makes it, once, whoever dies meanwhile.
 //! - [`directory`] finds named objects and makes them; [`kind`] says which kinds there are and how their bytes lie.
-//! - [`geometry`] draws how the bytes of structures lie, from the numbers of their shapes.
-//! - [`heap`] gives out the bytes, and survives a member that is killed inside.
-//! - [`layout`] draws the objects' words, [`operation`] makes their waits and wakes.
+//! - [`heap`] gives out the bytes, and survives a member that is killed inside; [`allocator`] does so for users.
+//! - [`layout`] draws the objects' words, [`geometry`] those of structures, [`operation`] makes their waits and wakes.
 //! - [`handle`] is how Rust uses the objects: a type a kind, with guards.
 //! - [`ManagedSegment`] is all of it, opened.
 
+pub mod allocator;
 pub mod directory;
 pub mod geometry;
 pub mod handle;
@@ -18,9 +18,10 @@ pub mod layout;
 pub mod operation;
 mod segment;
 
+pub use allocator::Allocator;
 pub use directory::{Found, ObjectFacts};
 pub use header::Geometry;
-pub use heap::{Heap, Reclaimed, Statistics};
+pub use heap::{Heap, Lent, Reclaimed, Statistics};
 pub use kind::{Kind, Shape};
 pub use operation::{Counters, LockWish, Operation, Place};
 pub use segment::{ManagedOptions, ManagedSegment};

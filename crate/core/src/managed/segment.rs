@@ -4,7 +4,7 @@
 
 use super::directory::{Directory, Found, ObjectFacts, check_name};
 use super::header::{Geometry, Header, IfBlank, Layout};
-use super::heap::Heap;
+use super::heap::{Heap, Reclaimed};
 use super::kind::{OBJECT_ALIGN_BYTES, Shape};
 use crate::error::{Error, Named, Result, Subject};
 use crate::fail_point;
@@ -183,34 +183,49 @@ impl ManagedSegment {
     }
 
     /// Runs `act` while no other member changes directory or heap.
-    fn with_directory_lock<T>(&self, member: &Member, act: impl FnOnce(&Heap) -> Result<T>) -> Result<T> {
+    pub(super) fn with_directory_lock<T>(
+        &self,
+        member: &Member,
+        act: impl FnOnce(&Heap) -> Result<T>,
+    ) -> Result<T> {
+        self.with_mended_directory(member, |heap, _| act(heap))
+    }
+
+    /// The same; `act` also learns what was mended before it.
+    pub(super) fn with_mended_directory<T>(
+        &self,
+        member: &Member,
+        act: impl FnOnce(&Heap, Reclaimed) -> Result<T>,
+    ) -> Result<T> {
         let word = self.word(offset_of!(Layout, directory_lock) as u64)?;
         let table = member.table();
-        let options = LockOptions { strict: false, blocks_owner: true };
-        let until = futex::now() + PATIENCE;
-        let waited = wait_until(table, &mut Lock::new(word, member.token(), options), Some(until))?;
-        if waited.answer.is_none() {
-            return Err(busy_directory(table, word));
+        let mut owner_died = false;
+        if !mutex::take_free(table, word, member.token()) {
+            let options = LockOptions { strict: false, blocks_owner: true };
+            let until = futex::now() + PATIENCE;
+            let waited = wait_until(table, &mut Lock::new(word, member.token(), options), Some(until))?;
+            let Some(answer) = waited.answer else { return Err(busy_directory(table, word)) };
+            owner_died = answer == Answer::OwnerDied;
         }
         let made = self.heap().and_then(|heap| {
-            if waited.answer == Some(Answer::OwnerDied) {
-                self.mend(&heap, table)?;
-            }
-            act(&heap)
+            let mended = if owner_died { self.mend(&heap, table)? } else { Reclaimed::default() };
+            act(&heap, mended)
         });
-        mutex::unlock(table, word, member.token())?;
+        if !mutex::give_unwaited(table, word, member.token()) {
+            mutex::unlock(table, word, member.token())?;
+        }
         made
     }
 
     /// What a member left that was killed while it changed directory or heap. Entries are whole by their state.
-    fn mend(&self, heap: &Heap, table: &MemberTable) -> Result<()> {
+    pub(super) fn mend(&self, heap: &Heap, table: &MemberTable) -> Result<Reclaimed> {
         for facts in self.directory().objects() {
             heap.commit(facts.offset)?;
         }
-        heap.recover(|token| Token::from_word(token).is_some_and(|token| table.is_alive(token))).map(drop)
+        heap.recover(|token| Token::from_word(token).is_some_and(|token| table.is_alive(token)))
     }
 
-    fn heap(&self) -> Result<Heap> {
+    pub(super) fn heap(&self) -> Result<Heap> {
         // SAFETY: the header's page is mapped, as at opening; `mapping` is kept.
         unsafe { Header::at(self.mapping().address()) }.heap(&self.geometry)
     }

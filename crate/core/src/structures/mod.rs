@@ -3,7 +3,9 @@
 //! Each structure is a folder or file of its noun: its words and their states, its algorithm over [`crate::membership::Platform`], and the
 //! handles with which Rust uses it. [`operation`] is the door through which the binding waits, for locks too.
 
+pub mod list;
 pub mod map;
 pub mod operation;
 
+pub use list::List;
 pub use operation::Operation;

@@ -187,6 +187,24 @@ impl<P: Platform> Wait<P> for Lock<P::Word> {
     }
 }
 
+/// Takes the lock if it is free and nobody may sleep for it: all that most locks need. Else [`Lock`] does it.
+pub fn take_free<P: Platform>(platform: &P, word: P::Word, token: Token) -> bool {
+    let is_taken = platform.compare_exchange(word, 0, token.word()).is_ok();
+    if is_taken {
+        fail_point::reach("lock.taken");
+    }
+    is_taken
+}
+
+/// Gives the lock back if nobody may sleep for it. Else [`unlock`] does it.
+pub fn give_unwaited<P: Platform>(platform: &P, word: P::Word, token: Token) -> bool {
+    let is_given = platform.compare_exchange(word, token.word(), 0).is_ok();
+    if is_given {
+        fail_point::reach("unlock.freed");
+    }
+    is_given
+}
+
 /// Gives the lock back.
 ///
 /// # Errors

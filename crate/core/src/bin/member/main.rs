@@ -6,11 +6,13 @@
 //! `member points` lists the places at which `SHMEM_FAIL_POINT=name@n` stops it; `SHMEM_NO_RECHECK=1` turns re-checks off.
 //! `member quiet-<role> …` starts members itself: see [`quiet`].
 
+mod allocator;
 mod barrier;
 mod book;
 mod condition;
 mod event;
 mod joining;
+mod list;
 mod map;
 mod mutex;
 mod owner;
@@ -57,6 +59,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "barrier" => barrier::play,
         "join" => joining::play,
         "map" => map::play,
+        "allocator" => allocator::play,
+        "list" => list::play,
         "owner" => owner::own,
         "heir" => owner::inherit,
         "close-event" => event::close,
@@ -70,6 +74,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-barrier" => barrier::afterwards,
         "afterwards-join" => joining::afterwards,
         "afterwards-map" => map::afterwards,
+        "afterwards-allocator" => allocator::afterwards,
+        "afterwards-list" => list::afterwards,
         _ => return Err("no such role".to_owned()),
     };
     let room = Room::enter(managed, book, options).map_err(|error| error.to_string())?;

@@ -1,3 +1,4 @@
-//! How the bytes of each structure lie, reckoned from the numbers of its shape alone: what stands in the bytes themselves has no say.
+//! How the bytes of structures lie, by the numbers of their shapes: one file a noun. The algorithms over them are a floor above.
 
+pub mod list;
 pub mod map;

@@ -21,8 +21,9 @@
 //! | state | meaning | becomes |
 //! |---|---|---|
 //! | 1 free | in the list of its class | 2 by `allocate` |
-//! | 2 uncommitted | taken by the member of the token; free when that is dead | 3 by `commit`, 1 by `free` and `recover` |
-//! | 3 committed | taken until freed, whoever dies | 2 by `retract`, 1 by `free` |
+//! | 2 uncommitted | taken by the member of the token; free when that is dead | 3 by `commit`, 4 by `lend`, 1 by `free` and `recover` |
+//! | 3 committed | a named object's: taken until freed, whoever dies | 2 by `retract`, 1 by `free` |
+//! | 4 lent | a user's: taken until it gives it back, whoever dies | 1 by `take_back` |
 
 use std::mem::{offset_of, size_of};
 
@@ -81,6 +82,7 @@ pub(super) enum State {
     Free = 1,
     Uncommitted = 2,
     Committed = 3,
+    Lent = 4,
 }
 
 /// A copy of a header that passed all checks.
@@ -99,6 +101,7 @@ impl Block {
             1 => State::Free,
             2 => State::Uncommitted,
             3 => State::Committed,
+            4 => State::Lent,
             _ => return None,
         };
         let block = Self { offset, bytes, state };

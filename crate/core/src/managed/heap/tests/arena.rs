@@ -100,6 +100,8 @@ pub(super) enum Operation {
     Free { pick: usize },
     Commit { pick: usize },
     Retract { pick: usize, token: u32 },
+    Lend { pick: usize },
+    TakeBack { pick: usize },
     Recover { dead: u32 },
 }
 
@@ -111,6 +113,8 @@ pub(super) fn operations(count: Range<usize>) -> impl Strategy<Value = Vec<Opera
         5 => any::<usize>().prop_map(|pick| Operation::Free { pick }),
         2 => any::<usize>().prop_map(|pick| Operation::Commit { pick }),
         1 => (any::<usize>(), 0..4_u32).prop_map(|(pick, token)| Operation::Retract { pick, token }),
+        4 => any::<usize>().prop_map(|pick| Operation::Lend { pick }),
+        3 => any::<usize>().prop_map(|pick| Operation::TakeBack { pick }),
         1 => (0..4_u32).prop_map(|dead| Operation::Recover { dead }),
     ];
     proptest::collection::vec(operation, count)
@@ -175,6 +179,29 @@ impl Model {
                     (taken.state, taken.token) = (State::Uncommitted, token);
                 }
             }
+            Operation::Lend { pick } => {
+                if let Some(taken) = self.taken.get_mut(pick % count) {
+                    let lent = heap.lend(taken.offset, taken.token);
+                    if taken.state != State::Uncommitted {
+                        assert_eq!(lent.unwrap_err().code(), "ERR_SHM_NOT_ALLOCATED", "{taken:?}");
+                        return Ok(());
+                    }
+                    lent?;
+                    (taken.state, taken.token) = (State::Lent, 0);
+                }
+            }
+            Operation::TakeBack { pick } => {
+                if let Some(taken) = self.taken.get(pick % count).copied() {
+                    assert_payload(arena, &taken);
+                    let taken_back = heap.take_back(taken.offset);
+                    if taken.state != State::Lent {
+                        assert_eq!(taken_back.unwrap_err().code(), "ERR_SHM_NOT_ALLOCATED", "{taken:?}");
+                        return Ok(());
+                    }
+                    taken_back?;
+                    self.taken.remove(pick % count);
+                }
+            }
             Operation::Recover { dead } => {
                 let before = self.taken.len();
                 let reclaimed = heap.recover(|token| token != dead)?;
@@ -187,7 +214,7 @@ impl Model {
 
     /// Forgets what `recover` frees after the death of this token.
     pub(super) fn bury(&mut self, dead: u32) {
-        self.taken.retain(|taken| taken.state == State::Committed || taken.token != dead);
+        self.taken.retain(|taken| taken.state != State::Uncommitted || taken.token != dead);
     }
 
     pub(super) fn assert_payloads(&self, arena: &Arena) {

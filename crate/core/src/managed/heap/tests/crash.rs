@@ -138,6 +138,9 @@ fn the_longest_calls_are_killed_at_each_of_their_stores() {
     assert!(aligned >= 15, "{aligned} stores");
     assert_eq!(kill_everywhere(&arena, &mut model, &Operation::Commit { pick: 1 }, true), 1);
     assert_eq!(kill_everywhere(&arena, &mut model, &Operation::Retract { pick: 1, token: 1 }, true), 2);
+    assert_eq!(kill_everywhere(&arena, &mut model, &Operation::Lend { pick: 1 }, true), 1);
+    let taken_back = kill_everywhere(&arena, &mut model, &Operation::TakeBack { pick: 1 }, true);
+    assert!(taken_back >= 5, "{taken_back} stores");
     for expected in [Operation::Free { pick: 1 }, Operation::Free { pick: 0 }] {
         assert!(kill_everywhere(&arena, &mut model, &expected, true) >= 5, "{expected:?}");
     }

@@ -37,7 +37,8 @@ enum Scribble {
 
 fn scribbles() -> impl Strategy<Value = Vec<Scribble>> {
     let word = || prop_oneof![1 => 0..ROOT_BYTES / 8, 4 => any::<u64>()];
-    let state = prop_oneof![Just(State::Free), Just(State::Uncommitted), Just(State::Committed)];
+    let state =
+        prop_oneof![Just(State::Free), Just(State::Uncommitted), Just(State::Committed), Just(State::Lent)];
     let scribble = prop_oneof![
         (word(), any::<u64>()).prop_map(|(place, value)| Scribble::Anything { place, value }),
         (word(), any::<u64>()).prop_map(|(place, target)| Scribble::Link { place, target }),
@@ -99,6 +100,8 @@ fn survive(arena: &Arena, operation: &Operation, known: &mut Vec<u64>) {
         Operation::Free { pick: index } => heap.free(pick(index)),
         Operation::Commit { pick: index } => heap.commit(pick(index)),
         Operation::Retract { pick: index, token } => heap.retract(pick(index), token),
+        Operation::Lend { pick: index } => heap.lend(pick(index), 1),
+        Operation::TakeBack { pick: index } => heap.take_back(pick(index)),
         Operation::Recover { dead } => heap.recover(|token| token != dead).map(drop),
     };
     if let Err(error) = result {

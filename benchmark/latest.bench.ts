@@ -1,0 +1,66 @@
+/**
+ * What does it cost to write a value of which others only want the newest, and to read it, against a `SeqLock` and a bare copy?
+ * The bar: a read of 64 bytes takes at most 60 ns.
+ */
+import { ManagedSegment } from 'shmem'
+import { addMatch } from './support/matches.js'
+import { parseOptions, roundsFor } from './support/options.js'
+import { openLatest, type LatestValue } from './support/our-latest.js'
+import { nanosecondsPerCall } from './support/pairing.js'
+import { Report } from './support/report.js'
+
+const smallBytes = 64
+const largeBytes = 1024 * 1024
+const readLimitNs = 60
+
+const options = parseOptions()
+const rounds = roundsFor(options)
+const report = new Report('latest', 'Write and read the newest value: how long, and how many times a SeqLock and a bare copy?', options)
+const name = `shmem-bench-${process.pid}`
+
+/** The three ways to the same bytes; each sample reads bytes that no sample before it had. */
+async function compare(size: string, bytes: number, iterations: number, limitNs?: number): Promise<string | undefined> {
+  const latest = openLatest(`${name}-${bytes}`, bytes)
+  if (typeof latest === 'string') return latest
+  const segment = ManagedSegment.openOrCreate(name, { size: 4 * largeBytes })
+  try {
+    const record = segment.seqlock(`record ${bytes}`, { bytes })
+    const bare = new Uint8Array(bytes)
+    const ways: Record<'ours' | 'seqlock' | 'bare', Pick<LatestValue, 'read' | 'write'>> = {
+      ours: latest,
+      seqlock: { read: (target) => record.read(target), write: (source) => record.write(source) },
+      bare: { read: (target) => target.set(bare), write: (source) => bare.set(source) },
+    }
+    const source = new Uint8Array(bytes)
+    const target = new Uint8Array(bytes)
+    let fill = 0
+    const timed = (way: keyof typeof ways, verb: 'read' | 'write'): (() => number) => {
+      const { read, write } = ways[way]
+      return () => {
+        fill = (fill + 1) & 0xff
+        source.fill(fill)
+        write(source)
+        const sample = verb === 'read' ? nanosecondsPerCall(() => read(target), iterations) : nanosecondsPerCall(() => write(source), iterations)
+        read(target)
+        if (target.some((byte) => byte !== fill)) throw new Error(`${way} has other bytes`)
+        return sample
+      }
+    }
+    for (const verb of ['read', 'write'] as const) {
+      const ours = { name: 'Latest', side: timed('ours', verb) }
+      const others = [{ name: 'SeqLock', side: timed('seqlock', verb) }, { name: 'Uint8Array.set', side: timed('bare', verb) }]
+      const limit = verb === 'read' && limitNs !== undefined ? { limitNs } : {}
+      await addMatch(report, { subject: `${verb} ${size}`, unit: 'ns', ours, others, ...limit }, rounds)
+    }
+  } finally {
+    latest.close()
+    segment.remove()
+    segment.close()
+  }
+  return undefined
+}
+
+const missing = await compare('64 B', smallBytes, options.quick ? 100_000 : 1_000_000, readLimitNs)
+if (missing === undefined) await compare('1 MiB', largeBytes, options.quick ? 100 : 1000)
+else report.remark(missing)
+report.finish()
