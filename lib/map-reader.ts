@@ -43,10 +43,13 @@ const BufferOver = bufferMaker()
 
 function bufferMaker(): BufferMaker {
   const species = (Buffer as unknown as { [Symbol.species]?: BufferMaker })[Symbol.species]
-  if (species !== undefined && (species as { prototype: unknown }).prototype === Buffer.prototype) return species
-  return function from(buffer: ArrayBufferLike, byteOffset: number, length: number): Buffer {
-    return Buffer.from(buffer, byteOffset, length)
-  } as unknown as BufferMaker
+  const isIt = species !== undefined && (species as { prototype: unknown }).prototype === Buffer.prototype
+  return isIt ? species : (bufferFrom as unknown as BufferMaker)
+}
+
+/** As a constructor it answers what it made instead. */
+function bufferFrom(buffer: ArrayBuffer, byteOffset: number, length: number): Buffer {
+  return Buffer.from(buffer, byteOffset, length)
 }
 
 let pool = newPool()
