@@ -3,6 +3,7 @@
 //! The hash is HalfSipHash-1-3 (Aumasson and Bernstein 2012; the rounds of Linux's hsiphash), with a seed of 64 random bits that each map has for itself. So
 //! nobody who only chooses keys can choose which of them collide. It is no secret from members, who can read the seed, and no signature.
 
+use super::value::Source;
 use crate::error::{Error, Result};
 use crate::managed::geometry::map::{KEY_BYTES_MAX, KEY_IS_BYTES};
 
@@ -13,10 +14,31 @@ pub const KEY_WORDS_MAX: usize = KEY_BYTES_MAX as usize / 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed(pub u32, pub u32);
 
+/// Words of a key that needs no allocation.
+const SHORT_WORDS: usize = 16;
+
+/// A key's words. Most are short, and a whole kibibyte to be blanked and moved costs as much as all the rest of a set.
+#[derive(Clone, Debug)]
+enum Words {
+    Short([u32; SHORT_WORDS]),
+    Long(Box<[u32]>),
+}
+
+impl Words {
+    fn new(count: usize, word: impl Fn(usize) -> u32) -> Self {
+        if count > SHORT_WORDS {
+            return Self::Long((0..count).map(word).collect());
+        }
+        let mut words = [0; SHORT_WORDS];
+        words[..count].iter_mut().enumerate().for_each(|(index, place)| *place = word(index));
+        Self::Short(words)
+    }
+}
+
 /// A key.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
-    words: [u32; KEY_WORDS_MAX],
+    words: Words,
     bytes: u32,
     is_bytes: bool,
     hash: u32,
@@ -41,15 +63,7 @@ impl Key {
 
     fn of(bytes: &[u8], is_bytes: bool, seed: Seed) -> Result<Self> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        check_length(length)?;
-        let mut words = [0; KEY_WORDS_MAX];
-        for (word, four) in words.iter_mut().zip(bytes.chunks(4)) {
-            let mut filled = [0; 4];
-            filled[..four.len()].copy_from_slice(four);
-            *word = u32::from_le_bytes(filled);
-        }
-        let hash = hash(&words[..bytes.len().div_ceil(4)], length, seed);
-        Ok(Self { words, bytes: length, is_bytes, hash })
+        Self::from_words(|index| bytes.word(index), length, is_bytes, seed)
     }
 
     /// A key whose words lie there, read once.
@@ -58,20 +72,23 @@ impl Key {
     /// As [`Self::text`].
     pub fn from_words(word: impl Fn(usize) -> u32, bytes: u32, is_bytes: bool, seed: Seed) -> Result<Self> {
         check_length(bytes)?;
-        let mut words = [0; KEY_WORDS_MAX];
         let count = bytes.div_ceil(4) as usize;
-        words[..count].iter_mut().enumerate().for_each(|(index, place)| *place = word(index));
-        if !bytes.is_multiple_of(4) {
-            words[count - 1] &= (1 << (8 * (bytes % 4))) - 1;
-        }
-        let hash = hash(&words[..count], bytes, seed);
-        Ok(Self { words, bytes, is_bytes, hash })
+        // What the last word has beyond the key is no part of it.
+        let last = if bytes.is_multiple_of(4) { u32::MAX } else { (1 << (8 * (bytes % 4))) - 1 };
+        let words = Words::new(count, |index| word(index) & if index + 1 == count { last } else { u32::MAX });
+        let mut key = Self { words, bytes, is_bytes, hash: 0 };
+        key.hash = hash(key.words(), bytes, seed);
+        Ok(key)
     }
 
     /// The words.
     #[must_use]
     pub fn words(&self) -> &[u32] {
-        &self.words[..self.bytes.div_ceil(4) as usize]
+        let count = self.bytes.div_ceil(4) as usize;
+        match &self.words {
+            Words::Short(words) => &words[..count],
+            Words::Long(words) => words,
+        }
     }
 
     /// How many bytes.
