@@ -52,6 +52,8 @@ export { Latest, type LatestCounters, type LatestOptions } from './lib/latest.js
 export { LatestReader } from './lib/latest-reader.js'
 export { LatestWriter } from './lib/latest-writer.js'
 export type { NewsOptions, NewsSyncOptions } from './lib/news.js'
+export { SharedMap, type MapEntry, type MapKey, type MapSetOptions, type MapStats, type MapValues, type SharedMapOptions } from './lib/map.js'
+export type { MapKeyLike } from './lib/map-key.js'
 export { AtomicWord } from './lib/atomic-word.js'
 export { AtomicCounter } from './lib/atomic-counter.js'
 export { notify, wait, waitAsync, type WordOutcome, type WordWaitAsyncOptions, type WordWaitOptions } from './lib/word-waits.js'

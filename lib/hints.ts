@@ -52,6 +52,7 @@ const ROWS: Row[] = [
   { code: 'ERR_SHM_NOT_READY', hint: 'ManagedSegment.openOrCreate() makes it anew where its maker is dead' },
   { code: 'ERR_SHM_MEMBERS_FULL', hint: 'Others leave by close(); { members } says where it is made how many there can be' },
   { code: 'ERR_SHM_DIRECTORY_FULL', hint: '{ objects } says where it is made how many there can be' },
+  { code: 'ERR_SHM_NO_SPACE', when: facts => facts.message.startsWith('the map is full'), hint: "{ memory } says where it is made how much there is, and { eviction: 'lru' } lets others go" },
   { code: 'ERR_SHM_NO_SPACE', hint: '{ size } says where it is made how much there is' },
   { code: 'ERR_SHM_PRODUCER_TAKEN', hint: 'Its close() gives the end back; { producers: \'many\' } says where the ring is made that any number may send' },
   { code: 'ERR_SHM_CONSUMER_TAKEN', hint: 'Its close() gives the end back; { consumers: \'many\' } says where the ring is made that any number may receive' },

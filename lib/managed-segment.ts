@@ -23,6 +23,8 @@ import { feedLayout } from './feed-layout.js'
 import { List, listNumbers, type ListOptions } from './list.js'
 import { listLayout } from './list-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
+import { SharedMap, lifetime, mapNumbers, type MapValues, type SharedMapOptions } from './map.js'
+import { mapLayout } from './map-layout.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
@@ -242,6 +244,18 @@ export class ManagedSegment {
     const ring = this.#object(name, ringLayout.kind, numbers, Ring)
     setWhenFull(ring, whenFull)
     return ring
+  }
+
+  /**
+   * A map of keys to values: a cache between processes. Errors as {@link ManagedSegment.mutex}; other options than its maker's are `ERR_SHM_TYPE_MISMATCH`, but for
+   * `ttlMs`, which is of this environment alone. RangeError where the memory has no room for what the options ask.
+   */
+  map<Kind extends keyof MapValues = 'bytes'>(name: string, options: SharedMapOptions & { values?: Kind }): SharedMap<MapValues[Kind][0], MapValues[Kind][1]> {
+    const numbers = mapNumbers(options)
+    const ttlMs = options.ttlMs === undefined ? undefined : lifetime('options.ttlMs', options.ttlMs)
+    const map = this.#object(name, mapLayout.kind, numbers, SharedMap<MapValues[Kind][0], MapValues[Kind][1]>)
+    if (ttlMs !== undefined) map.ttlMs = ttlMs
+    return map
   }
 
   /** A linked list of values of so many bytes each. Errors as {@link ManagedSegment.mutex}; another size or capacity is another type. */

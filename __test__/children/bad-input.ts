@@ -44,7 +44,9 @@ const instances: Record<string, object[]> = {
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
 const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
-  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'List', 'Ring', 'Latest', 'Broadcast'].flatMap(kind => [`${kind}#held`, `${kind}#ended`]),
+  ...[
+    'Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'List', 'Ring', 'Latest', 'Broadcast', 'SharedMap'
+  ].flatMap(kind => [`${kind}#held`, `${kind}#ended`]),
   'LatestReader#endWith', 'BroadcastReader#endWith']
 
 const accepted: string[] = []

@@ -8,6 +8,7 @@ import { playAllocator } from '../support/kill-allocator.js'
 import { Book } from '../support/kill-book.js'
 import { playBroadcast, playLatest } from './kill-feed.js'
 import { playList } from '../support/kill-list.js'
+import { playMap } from '../support/kill-map.js'
 import { playRing } from '../support/kill-ring.js'
 import { RING, playMany } from './kill-many.js'
 
@@ -27,7 +28,8 @@ const roles: Record<string, () => Promise<void>> = {
   many: () => playMany(memory.ring('ring', RING), book, bookName, position),
   'ring-one': () => playRing(memory, book, position),
   latest: () => playLatest(memory, book, position),
-  broadcast: () => playBroadcast(memory, book, position)
+  broadcast: () => playBroadcast(memory, book, position),
+  map: () => playMap(memory, book, position)
 }
 
 await (roles[role] ?? unknown)()

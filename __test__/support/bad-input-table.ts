@@ -14,6 +14,7 @@ import { allocatorRows, endAllocator, makeAllocator } from './bad-input-allocato
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { endRing, makeRing, ringRows } from './bad-input-ring.js'
+import { endMap, makeMap, mapRows } from './bad-input-map.js'
 import { makeStructs, structRows } from './bad-input-struct.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
@@ -35,6 +36,7 @@ export function makeWorld(folder: string) {
     waits: makeWaits(),
     ring: makeRing(),
     feeds: makeFeeds(),
+    map: makeMap(),
     structs: makeStructs(),
     allocator: makeAllocator(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
@@ -63,6 +65,7 @@ export function endWorld(world: World): void {
   endWaits(world.waits)
   endRing(world.ring)
   endFeeds(world.feeds)
+  endMap(world.map)
   endAllocator(world.allocator)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
@@ -123,6 +126,7 @@ export function mainTable(world: World): Table {
     ...waitRows(world.waits),
     ...ringRows(),
     ...feedRows(),
+    ...mapRows(),
     ...structRows(world.structs),
     ...allocatorRows(world.allocator),
 

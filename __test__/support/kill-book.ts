@@ -10,6 +10,10 @@ const ROWS = 1
 const GUARDED = 17
 const QUEUE = 28
 
+/** Keys of a position in a map, and their words in its row. */
+export const KEYS = 4
+const KEY = 16
+
 /** Positions that processes can have. */
 export const POSITIONS = 16
 /** The last: for those who come afterwards. */
@@ -108,6 +112,16 @@ export class Book {
 
   setGuarded(lock: number, word: keyof typeof GUARD, value: number): void {
     Atomics.store(this.#words, this.#guard(lock, word), value)
+  }
+
+  /** Of a key in a map: the number of the state that was intended last, and of that which was told to be done. */
+  entry(position: number, key: number): { intended: number; told: number } {
+    const first = (ROWS + position) * LINE + KEY + 2 * key
+    return { intended: Atomics.load(this.#words, first) >>> 0, told: Atomics.load(this.#words, first + 1) >>> 0 }
+  }
+
+  setEntry(position: number, key: number, word: 'intended' | 'told', value: number): void {
+    Atomics.store(this.#words, (ROWS + position) * LINE + KEY + 2 * key + (word === 'told' ? 1 : 0), value)
   }
 
   get head(): number {

@@ -133,6 +133,20 @@ pub const KNOWN: &[&str] = &[
     "broadcast.committed",
     "broadcast.counted",
     "broadcast.copied",
+    "map.locked",
+    "map.taken",
+    "map.written",
+    "map.published",
+    "map.unlinked",
+    "map.counted",
+    "map.freed",
+    "map.evicted",
+    "map.emptied",
+    "map.cleared",
+    "map.repairing",
+    "map.swept",
+    "map.repaired",
+    "map.done",
 ];
 
 /// The place of that name.

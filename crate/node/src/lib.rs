@@ -11,6 +11,7 @@ pub mod list;
 pub mod managed;
 pub mod managed_object;
 pub mod managed_waits;
+pub mod map;
 pub mod memfd_segment;
 pub mod named_segment;
 pub mod one_writer;

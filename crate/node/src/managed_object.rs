@@ -197,6 +197,19 @@ impl NativeObject {
         })
     }
 
+    /// The segment it is in.
+    pub(crate) fn inner(&self) -> Rc<Inner> {
+        Rc::clone(&self.inner)
+    }
+
+    /// Looks at its place.
+    pub(crate) fn look<T>(
+        &self,
+        look: impl FnOnce(Place<'_>) -> shmem_core::Result<T>,
+    ) -> shmem_core::Result<T> {
+        self.with(|place, _, _| look(place))
+    }
+
     /// The object with its place, the table and this environment's token, while the segment is open.
     pub(crate) fn with<T>(
         &self,

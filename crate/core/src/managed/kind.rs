@@ -2,7 +2,7 @@
 
 use super::geometry::list::ListGeometry;
 use super::geometry::ring::RingGeometry;
-use super::geometry::{broadcast, latest};
+use super::geometry::{broadcast, latest, map};
 use crate::error::{Error, Result};
 
 /// What a name leads to.
@@ -37,6 +37,8 @@ pub enum Kind {
     Broadcast = 13,
     /// The newest value of one writer.
     Latest = 14,
+    /// Keys lead to values.
+    Map = 15,
     /// Values one after the other, linked.
     List = 16,
 }
@@ -91,13 +93,14 @@ impl Kind {
             Self::Ring => "ring",
             Self::Broadcast => "broadcast",
             Self::Latest => "latest",
+            Self::Map => "map",
             Self::List => "list",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 15] = [
+pub const ALL: [Kind; 16] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -112,6 +115,7 @@ pub const ALL: [Kind; 15] = [
     Kind::Ring,
     Kind::Broadcast,
     Kind::Latest,
+    Kind::Map,
     Kind::List,
 ];
 
@@ -155,9 +159,20 @@ impl Shape {
             Kind::Ring => RingGeometry::of(self.numbers).map(|ring| ring.bytes()),
             Kind::Broadcast => broadcast::Geometry::of(self.numbers).map(|geometry| geometry.total()),
             Kind::Latest => latest::Geometry::of(self.numbers).map(|geometry| geometry.total()),
+            Kind::Map => map::MapGeometry::of(self.numbers).map(|map| map.bytes),
             Kind::List => ListGeometry::of(self.numbers).map(ListGeometry::bytes),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
+    }
+
+    /// How many of its bytes, from the first, must be zero at first.
+    #[must_use]
+    pub fn zeroed_bytes(self, bytes: u64) -> u64 {
+        match self.kind {
+            // Of its chunks none is read before it was written.
+            Kind::Map => map::MapGeometry::of(self.numbers).map_or(bytes, |map| map.chunks_offset),
+            _ => bytes,
+        }
     }
 
     /// As users would write it.
@@ -175,6 +190,7 @@ impl Shape {
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
             Kind::Ring => RingGeometry::of(self.numbers)
                 .map_or_else(|_| name.to_owned(), |ring| format!("{name} {}", ring.words())),
+            Kind::Map => map::words(self.numbers),
             Kind::List => {
                 format!("{name} {}", ListGeometry { value_bytes: number, capacity: self.numbers[1] }.words())
             }

@@ -8,6 +8,7 @@
 pub mod broadcast;
 pub mod latest;
 pub mod list;
+pub mod map;
 pub mod one_writer;
 pub mod operation;
 mod payload;

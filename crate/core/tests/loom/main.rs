@@ -9,6 +9,7 @@ mod condition;
 mod event;
 mod explore;
 mod latest;
+mod map;
 mod membership;
 mod mutant;
 mod mutex;

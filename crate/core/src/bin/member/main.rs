@@ -17,6 +17,7 @@ mod latest;
 mod ledger;
 mod list;
 mod many;
+mod map;
 mod mutex;
 mod owner;
 mod quiet;
@@ -74,6 +75,7 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-ring-one" => ring_one::afterwards,
         "latest" => latest::play,
         "broadcast" => broadcast::play,
+        "map" => map::play,
         "allocator" => allocator::play,
         "list" => list::play,
         "owner" => owner::own,
@@ -92,6 +94,7 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-join" => joining::afterwards,
         "afterwards-latest" => latest::afterwards,
         "afterwards-broadcast" => broadcast::afterwards,
+        "afterwards-map" => map::afterwards,
         "afterwards-allocator" => allocator::afterwards,
         "afterwards-list" => list::afterwards,
         _ => return Err("no such role".to_owned()),

@@ -3,5 +3,6 @@
 pub mod broadcast;
 pub mod latest;
 pub mod list;
+pub mod map;
 pub mod one_writer;
 pub mod ring;
