@@ -5,7 +5,9 @@ import test from 'ava'
 import { survives } from './support/scenario.js'
 
 const RINGS = [
-  { slots: 8, slotBytes: 32 }
+  { slots: 8, slotBytes: 32 },
+  { slots: 8, slotBytes: 32, producers: 'many', consumers: 'many' },
+  { slots: 4, slotBytes: 32, producers: 'many', whenFull: 'dropOldest' }
 ]
 
 for (const options of RINGS) {

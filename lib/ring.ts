@@ -11,7 +11,8 @@ import { ManagedObject, type ObjectCounters, type Opened } from './managed-objec
 import { memberOf, type Member } from './members.js'
 import { native } from './native.js'
 import type { Consumer } from './ring-consumer.js'
-import { CONSUMER_END, CONSUMER_LAPS, FULL, LOST, PRODUCER_END, PRODUCER_LAPS, RECOVERED, TAIL, TAKEN, ring as layout } from './ring-layout.js'
+import { CONSUMER_END, CONSUMER_LAPS, FULL, HEAD, LOST, PRODUCER_END, PRODUCER_LAPS, RECOVERED, TAIL, TAKEN, ring as layout } from './ring-layout.js'
+import { ManyConsumer, ManyProducer, SKIPPED_COUNT } from './ring-many.js'
 import { OneConsumer, OneProducer } from './ring-one.js'
 import { endEnd, heldAtEnd, type RingEnd, type RingParts, type WhenFull } from './ring-parts.js'
 import type { Producer } from './ring-producer.js'
@@ -107,7 +108,8 @@ export class Ring extends ManagedObject {
    * @throws {@link ShmError} `ERR_SHM_PRODUCER_TAKEN` where a ring of one producer has one, in whichever process.
    */
   producer(): Producer {
-    return this.#taken(new OneProducer(this.#parts()))
+    const parts = this.#parts()
+    return this.#taken(this.#flags === 0 ? new OneProducer(parts) : new ManyProducer(parts))
   }
 
   /**
@@ -116,7 +118,8 @@ export class Ring extends ManagedObject {
    * @throws {@link ShmError} `ERR_SHM_CONSUMER_TAKEN` where a ring of one consumer has one, in whichever process.
    */
   consumer(): Consumer {
-    return this.#taken(new OneConsumer(this.#parts()))
+    const parts = this.#parts()
+    return this.#taken(this.#flags === 0 ? new OneConsumer(parts) : new ManyConsumer(parts))
   }
 
   /**
@@ -142,7 +145,7 @@ export class Ring extends ManagedObject {
   /** Messages that are in it; stale the moment it returns. */
   get length(): number {
     this.live()
-    const head = Atomics.load(this.words, TAKEN)
+    const head = Atomics.load(this.words, this.#flags === 0 ? TAKEN : HEAD)
     const length = (Atomics.load(this.words, TAIL) - head) >>> 0
     return Math.min(length, this.slots)
   }
@@ -161,10 +164,11 @@ export class Ring extends ManagedObject {
   override stats(): RingCounters {
     const { words } = this
     const small = (index: number): number => (words[index] ?? 0) >>> 0
+    const skipped = this.#flags === 0 ? 0 : small(SKIPPED_COUNT)
     return {
       ...super.stats(),
-      sent: total(small(PRODUCER_LAPS), small(TAIL)),
-      received: total(small(CONSUMER_LAPS), small(TAKEN)),
+      sent: total(small(PRODUCER_LAPS), small(TAIL)) - skipped,
+      received: total(small(CONSUMER_LAPS), small(this.#flags === 0 ? TAKEN : HEAD)) - skipped - (this.#flags === 0 ? 0 : small(LOST)),
       lost: small(LOST),
       recovered: small(RECOVERED),
       full: small(FULL)

@@ -187,7 +187,8 @@ function scribble(fd: number): void {
 function hold(fd: number): void {
   const mem = ManagedSegment.open(MemfdSegment.fromFd(fd))
   mem.mutex('held').lockSync()
-  mem.on('memberDied', () => {})
+  // The object may be cut from here on.
+  attempt(() => mem.on('memberDied', () => {}))
   setInterval(() => attempt(() => mem.members), 10)
 }
 

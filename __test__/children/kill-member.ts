@@ -8,6 +8,7 @@ import { playAllocator } from '../support/kill-allocator.js'
 import { Book } from '../support/kill-book.js'
 import { playList } from '../support/kill-list.js'
 import { playRing } from '../support/kill-ring.js'
+import { RING, playMany } from './kill-many.js'
 
 const [role = '', segmentName = '', bookName = '', number = '0'] = process.argv.slice(2)
 const position = Number(number)
@@ -22,6 +23,7 @@ const roles: Record<string, () => Promise<void>> = {
   heir: inherit,
   allocator: () => playAllocator(memory, book, position),
   list: () => playList(memory, book, position),
+  many: () => playMany(memory.ring('ring', RING), book, bookName, position),
   'ring-one': () => playRing(memory, book, position)
 }
 

@@ -20,7 +20,7 @@ export const COUNT = { ready: 0, got: 1, ownerDeaths: 2, timeouts: 3, violations
 export type Count = keyof typeof COUNT
 
 /** What must never be seen, by its number. */
-export const VIOLATION = ['', 'two holders', 'torn', 'mark lost', 'false death', 'reader beside writer', 'changed under reader', 'too many holders', 'ticket lost', 'phase not ended', 'objects overlap', 'entry lost', 'came twice'] as const
+export const VIOLATION = ['', 'two holders', 'torn', 'mark lost', 'false death', 'reader beside writer', 'changed under reader', 'too many holders', 'ticket lost', 'phase not ended', 'objects overlap', 'entry lost', 'came twice', 'out of order'] as const
 
 export const GUARD = { holder: 0, first: 1, second: 2, broken: 3 } as const
 
@@ -49,6 +49,11 @@ export class Book {
   /** All shall come to their end. */
   stop(): void {
     Atomics.store(this.#words, 0, 1)
+  }
+
+  /** A quiet round begins. */
+  go(): void {
+    Atomics.store(this.#words, 1, 1)
   }
 
   goOn(): void {

@@ -8,11 +8,14 @@ import { setTimeout } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { PosixSegment } from 'shmem'
 import { Book, LAST_POSITION } from './kill-book.js'
+import { createLedger } from './kill-ledger.js'
 import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'ring-one'
+export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'ring-one' | ManyRole
+/** A ring of many: both sides; with one consumer; with the oldest dropped. */
+type ManyRole = 'many' | 'many-lone' | 'many-drop'
 
 export interface StormOptions {
   role: Role
@@ -65,14 +68,20 @@ const FAMILIES: Record<Role, readonly string[]> = {
   join: ['join', 'leave', 'object'],
   allocator: ['allocate', 'free', 'heap'],
   list: ['list'],
-  'ring-one': ['ring', 'gate']
+  'ring-one': ['ring', 'gate'],
+  many: ['many'],
+  'many-lone': ['many'],
+  'many-drop': ['many']
 }
 /** Steps of those families that only some roles come to. */
 const ONLY: Record<string, readonly Role[]> = {
   'lock.giving_up': ['mutex', 'rwlock'],
   'lock.gave_up': ['mutex', 'rwlock'],
   'lock.reset': ['mutex'],
-  'unlock.abandoned': ['mutex']
+  'unlock.abandoned': ['mutex'],
+  'many.end_taken': ['many-lone'],
+  'many.giving_up': ['many', 'many-lone'],
+  'many.ended': []
 }
 
 /** The fail points of a role. */
@@ -132,6 +141,7 @@ class Storm {
     this.#names = [objectName(t), objectName(t)]
     PosixSegment.create(this.#names[0], { size: 8 << 20 }).close()
     this.#book = Book.create(this.#names[1])
+    if (options.role.startsWith('many')) createLedger(t, this.#names[1], options.kills)
     this.#points = pointsOf(options.role)
     this.#missing = [...this.#points]
     t.teardown(async () => {
@@ -206,7 +216,7 @@ class Storm {
     const { role, ownPidNamespaces = false, options = [] } = this.#options
     // Nobody leaves before its rounds are over.
     const rounds = point?.startsWith('leave.') ? 1 + Math.floor(Math.random() * 5) : 0
-    const nth = point === undefined || /^(join|leave|object)\./u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
+    const nth = point === undefined || /^(join|leave|object)\.|^many\.(seated|end_taken)$/u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
     const args = [role, ...this.#names, `position=${position}`, `seed=${Math.floor(Math.random() * 2 ** 48)}`, `rounds=${rounds}`, ...options]
     this.#begin(position)
     const env = point === undefined ? {} : { SHMEM_FAIL_POINT: `${point}@${nth}` }
@@ -253,7 +263,7 @@ class Storm {
   async #finish(survivors: readonly Member[]): Promise<void> {
     const { role } = this.#options
     this.#book.stop()
-    const closes = role === 'event' || role === 'condition' || STAYING.includes(role)
+    const closes = role === 'event' || role === 'condition' || STAYING.includes(role) || role.startsWith('many')
     const closer = closes ? this.#comeAfter(`close-${role}`) : undefined
     if (!STAYING.includes(role)) await this.#endsWell(closer)
     const inTime = await Promise.all(survivors.map(survivor => survivor.endsWithin(HANG_LIMIT_MS)))
@@ -283,7 +293,7 @@ class Storm {
   }
 
   #comeAfter(verb: string): Member {
-    const args = [verb, ...this.#names, `position=${LAST_POSITION}`, ...(this.#options.options ?? [])]
+    const args = [verb, ...this.#names, `position=${LAST_POSITION}`, ...(this.#options.options ?? []), `kills=${this.#report.kills}`]
     return this.#watch(new Member(this.#program, args))
   }
 

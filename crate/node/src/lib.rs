@@ -25,6 +25,7 @@ pub mod raw_constants;
 pub mod raw_posix;
 pub mod raw_sysv;
 pub mod ring;
+pub mod ring_many;
 pub mod segment;
 pub mod semaphore_waits;
 mod shared_view;

@@ -152,7 +152,7 @@ pub fn ring_wake(env: Env, object: &NativeObject, end: u32) -> Result<()> {
     object.with(|place, table, _| door::wake(&place, table, end)).or_throw(&env)
 }
 
-fn end_of(end: u32) -> Result<End> {
+pub(crate) fn end_of(end: u32) -> Result<End> {
     match end {
         0 => Ok(End::Producer),
         1 => Ok(End::Consumer),

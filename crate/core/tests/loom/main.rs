@@ -11,6 +11,7 @@ mod membership;
 mod mutant;
 mod mutex;
 mod permits;
+mod ring_many;
 mod ring_one;
 mod rwlock;
 mod world;

@@ -183,4 +183,6 @@ pub(crate) enum Violation {
     ObjectsOverlap = 10,
     /// A message was received again.
     CameTwice = 12,
+    /// A message came before an earlier one of its sender.
+    OutOfOrder = 13,
 }

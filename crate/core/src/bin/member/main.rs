@@ -12,7 +12,9 @@ mod book;
 mod condition;
 mod event;
 mod joining;
+mod ledger;
 mod list;
+mod many;
 mod mutex;
 mod owner;
 mod quiet;
@@ -58,6 +60,9 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "condition" => condition::play,
         "barrier" => barrier::play,
         "join" => joining::play,
+        "many" | "many-lone" | "many-drop" => many::play,
+        "close-many" | "close-many-lone" | "close-many-drop" => many::close,
+        "afterwards-many" | "afterwards-many-lone" | "afterwards-many-drop" => many::afterwards,
         "ring-one" => ring_one::play,
         "ring-send" => ring_one::send_until_killed,
         "ring-receive" => ring_one::receive_until_released,

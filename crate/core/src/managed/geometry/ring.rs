@@ -5,9 +5,9 @@
 //!
 //!    0  common            state · 96 waits · 100 owner deaths · 104 timeouts · 108 recovered · 112 lost
 //!  128  producers' line   tail · items gate · items sequence      what a consumer reads, and sleeps on
-//!  256  a producer's own  owner · told · laps · full
+//!  256  a producer's own  owner · told · laps · full            among many: laps · full · skipped
 //!  384  consumers' line   head · room gate · room sequence        what a producer reads, and sleeps on
-//!  512  a consumer's own  owner · told · laps · taken
+//!  512  a consumer's own  owner · told · laps · taken           among many: laps · seats · standing
 //!  640  control words     of each slot, apart from the payload, so that a slot of 64 bytes is a cache line
 //!       payload           from a multiple of 128 on, a stride a slot
 //! ```
@@ -71,6 +71,14 @@ pub const CONSUMER_TOLD: u64 = 516;
 pub const CONSUMER_LAPS: u64 = 520;
 /// Which message nobody has taken yet.
 pub const TAKEN: u64 = 524;
+/// Among many: claims of which no message came.
+pub const SKIPPED: u64 = 272;
+/// Among many: the first of [`SEATS`] consumers' tokens.
+pub const SEAT: u64 = 528;
+/// As many consumers' lives as a producer among many watches: two words each, beside its gate and a claimant.
+pub const SEATS: u32 = 12;
+/// Among many: not 0 once there were more consumers than seats.
+pub const STANDING: u64 = 576;
 /// The first slot's control words.
 pub const CONTROL: u64 = 640;
 
@@ -119,7 +127,7 @@ impl RingGeometry {
     /// From one slot's control words to the next: the length alone, or what many need besides.
     #[must_use]
     pub const fn control_stride(&self) -> u64 {
-        if self.is_one_to_one() { 4 } else { 16 }
+        if self.is_one_to_one() { 4 } else { 8 }
     }
 
     /// The first slot's first byte.

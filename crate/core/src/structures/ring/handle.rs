@@ -1,12 +1,14 @@
 //! A ring as Rust uses it: the same bytes as in JavaScript. Each end is a type; dropped, it is given back.
 
 use super::door::{self, RingOperation, Slots};
+use super::many::Part;
+use super::many_ends::{ManyConsumer, ManyEnd, ManyProducer};
 use super::one_ends::{OneConsumer, OneProducer};
 use super::{End, PRODUCERS_ENDED};
 use crate::error::{Error, Result};
 use crate::managed::geometry::ring::RingGeometry;
 use crate::managed::{Kind, ManagedSegment, Place, Shape};
-use crate::membership::{Member, MemberTable, Token};
+use crate::membership::{Member, MemberTable, Token, Word};
 use crate::sync::wait::{Answer, wait_until};
 use crate::sys::futex;
 use std::time::Duration;
@@ -125,8 +127,12 @@ impl<'a> Ring<'a> {
     /// `ERR_SHM_PRODUCER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn producer(&self) -> Result<Producer<'a>> {
         let begin = door::take(&self.place, self.table(), End::Producer, self.token())?;
-        let (ring, slots) = (door::one(&self.place)?, Slots::of(&self.place)?);
-        let end = Box::new(OneProducer::new(ring, slots, self.geometry.slot_bytes, begin));
+        let slots = Slots::of(&self.place)?;
+        let end: Box<dyn Sending> = if self.geometry.is_one_to_one() {
+            Box::new(OneProducer::new(door::one(&self.place)?, slots, self.geometry.slot_bytes, begin))
+        } else {
+            Box::new(ManyProducer(self.many_end(slots)?))
+        };
         Ok(Producer { ring: *self, end })
     }
 
@@ -136,9 +142,17 @@ impl<'a> Ring<'a> {
     /// `ERR_SHM_CONSUMER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`.
     pub fn consumer(&self) -> Result<Consumer<'a>> {
         let begin = door::take(&self.place, self.table(), End::Consumer, self.token())?;
-        let (ring, slots) = (door::one(&self.place)?, Slots::of(&self.place)?);
-        let end = Box::new(OneConsumer::new(ring, slots, self.geometry.slot_bytes, begin));
+        let slots = Slots::of(&self.place)?;
+        let end: Box<dyn Receiving> = if self.geometry.is_one_to_one() {
+            Box::new(OneConsumer::new(door::one(&self.place)?, slots, self.geometry.slot_bytes, begin))
+        } else {
+            Box::new(ManyConsumer(self.many_end(slots)?))
+        };
         Ok(Consumer { ring: *self, end })
+    }
+
+    fn many_end(&self, slots: Slots) -> Result<ManyEnd<impl Fn(Part) -> Word + use<>>> {
+        Ok(ManyEnd::new(door::many(&self.place)?, slots, self.geometry.slot_bytes, self.token()))
     }
 
     /// Its numbers.

@@ -1,6 +1,7 @@
 //! Rings: messages in slots, from producers to consumers, in their order.
 //!
 //! - [`one`] is the algorithm for one producer and one consumer.
+//! - [`many`] is the algorithm for any number of both.
 //! - [`door`] is what the binding calls: ends taken and given back, waits made from an object's place.
 //! - [`handle`] is how Rust uses a ring.
 //!
@@ -8,6 +9,8 @@
 
 pub mod door;
 pub mod handle;
+pub mod many;
+mod many_ends;
 pub mod one;
 mod one_ends;
 mod slot;
