@@ -1,7 +1,7 @@
 /**
  * The examples about structures: what each prints, as this user and as nobody, and that none leaves anything behind. They are
  * examples/three-ways-to-update, examples/false-sharing,
- * examples/linked-list, examples/list-with-header, examples/list, examples/ring.
+ * examples/linked-list, examples/list-with-header, examples/list, examples/ring, examples/latest, examples/broadcast.
  */
 import test, { type ExecutionContext } from 'ava'
 import { join } from 'node:path'
@@ -45,6 +45,18 @@ worker: water the plants: done
 worker: feed the cat: done
 to do: nothing
 blocks: 0, left in flight: 0
+`,
+  latest: `
+before the first pose there is none: undefined
+100 poses: 0 torn, 0 older than the one before
+killed in the middle of a pose: next() is 'writerDied', and the newest pose is whole: true
+the next publisher goes on with the next version: true
+it ended: next() is 'ended'
+`,
+  broadcast: `
+late: begins with price 1999, and has lost 0
+diligent: lost none; received and lost make 2000
+slow: lost some; received and lost make 2000
 `
 }
 

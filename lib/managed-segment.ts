@@ -10,6 +10,7 @@ import * as check from './arguments.js'
 import { AtomicCounter } from './atomic-counter.js'
 import { AtomicWord } from './atomic-word.js'
 import { Barrier } from './barrier.js'
+import { Broadcast, broadcastNumbers, type BroadcastOptions } from './broadcast.js'
 import { Condition } from './condition.js'
 import { ShmError, closedError, outOfRange, wrongType, wrongValue } from './errors.js'
 import { Event, eventNumber, type EventOptions } from './event.js'
@@ -17,6 +18,8 @@ import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
 import { layout } from './managed-layout.js'
 import { LockManager } from './lock-manager.js'
+import { Latest, latestNumbers, type LatestOptions } from './latest.js'
+import { feedLayout } from './feed-layout.js'
 import { List, listNumbers, type ListOptions } from './list.js'
 import { listLayout } from './list-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
@@ -201,6 +204,16 @@ export class ManagedSegment {
   seqlock(name: string, options: { bytes: number }): SeqLock {
     const { bytes } = check.options<{ bytes: number }>('options', options, ['bytes'])
     return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
+  }
+
+  /** What one sends and many see. Errors as {@link ManagedSegment.mutex}; other `slots` or `slotBytes` are another type. */
+  broadcast(name: string, options: BroadcastOptions): Broadcast {
+    return this.#object(name, feedLayout.broadcast, broadcastNumbers(options), Broadcast)
+  }
+
+  /** The newest value of one writer, of up to `bytes` bytes. Errors as {@link ManagedSegment.mutex}; other `bytes` or `readers` are another type. */
+  latest(name: string, options: LatestOptions): Latest {
+    return this.#object(name, feedLayout.latest, latestNumbers(options), Latest)
   }
 
   /**

@@ -13,7 +13,8 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'ring-one' | ManyRole
+export type Role =
+  | 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'ring-one' | ManyRole | 'latest' | 'broadcast'
 /** A ring of many: both sides; with one consumer; with the oldest dropped. */
 type ManyRole = 'many' | 'many-lone' | 'many-drop'
 
@@ -66,6 +67,8 @@ const FAMILIES: Record<Role, readonly string[]> = {
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
   join: ['join', 'leave', 'object'],
+  latest: ['seat', 'news', 'gate', 'latest'],
+  broadcast: ['seat', 'news', 'gate', 'broadcast'],
   allocator: ['allocate', 'free', 'heap'],
   list: ['list'],
   'ring-one': ['ring', 'gate'],
@@ -263,7 +266,7 @@ class Storm {
   async #finish(survivors: readonly Member[]): Promise<void> {
     const { role } = this.#options
     this.#book.stop()
-    const closes = role === 'event' || role === 'condition' || STAYING.includes(role) || role.startsWith('many')
+    const closes = ['event', 'condition', 'latest', 'broadcast', ...STAYING].includes(role) || role.startsWith('many')
     const closer = closes ? this.#comeAfter(`close-${role}`) : undefined
     if (!STAYING.includes(role)) await this.#endsWell(closer)
     const inTime = await Promise.all(survivors.map(survivor => survivor.endsWithin(HANG_LIMIT_MS)))

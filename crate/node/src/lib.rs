@@ -13,6 +13,7 @@ pub mod managed_object;
 pub mod managed_waits;
 pub mod memfd_segment;
 pub mod named_segment;
+pub mod one_writer;
 pub mod options;
 mod panics;
 pub mod pass_fd;

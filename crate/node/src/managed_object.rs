@@ -13,7 +13,7 @@ use shmem_core::membership::{MemberTable, Token};
 use shmem_core::structures::ring::RingOperation;
 use shmem_core::structures::{Operation, operation};
 use shmem_core::sync::barrier::ArriveWish;
-use shmem_core::sync::wait::{Answer, Waited, wait_until};
+use shmem_core::sync::wait::{Answer, Wait, Waited, wait_until};
 use shmem_core::sync::waiter::Request;
 use shmem_core::sys::futex;
 use std::rc::Rc;
@@ -179,10 +179,18 @@ impl NativeObject {
 impl NativeObject {
     /// A wait that goes on elsewhere, on behalf of this environment.
     pub(crate) fn request(&self, operation: Operation) -> shmem_core::Result<Request> {
+        self.request_with(|place, token| operation::wait(place, operation, token))
+    }
+
+    /// As [`Self::request`], for a wait of any kind.
+    pub(crate) fn request_with(
+        &self,
+        wait: impl FnOnce(&Place<'_>, Token) -> shmem_core::Result<Box<dyn Wait<MemberTable> + Send>>,
+    ) -> shmem_core::Result<Request> {
         self.inner.with(|open| {
             let place = Place::of(&open.managed, self.found, self.shape);
             let member = open.member()?;
-            let wait = operation::wait(&place, operation, member.token())?;
+            let wait = wait(&place, member.token())?;
             let counters = place.counters()?;
             let pin = open.managed.mapping().pin()?;
             Ok(Request::new(member.table().clone(), wait, move |waited| counters.count(waited), pin))

@@ -185,4 +185,8 @@ pub(crate) enum Violation {
     CameTwice = 12,
     /// A message came before an earlier one of its sender.
     OutOfOrder = 13,
+    /// A newer value was followed by an older one.
+    WentBack = 14,
+    /// What was received and lost is not what was sent.
+    NotCounted = 15,
 }
