@@ -29,7 +29,7 @@ export const VALUE = ~layout.waiters
 export const SET = layout.set
 
 /** What is waited for: numbers that the binding knows (crate/node/src/managed_object.rs). */
-export const OPERATION = { lock: 0, read: 1, write: 2, acquire: 3, event: 4, arrive: 5, notified: 6, word: 7 } as const
+export const OPERATION = { lock: 0, read: 1, write: 2, acquire: 3, event: 4, arrive: 5, notified: 6, word: 7, ringItems: 20, ringRoom: 21 } as const
 
 /** What a wait came to: numbers that the binding knows. */
 export const ANSWER = { notYet: -1, done: 0, ownerDied: 1, partyDied: 2, notEqual: 3 } as const

@@ -10,6 +10,7 @@ import * as check from './arguments.js'
 import { AtomicCounter } from './atomic-counter.js'
 import { AtomicWord } from './atomic-word.js'
 import { Barrier } from './barrier.js'
+import { Broadcast, broadcastNumbers, type BroadcastOptions } from './broadcast.js'
 import { Condition } from './condition.js'
 import { ShmError, closedError, outOfRange, wrongType, wrongValue } from './errors.js'
 import { Event, eventNumber, type EventOptions } from './event.js'
@@ -17,6 +18,8 @@ import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
 import { layout } from './managed-layout.js'
 import { LockManager } from './lock-manager.js'
+import { Latest, latestNumbers, type LatestOptions } from './latest.js'
+import { feedLayout } from './feed-layout.js'
 import { List, listNumbers, type ListOptions } from './list.js'
 import { listLayout } from './list-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
@@ -29,6 +32,8 @@ import type { CreateOptions } from './options.js'
 import { Once } from './once.js'
 import { PosixSegment } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
+import { Ring, ringPlan, setWhenFull, type RingOptions } from './ring.js'
+import { ring as ringLayout } from './ring-layout.js'
 import { keepOpen, nativeOf } from './segment.js'
 import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 import { SeqLock } from './seqlock.js'
@@ -203,6 +208,16 @@ export class ManagedSegment {
     return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
   }
 
+  /** What one sends and many see. Errors as {@link ManagedSegment.mutex}; other `slots` or `slotBytes` are another type. */
+  broadcast(name: string, options: BroadcastOptions): Broadcast {
+    return this.#object(name, feedLayout.broadcast, broadcastNumbers(options), Broadcast)
+  }
+
+  /** The newest value of one writer, of up to `bytes` bytes. Errors as {@link ManagedSegment.mutex}; other `bytes` or `readers` are another type. */
+  latest(name: string, options: LatestOptions): Latest {
+    return this.#object(name, feedLayout.latest, latestNumbers(options), Latest)
+  }
+
   /**
    * A view of a struct, all zeroes at first; the same one each time. It lasts as long as {@link ManagedSegment.buffer}. Errors as
    * {@link ManagedSegment.mutex}; a layout with another {@link Struct.hash} is another type.
@@ -219,6 +234,16 @@ export class ManagedSegment {
   /** An atomic counter of 64 bits, 0 at first. Errors as {@link ManagedSegment.mutex}. */
   counter(name: string): AtomicCounter {
     return this.#object(name, layout.counter, 0, AtomicCounter)
+  }
+
+  /**
+   * A ring of messages. Errors as {@link ManagedSegment.mutex}; other options than its maker's are another type, but for `whenFull` `'wait'` or `'fail'`.
+   */
+  ring(name: string, options: RingOptions): Ring {
+    const { numbers, whenFull } = ringPlan(options)
+    const ring = this.#object(name, ringLayout.kind, numbers, Ring)
+    setWhenFull(ring, whenFull)
+    return ring
   }
 
   /**

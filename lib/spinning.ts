@@ -45,6 +45,27 @@ export function spinWhile(words: Int32Array, index: number, value: number, loads
   return false
 }
 
+/** So many looks at a word of nobody's stand between two looks at another's: some 100 ns. */
+const PAUSE_LOADS = 20
+const IDLE = new Int32Array(1)
+
+/**
+ * As {@link spinWhile}, but looks less often: each look takes the word's cache line from who writes it, and who streams comes ahead meanwhile. NB: the C probe
+ * of one and one (benchmark/probes/ring-one-one.c) is twice as fast for the same reason.
+ */
+export function relaxedSpinWhile(words: Int32Array, index: number, value: number, loads: number): boolean {
+  for (let left = loads; left > 0; left -= PAUSE_LOADS + 1) {
+    if (Atomics.load(words, index) !== value) return true
+    pause(PAUSE_LOADS)
+  }
+  return false
+}
+
+/** Leaves all words of others alone for a moment: so many looks at one of nobody's, of 5 ns. */
+export function pause(loads: number): void {
+  for (let left = loads; left > 0; left -= 1) Atomics.load(IDLE, 0)
+}
+
 const NEVER = new Int32Array(new SharedArrayBuffer(4))
 /** Some 60 µs in truth: the kernel rounds short sleeps up (timer slack, prctl(2)). */
 const NAP_MS = 0.01

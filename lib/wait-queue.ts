@@ -6,28 +6,31 @@
  */
 
 import { alarm } from './alarm.js'
-import { beginWait, callOffWait } from './object-waits.js'
+import { beginWait, callOffWait, type Ended } from './object-waits.js'
 import { Hold } from './hold.js'
 import type { Binding } from './native.js'
 import type { WaitTerms } from './pending.js'
 
 /** What a queue waits for. */
-export interface Subject<Outcome> {
-  /** Tries at once; `undefined`: not now. Never called while a native wait goes on. */
-  attempt(): Outcome | undefined
+export interface Subject<Outcome, Request> {
+  /** Tries at once what the first wishes who waits; `undefined`: not now. Never called while a native wait goes on. */
+  attempt(request: Request): Outcome | undefined
   /** The native wait. */
   object: Binding.NativeObject
   operation: number
   argument(): number
-  /** What a native answer means; what was got is from now on this environment's. */
-  outcome(answer: number): Outcome
+  /** Begins it, where an operation and an argument do not say all. */
+  begin?(ended: Ended): number
+  /** What a native answer means; what was got is from now on this environment's. `undefined`: that it is time for another attempt. */
+  outcome(answer: number): Outcome | undefined
   /** Whether one answer is for all that wait. */
   all: boolean
   /** Whether the queue has to stand still, as this environment has what it waits for. */
   blocked(): boolean
 }
 
-interface Waiter<Outcome> {
+interface Waiter<Outcome, Request> {
+  request: Request
   resolve(outcome: Outcome | 'timedOut'): void
   reject(reason: unknown): void
   leave(): void
@@ -36,12 +39,12 @@ interface Waiter<Outcome> {
 const hold = new Hold()
 
 /** See the module. */
-export class WaitQueue<Outcome> {
-  readonly #subject: Subject<Outcome>
-  #waiters: Waiter<Outcome>[] = []
+export class WaitQueue<Outcome, Request = void> {
+  readonly #subject: Subject<Outcome, Request>
+  #waiters: Waiter<Outcome, Request>[] = []
   #wait: number | undefined
 
-  constructor(subject: Subject<Outcome>) {
+  constructor(subject: Subject<Outcome, Request>) {
     this.#subject = subject
   }
 
@@ -51,7 +54,7 @@ export class WaitQueue<Outcome> {
   }
 
   /** Waits for the queue's turn and for the thing itself. */
-  wait({ timeoutMs, signal, ref }: WaitTerms): Promise<Outcome | 'timedOut'> {
+  wait({ timeoutMs, signal, ref }: WaitTerms, request: Request): Promise<Outcome | 'timedOut'> {
     return new Promise((resolve, reject) => {
       let endAlarm: (() => void) | undefined
       const leave = (): void => {
@@ -59,7 +62,7 @@ export class WaitQueue<Outcome> {
         if (ref) hold.remove()
         signal?.removeEventListener('abort', abort)
       }
-      const waiter: Waiter<Outcome> = { resolve, reject, leave }
+      const waiter: Waiter<Outcome, Request> = { request, resolve, reject, leave }
       const abort = (): void => {
         if (this.#remove(waiter)) reject(signal?.reason)
       }
@@ -83,12 +86,13 @@ export class WaitQueue<Outcome> {
 
   /** Goes on where nothing stands in the way. */
   advance(): void {
-    while (this.#waiters.length > 0 && this.#wait === undefined && !this.#subject.blocked()) {
+    for (let first = this.#waiters[0]; first !== undefined && this.#wait === undefined && !this.#subject.blocked(); first = this.#waiters[0]) {
       try {
-        const outcome = this.#subject.attempt()
+        const outcome = this.#subject.attempt(first.request)
         if (outcome === undefined) {
           const { object, operation } = this.#subject
-          this.#wait = beginWait(object, operation, this.#subject.argument(), (answer, error) => this.#ended(answer, error))
+          const ended: Ended = (answer, error) => this.#ended(answer, error)
+          this.#wait = this.#subject.begin?.(ended) ?? beginWait(object, operation, this.#subject.argument(), ended)
         } else this.#serve(outcome)
       } catch (error) {
         this.#first(waiter => waiter.reject(error))
@@ -104,18 +108,20 @@ export class WaitQueue<Outcome> {
 
   #ended(answer: number, error: Error | undefined): void {
     this.#wait = undefined
-    if (error === undefined) this.#serve(this.#subject.outcome(answer))
-    else this.#first(waiter => waiter.reject(error))
+    if (error === undefined) {
+      const outcome = this.#subject.outcome(answer)
+      if (outcome !== undefined) this.#serve(outcome)
+    } else this.#first(waiter => waiter.reject(error))
     this.advance()
   }
 
   #serve(outcome: Outcome): void {
-    const resolve = (waiter: Waiter<Outcome>): void => waiter.resolve(outcome)
+    const resolve = (waiter: Waiter<Outcome, Request>): void => waiter.resolve(outcome)
     while (this.#first(resolve) && this.#subject.all);
   }
 
   /** Settles the first who waits, if there is one. That comes before its signal is let go, which may be anybody's code. */
-  #first(settle: (waiter: Waiter<Outcome>) => void): boolean {
+  #first(settle: (waiter: Waiter<Outcome, Request>) => void): boolean {
     const waiter = this.#waiters.shift()
     if (waiter === undefined) return false
     settle(waiter)
@@ -127,7 +133,7 @@ export class WaitQueue<Outcome> {
     return true
   }
 
-  #remove(waiter: Waiter<Outcome>): boolean {
+  #remove(waiter: Waiter<Outcome, Request>): boolean {
     const index = this.#waiters.indexOf(waiter)
     if (index === -1) return false
     this.#waiters.splice(index, 1)

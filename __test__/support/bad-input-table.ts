@@ -9,9 +9,11 @@ import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, memfd_create, mmap, s
 import {
   FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
+import { endFeeds, feedRows, makeFeeds } from './bad-input-feeds.js'
 import { allocatorRows, endAllocator, makeAllocator } from './bad-input-allocator.js'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
+import { endRing, makeRing, ringRows } from './bad-input-ring.js'
 import { endMap, makeMap, mapRows } from './bad-input-map.js'
 import { makeStructs, structRows } from './bad-input-struct.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
@@ -32,6 +34,8 @@ export function makeWorld(folder: string) {
     folder,
     posix,
     waits: makeWaits(),
+    ring: makeRing(),
+    feeds: makeFeeds(),
     map: makeMap(),
     structs: makeStructs(),
     allocator: makeAllocator(),
@@ -59,6 +63,8 @@ export function makeWorld(folder: string) {
 export function endWorld(world: World): void {
   endManaged(world.managed)
   endWaits(world.waits)
+  endRing(world.ring)
+  endFeeds(world.feeds)
   endMap(world.map)
   endAllocator(world.allocator)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
@@ -118,6 +124,8 @@ export function mainTable(world: World): Table {
     ],
 
     ...waitRows(world.waits),
+    ...ringRows(),
+    ...feedRows(),
     ...mapRows(),
     ...structRows(world.structs),
     ...allocatorRows(world.allocator),

@@ -24,7 +24,10 @@ export const COUNT = { ready: 0, got: 1, ownerDeaths: 2, timeouts: 3, violations
 export type Count = keyof typeof COUNT
 
 /** What must never be seen, by its number. */
-export const VIOLATION = ['', 'two holders', 'torn', 'mark lost', 'false death', 'reader beside writer', 'changed under reader', 'too many holders', 'ticket lost', 'phase not ended', 'objects overlap', 'entry lost'] as const
+export const VIOLATION = [
+  '', 'two holders', 'torn', 'mark lost', 'false death', 'reader beside writer', 'changed under reader', 'too many holders', 'ticket lost', 'phase not ended', 'objects overlap',
+  'entry lost', 'came twice', 'out of order', 'went back', 'not counted'
+] as const
 
 export const GUARD = { holder: 0, first: 1, second: 2, broken: 3 } as const
 
@@ -55,8 +58,18 @@ export class Book {
     Atomics.store(this.#words, 0, 1)
   }
 
+  /** A quiet round begins. */
+  go(): void {
+    Atomics.store(this.#words, 1, 1)
+  }
+
   goOn(): void {
     Atomics.store(this.#words, 0, 0)
+  }
+
+  /** The quiet round begins. */
+  begin(): void {
+    Atomics.store(this.#words, 1, 1)
   }
 
   /** All have come to their end. */

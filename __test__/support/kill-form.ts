@@ -19,6 +19,10 @@ export const kills = {
   namespaces: part(0.1, 100),
   others: part(0.1, 500),
   join: part(0.1, 250),
+  many: part(1, 500),
+  /** Of a ring of many with one consumer, and of one that drops the oldest. */
+  manyOthers: part(0.1, 80),
+  ring: part(0.1, 550),
   /** For ava: nobody waits for it unless something hangs. */
   timeoutMs: 600_000 + 100 * (all ?? 0)
 }

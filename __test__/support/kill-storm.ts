@@ -8,11 +8,15 @@ import { setTimeout } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { PosixSegment } from 'shmem'
 import { Book, LAST_POSITION } from './kill-book.js'
+import { createLedger } from './kill-ledger.js'
 import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'map'
+export type Role =
+  | 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'ring-one' | ManyRole | 'latest' | 'broadcast' | 'map'
+/** A ring of many: both sides; with one consumer; with the oldest dropped. */
+type ManyRole = 'many' | 'many-lone' | 'many-drop'
 
 export interface StormOptions {
   role: Role
@@ -63,8 +67,14 @@ const FAMILIES: Record<Role, readonly string[]> = {
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
   join: ['join', 'leave', 'object'],
+  latest: ['seat', 'news', 'gate', 'latest'],
+  broadcast: ['seat', 'news', 'gate', 'broadcast'],
   allocator: ['allocate', 'free', 'heap'],
   list: ['list'],
+  'ring-one': ['ring', 'gate'],
+  many: ['many'],
+  'many-lone': ['many'],
+  'many-drop': ['many'],
   map: ['lock', 'unlock', 'map']
 }
 /** Steps of those families that only some roles come to. */
@@ -73,6 +83,9 @@ const ONLY: Record<string, readonly Role[]> = {
   'lock.gave_up': ['mutex', 'rwlock'],
   'lock.reset': ['mutex'],
   'unlock.abandoned': ['mutex'],
+  'many.end_taken': ['many-lone'],
+  'many.giving_up': ['many', 'many-lone'],
+  'many.ended': [],
   // Who finds it free without the mark of a waiter needs no call.
   'unlock.freed': ['mutex', 'rwlock', 'condition', 'barrier']
 }
@@ -134,6 +147,7 @@ class Storm {
     this.#names = [objectName(t), objectName(t)]
     PosixSegment.create(this.#names[0], { size: 8 << 20 }).close()
     this.#book = Book.create(this.#names[1])
+    if (options.role.startsWith('many')) createLedger(t, this.#names[1], options.kills)
     this.#points = pointsOf(options.role)
     this.#missing = [...this.#points]
     t.teardown(async () => {
@@ -208,7 +222,7 @@ class Storm {
     const { role, ownPidNamespaces = false, options = [] } = this.#options
     // Nobody leaves before its rounds are over.
     const rounds = point?.startsWith('leave.') ? 1 + Math.floor(Math.random() * 5) : 0
-    const nth = point === undefined || /^(join|leave|object)\./u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
+    const nth = point === undefined || /^(join|leave|object)\.|^many\.(seated|end_taken)$/u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
     const args = [role, ...this.#names, `position=${position}`, `seed=${Math.floor(Math.random() * 2 ** 48)}`, `rounds=${rounds}`, ...options]
     this.#begin(position)
     const env = point === undefined ? {} : { SHMEM_FAIL_POINT: `${point}@${nth}` }
@@ -255,10 +269,9 @@ class Storm {
   async #finish(survivors: readonly Member[]): Promise<void> {
     const { role } = this.#options
     this.#book.stop()
-    const closes = role === 'event' || role === 'condition' || role === 'barrier'
+    const closes = ['event', 'condition', 'latest', 'broadcast', ...STAYING].includes(role) || role.startsWith('many')
     const closer = closes ? this.#comeAfter(`close-${role}`) : undefined
-    // Only a barrier must be told when nobody is left; the others tell once.
-    if (role !== 'barrier') await this.#endsWell(closer)
+    if (!STAYING.includes(role)) await this.#endsWell(closer)
     const inTime = await Promise.all(survivors.map(survivor => survivor.endsWithin(HANG_LIMIT_MS)))
     for (const [index, survivor] of survivors.entries()) {
       if (inTime[index]) continue
@@ -268,7 +281,7 @@ class Storm {
       await survivor.kill()
     }
     this.#book.setGone(true)
-    if (role === 'barrier') await this.#endsWell(closer)
+    if (STAYING.includes(role)) await this.#endsWell(closer)
     this.#book.setGone(false)
     this.#book.goOn()
   }
@@ -286,7 +299,7 @@ class Storm {
   }
 
   #comeAfter(verb: string): Member {
-    const args = [verb, ...this.#names, `position=${LAST_POSITION}`, ...(this.#options.options ?? [])]
+    const args = [verb, ...this.#names, `position=${LAST_POSITION}`, ...(this.#options.options ?? []), `kills=${this.#report.kills}`]
     return this.#watch(new Member(this.#program, args))
   }
 
@@ -325,5 +338,7 @@ class Storm {
   }
 }
 
+/** Who closes these must be told when nobody is left; the others tell once. */
+const STAYING: readonly Role[] = ['barrier', 'ring-one']
 /** As the members' default has it. */
 const PARTIES = 3

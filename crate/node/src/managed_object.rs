@@ -3,15 +3,17 @@
 use crate::convert::number;
 use crate::error::OrThrow;
 use crate::managed::{Inner, NativeMember};
+use crate::ring;
 use napi::bindgen_prelude::Env;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
 use shmem_core::error::Subject;
 use shmem_core::managed::{Found, LockWish, Operation as LockOperation, Place, Shape};
 use shmem_core::membership::{MemberTable, Token};
+use shmem_core::structures::ring::RingOperation;
 use shmem_core::structures::{Operation, operation};
 use shmem_core::sync::barrier::ArriveWish;
-use shmem_core::sync::wait::{Answer, Waited, wait_until};
+use shmem_core::sync::wait::{Answer, Wait, Waited, wait_until};
 use shmem_core::sync::waiter::Request;
 use shmem_core::sys::futex;
 use std::rc::Rc;
@@ -177,10 +179,18 @@ impl NativeObject {
 impl NativeObject {
     /// A wait that goes on elsewhere, on behalf of this environment.
     pub(crate) fn request(&self, operation: Operation) -> shmem_core::Result<Request> {
+        self.request_with(|place, token| operation::wait(place, operation, token))
+    }
+
+    /// As [`Self::request`], for a wait of any kind.
+    pub(crate) fn request_with(
+        &self,
+        wait: impl FnOnce(&Place<'_>, Token) -> shmem_core::Result<Box<dyn Wait<MemberTable> + Send>>,
+    ) -> shmem_core::Result<Request> {
         self.inner.with(|open| {
             let place = Place::of(&open.managed, self.found, self.shape);
             let member = open.member()?;
-            let wait = operation::wait(&place, operation, member.token())?;
+            let wait = wait(&place, member.token())?;
             let counters = place.counters()?;
             let pin = open.managed.mapping().pin()?;
             Ok(Request::new(member.table().clone(), wait, move |waited| counters.count(waited), pin))
@@ -200,6 +210,7 @@ impl NativeObject {
         self.with(|place, _, _| look(place))
     }
 
+    /// The object with its place, the table and this environment's token, while the segment is open.
     pub(crate) fn with<T>(
         &self,
         act: impl FnOnce(Place<'_>, &MemberTable, Token) -> shmem_core::Result<T>,
@@ -219,6 +230,8 @@ pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
     // Of a lock, and of a barrier, the argument is bits.
     let wish = LockWish { strict: argument & 1 != 0, blocks_owner: argument & 2 != 0 };
     Ok(Operation::Lock(match operation {
+        ring::ITEMS => return Ok(Operation::Ring(RingOperation::Items(argument))),
+        ring::ROOM => return Ok(Operation::Ring(RingOperation::Room(argument))),
         LOCK => LockOperation::Lock(wish),
         READ => LockOperation::Read(wish),
         WRITE => LockOperation::Write(wish),

@@ -1,7 +1,8 @@
 //! The kinds of named objects, their geometry, and how many bytes each needs. Their words are drawn where their algorithms are.
 
 use super::geometry::list::ListGeometry;
-use super::geometry::map;
+use super::geometry::ring::RingGeometry;
+use super::geometry::{broadcast, latest, map};
 use crate::error::{Error, Result};
 
 /// What a name leads to.
@@ -30,6 +31,12 @@ pub enum Kind {
     SeqLock = 10,
     /// Fields at fixed places.
     Struct = 11,
+    /// Messages in slots, one after the other.
+    Ring = 12,
+    /// What one sends and many see, as far as they keep up.
+    Broadcast = 13,
+    /// The newest value of one writer.
+    Latest = 14,
     /// Keys lead to values.
     Map = 15,
     /// Values one after the other, linked.
@@ -83,6 +90,9 @@ impl Kind {
             Self::Counter => "counter",
             Self::SeqLock => "seqlock",
             Self::Struct => "struct",
+            Self::Ring => "ring",
+            Self::Broadcast => "broadcast",
+            Self::Latest => "latest",
             Self::Map => "map",
             Self::List => "list",
         }
@@ -90,7 +100,7 @@ impl Kind {
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 13] = [
+pub const ALL: [Kind; 16] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -102,6 +112,9 @@ pub const ALL: [Kind; 13] = [
     Kind::Counter,
     Kind::SeqLock,
     Kind::Struct,
+    Kind::Ring,
+    Kind::Broadcast,
+    Kind::Latest,
     Kind::Map,
     Kind::List,
 ];
@@ -143,6 +156,9 @@ impl Shape {
             Kind::SeqLock => self.within(1, RECORD_BYTES_MAX).map(|()| 128 + 2 * number.next_multiple_of(64)),
             // No words of ours before or behind: the bytes are the user's.
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
+            Kind::Ring => RingGeometry::of(self.numbers).map(|ring| ring.bytes()),
+            Kind::Broadcast => broadcast::Geometry::of(self.numbers).map(|geometry| geometry.total()),
+            Kind::Latest => latest::Geometry::of(self.numbers).map(|geometry| geometry.total()),
             Kind::Map => map::MapGeometry::of(self.numbers).map(|map| map.bytes),
             Kind::List => ListGeometry::of(self.numbers).map(ListGeometry::bytes),
         }
@@ -169,7 +185,11 @@ impl Shape {
             Kind::Event => format!("{name} {{ reset: {} }}", if number == 1 { "'auto'" } else { "'manual'" }),
             Kind::Barrier => format!("{name} {{ parties: {number} }}"),
             Kind::SeqLock => format!("{name} {{ bytes: {number} }}"),
+            Kind::Broadcast => format!("{name} {{ slots: {number}, slotBytes: {} }}", self.numbers[1]),
+            Kind::Latest => format!("{name} {{ bytes: {number}, readers: {} }}", self.numbers[1]),
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
+            Kind::Ring => RingGeometry::of(self.numbers)
+                .map_or_else(|_| name.to_owned(), |ring| format!("{name} {}", ring.words())),
             Kind::Map => map::words(self.numbers),
             Kind::List => {
                 format!("{name} {}", ListGeometry { value_bytes: number, capacity: self.numbers[1] }.words())

@@ -1,5 +1,6 @@
 //! The waits of all named objects, made from an object's place: those of locks are made a floor below.
 
+use super::ring::{self, RingOperation};
 use crate::error::Result;
 use crate::managed::{self, Place};
 use crate::membership::{MemberTable, Token};
@@ -10,6 +11,8 @@ use crate::sync::wait::Wait;
 pub enum Operation {
     /// Of a lock, an event, a word.
     Lock(managed::Operation),
+    /// Of a ring.
+    Ring(RingOperation),
 }
 
 /// The wait for `operation`, on behalf of `token`.
@@ -23,5 +26,6 @@ pub fn wait(
 ) -> Result<Box<dyn Wait<MemberTable> + Send>> {
     match operation {
         Operation::Lock(operation) => place.wait(operation, token),
+        Operation::Ring(operation) => ring::door::wait(place, operation, token),
     }
 }

@@ -20,26 +20,28 @@ use super::mutex::WAITERS;
 
 /// The two words.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Gate<W> {
-    pub(super) gate: W,
-    pub(super) sequence: W,
+pub struct Gate<W> {
+    /// See the module.
+    pub gate: W,
+    /// See the module.
+    pub sequence: W,
 }
 
 impl<W: Copy> Gate<W> {
     /// Says that somebody may sleep; answers the sequence to sleep on. The caller looks at its condition after this.
-    pub(super) fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
+    pub fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
         platform.set_bits(self.gate, WAITERS);
         fail_point::reach("gate.closed");
         platform.load(self.sequence)
     }
 
     /// The sleep of a waiter that armed the gate and found its condition wanting.
-    pub(super) fn sleep(self, sequence: u32) -> Sleep<W> {
+    pub fn sleep(self, sequence: u32) -> Sleep<W> {
         Sleep::new().on(self.gate, WAITERS).on(self.sequence, sequence)
     }
 
     /// Wakes up to `count` sleepers. The caller changed the condition and the sequence before, with the gate pending.
-    pub(super) fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
+    pub fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
         if platform.load(self.gate) & WAITERS == 0 {
             return;
         }
@@ -55,7 +57,7 @@ impl<W: Copy> Gate<W> {
     }
 
     /// A waiter passes, or gives up. If it slept, it may have been woken in place of others.
-    pub(super) fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
+    pub fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
         if slept {
             platform.wake(self.gate, 1);
         }

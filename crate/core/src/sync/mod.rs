@@ -9,7 +9,7 @@ pub mod condition;
 mod condition_words;
 pub mod event;
 mod fallback;
-mod gate;
+pub mod gate;
 #[cfg(target_env = "gnu")]
 mod glibc_inheriting;
 #[cfg(target_env = "gnu")]

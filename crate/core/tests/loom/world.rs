@@ -200,6 +200,11 @@ impl World {
         self.dead[actor].load(Relaxed)
     }
 
+    /// Whether that thread sleeps.
+    pub(crate) fn sleeps(&self, actor: usize) -> bool {
+        self.kernel().threads[actor] == Thread::Asleep
+    }
+
     /// The value, for a model's own eyes: when all threads have ended or sleep.
     pub(crate) fn at_end(&self, word: Index) -> u32 {
         self.load(word)

@@ -195,4 +195,12 @@ pub(crate) enum Violation {
     ObjectsOverlap = 10,
     /// A key is not what it must be.
     EntryLost = 11,
+    /// A message was received again.
+    CameTwice = 12,
+    /// A message came before an earlier one of its sender.
+    OutOfOrder = 13,
+    /// A newer value was followed by an older one.
+    WentBack = 14,
+    /// What was received and lost is not what was sent.
+    NotCounted = 15,
 }

@@ -9,14 +9,19 @@
 mod allocator;
 mod barrier;
 mod book;
+mod broadcast;
 mod condition;
 mod event;
 mod joining;
+mod latest;
+mod ledger;
 mod list;
+mod many;
 mod map;
 mod mutex;
 mod owner;
 mod quiet;
+mod ring_one;
 mod room;
 mod rwlock;
 mod semaphore;
@@ -58,6 +63,18 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "condition" => condition::play,
         "barrier" => barrier::play,
         "join" => joining::play,
+        "many" | "many-lone" | "many-drop" => many::play,
+        "close-many" | "close-many-lone" | "close-many-drop" => many::close,
+        "afterwards-many" | "afterwards-many-lone" | "afterwards-many-drop" => many::afterwards,
+        "ring-one" => ring_one::play,
+        "ring-send" => ring_one::send_until_killed,
+        "ring-receive" => ring_one::receive_until_released,
+        "ring-fill" => ring_one::fill_until_released,
+        "ring-take" => ring_one::take_until_killed,
+        "close-ring-one" => ring_one::close,
+        "afterwards-ring-one" => ring_one::afterwards,
+        "latest" => latest::play,
+        "broadcast" => broadcast::play,
         "map" => map::play,
         "allocator" => allocator::play,
         "list" => list::play,
@@ -66,6 +83,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "close-event" => event::close,
         "close-condition" => condition::close,
         "close-barrier" => barrier::close,
+        "close-latest" => latest::close,
+        "close-broadcast" => broadcast::close,
         "afterwards-mutex" => mutex::afterwards,
         "afterwards-rwlock" => rwlock::afterwards,
         "afterwards-semaphore" => semaphore::afterwards,
@@ -73,6 +92,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-condition" => condition::afterwards,
         "afterwards-barrier" => barrier::afterwards,
         "afterwards-join" => joining::afterwards,
+        "afterwards-latest" => latest::afterwards,
+        "afterwards-broadcast" => broadcast::afterwards,
         "afterwards-map" => map::afterwards,
         "afterwards-allocator" => allocator::afterwards,
         "afterwards-list" => list::afterwards,

@@ -4,6 +4,7 @@
 //! Constant lockers rescue every sleeper, so a storm proves nothing about lost wakes; this does.
 
 use crate::book::{BYTES, Book, Count, POSITIONS, Row};
+use crate::ledger::Ledger;
 use crate::room::{Options, Random};
 use shmem_core::fail_point;
 use shmem_core::membership::Word;
@@ -61,7 +62,9 @@ pub(crate) fn run(role: &str, managed: &str, book: &str, options: &Options) -> O
         pages.clear();
         let size_bytes = 128 << 10;
         words(posix::create(managed, &CreateOptions::new(size_bytes), OpenMode::Create))?;
+        let ledger = words(Ledger::create(book, POSITIONS))?;
         let played = play(role, [managed, book], &pages, seed, options.kills, &mut tally);
+        words(posix::remove(&ledger))?;
         words(posix::remove(managed))?;
         played?;
         tally.played += 1;
@@ -113,9 +116,19 @@ fn play(role: &str, names: [&str; 2], book: &Book, seed: u64, kills: u32, tally:
     }
     book.go().store(1);
     let _ = futex::wake(book.go().address(), i32::MAX, false);
-    // Setters go on until nobody waits any more.
-    for setters in [false, true] {
-        let is_of_them = |position: usize| (role == "event" && position.is_multiple_of(2)) == setters;
+    // Setters go on until nobody waits any more, consumers until nothing comes.
+    for last in [false, true] {
+        let is_of_them = |position: usize| {
+            last == match role {
+                "event" => position.is_multiple_of(2),
+                "many" => !position.is_multiple_of(2),
+                _ => false,
+            }
+        };
+        if last && role == "many" {
+            let closer = start("close-many", names, POSITIONS - 1, 1, &random, None)?;
+            round.await_survivor(POSITIONS - 1, closer, tally)?;
+        }
         for (position, child) in survivors.extract_if(.., |(position, _)| is_of_them(*position)) {
             round.await_survivor(position, child, tally)?;
         }
@@ -150,7 +163,7 @@ fn play(role: &str, names: [&str; 2], book: &Book, seed: u64, kills: u32, tally:
 fn plan(role: &str, random: &Random, kills: u32) -> Vec<Option<Death>> {
     // Roles that need others of their kind: an event a setter and a waiter that survive, a condition the one who raises the flag.
     let (least, most) = match role {
-        "event" => (4, 4),
+        "event" | "many" | "latest" | "broadcast" => (4, 4),
         "condition" => (2 + kills, 4),
         _ => (2.max(kills + 1), 4),
     };
@@ -162,7 +175,7 @@ fn plan(role: &str, random: &Random, kills: u32) -> Vec<Option<Death>> {
     while planned < kills {
         let position = random.index(deaths.len());
         let is_last_of_its_kind = match role {
-            "event" => {
+            "event" | "many" | "latest" | "broadcast" => {
                 deaths.iter().enumerate().any(|(other, death)| death.is_some() && other % 2 == position % 2)
             }
             "condition" => position == 0,
@@ -186,6 +199,28 @@ fn plan(role: &str, random: &Random, kills: u32) -> Vec<Option<Death>> {
     deaths
 }
 
+const MANY_SENDING: [&str; 8] = [
+    "many.claimed",
+    "many.moved",
+    "many.written",
+    "many.looked",
+    "many.announced",
+    "many.changed",
+    "many.opened",
+    "many.armed",
+];
+const MANY_RECEIVING: [&str; 9] = [
+    "many.seated",
+    "many.taken",
+    "many.passed",
+    "many.read",
+    "many.looked",
+    "many.announced",
+    "many.changed",
+    "many.opened",
+    "many.armed",
+];
+
 /// The places that a role comes to between joining and leaving.
 fn points_of(role: &str, position: usize, kills: u32) -> Vec<&'static str> {
     let families: &[&str] = match role {
@@ -194,7 +229,17 @@ fn points_of(role: &str, position: usize, kills: u32) -> Vec<&'static str> {
         "semaphore" => &["permit.", "gate."],
         "event" if position.is_multiple_of(2) => &["event.set", "event.woken"],
         "event" => &["event.marked", "event.consumed"],
+        "latest" if position.is_multiple_of(2) => {
+            &["seat.", "latest.chosen", "latest.filled", "latest.published"]
+        }
+        "latest" => &["news.", "gate.closed", "latest.cleared", "latest.held"],
+        "broadcast" if position.is_multiple_of(2) => {
+            &["seat.", "broadcast.claimed", "broadcast.committed", "broadcast.counted"]
+        }
+        "broadcast" => &["news.", "gate.closed", "broadcast.copied"],
         "condition" => &["lock.", "unlock.", "condition.released", "condition.slept", "gate.closed"],
+        "many" if position.is_multiple_of(2) => &MANY_SENDING,
+        "many" => &MANY_RECEIVING,
         "map" => &["lock.", "unlock.", "map."],
         _ => &[],
     };
@@ -220,7 +265,7 @@ fn start(
 ) -> Outcome<Child> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
-    command.args([role, managed, book, "quiet=1", "permits=1"]);
+    command.args([role, managed, book, "quiet=1", "permits=1", "ring_slots=2"]);
     command.args([
         format!("position={position}"),
         format!("locks={locks}"),

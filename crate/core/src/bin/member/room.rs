@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// A quiet round: it begins when the book says go, waits without a limit, and lingers with what it got.
     pub(crate) quiet: bool,
     pub(crate) kills: u32,
+    /// A ring's.
+    pub(crate) ring_slots: u32,
+    pub(crate) flags: u32,
 }
 
 impl Options {
@@ -45,6 +48,8 @@ impl Options {
             auto: 1,
             quiet: false,
             kills: 1,
+            ring_slots: 4,
+            flags: crate::many::DEFAULT_FLAGS,
         };
         for word in words {
             let (key, value) = word.split_once('=').ok_or_else(|| format!("not key=value: {word}"))?;
@@ -62,6 +67,8 @@ impl Options {
                 "auto" => options.auto = small,
                 "quiet" => options.quiet = small != 0,
                 "kills" => options.kills = small,
+                "ring_slots" => options.ring_slots = small,
+                "flags" => options.flags = small,
                 _ => return Err(format!("no such option: {key}")),
             }
         }
@@ -74,6 +81,7 @@ pub(crate) struct Room {
     pub(crate) managed: ManagedSegment,
     pub(crate) member: Member,
     pub(crate) book: Book,
+    pub(crate) book_name: String,
     pub(crate) row: Row,
     pub(crate) random: Random,
     pub(crate) options: Options,
@@ -83,12 +91,13 @@ pub(crate) struct Room {
 impl Room {
     /// Opens the segment, which it makes a managed one if nobody did, and joins.
     pub(crate) fn enter(managed: &str, book: &str, options: Options) -> Result<Self> {
+        let book_name = book.to_owned();
         let book = Book::open(book)?;
         let managed = open(managed, &options)?;
         let member = managed.join(&JoinOptions { name: format!("position {}", options.position) })?;
         let row = book.row(options.position);
         let random = Random::new(options.seed);
-        Ok(Self { managed, member, book, row, random, options, turns: Cell::new(0) })
+        Ok(Self { managed, member, book, book_name, row, random, options, turns: Cell::new(0) })
     }
 
     /// Says that it is ready, and in a quiet round waits for the others.

@@ -1,0 +1,144 @@
+//! What the dead leave in a ring of many, and how the living know of a death: seats, ends, and claims that are taken over.
+
+use super::super::End;
+use super::{FULL, Many, Part, READING, SKIPPED};
+use crate::error::Result;
+use crate::fail_point;
+use crate::membership::{Life, Platform, Sleep, Token};
+
+impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
+    /// Sits down as a consumer, before the first message is taken.
+    pub fn sit<P: Platform<Word = W>>(&self, platform: &P, token: Token) {
+        let seats = || (0..self.seats).map(|index| (self.part)(Part::Seat(index)));
+        if seats().any(|seat| platform.load(seat) == token.word()) {
+            return;
+        }
+        let is_seated = seats().any(|seat| {
+            let word = platform.load(seat);
+            let is_taken = Token::from_word(word)
+                .and_then(|token| platform.look_at(token))
+                .is_some_and(|life| life.is_alive);
+            !is_taken && platform.compare_exchange(seat, word, token.word()).is_ok()
+        });
+        if !is_seated {
+            platform.store(self.standing, 1);
+        }
+        fail_point::reach("many.seated");
+        platform.add(self.room.sequence, 1);
+        self.tell(platform, End::Producer);
+    }
+
+    /// Takes the end of which there is one, from nobody or from a dead owner. That one's claims are recovered by whoever they are in the way of.
+    ///
+    /// # Errors
+    /// Whose it is.
+    pub fn take_end<P: Platform<Word = W>>(
+        &self,
+        platform: &P,
+        owner: W,
+        token: Token,
+    ) -> std::result::Result<(), Token> {
+        loop {
+            let before = platform.load(owner);
+            if let Some(holder) = Token::from_word(before) {
+                if holder != token {
+                    platform.recheck(holder);
+                }
+                if platform.look_at(holder).is_some_and(|life| life.is_alive) {
+                    return Err(holder);
+                }
+            }
+            if platform.compare_exchange(owner, before, token.word()).is_ok() {
+                fail_point::reach("many.end_taken");
+                if before != 0 {
+                    platform.add(self.recovered, 1);
+                }
+                return Ok(());
+            }
+        }
+    }
+
+    /// Watches all who sit.
+    pub(super) fn watch_seats<P: Platform<Word = W>>(&self, platform: &P, sleep: &mut Sleep<W>) {
+        for index in 0..self.seats {
+            let seat = platform.load((self.part)(Part::Seat(index)));
+            let life = Token::from_word(seat).and_then(|token| platform.look_at(token));
+            if let Some(life) = life.filter(|life| life.is_alive) {
+                sleep.watch_life(&life);
+            }
+        }
+        sleep.poll |= platform.load(self.standing) != 0;
+    }
+
+    /// Takes a claim that is in the way from its claimant, if that is dead. Answers its life if not.
+    ///
+    /// # Errors
+    /// `ERR_SHM_POSSIBLY_CORRUPT`: nobody can have claimed so.
+    pub fn unblock<P: Platform<Word = W>>(
+        &self,
+        platform: &P,
+        near: u32,
+        claim: u32,
+        recheck: bool,
+    ) -> Result<Option<Life<W>>> {
+        let token = Token::from_word(claim & !READING).ok_or_else(|| self.strange(near, claim))?;
+        if recheck {
+            platform.recheck(token);
+        }
+        // Nobody of this table: then nobody will end that claim.
+        let life = platform.look_at(token);
+        if let Some(life) = life.filter(|life| life.is_alive) {
+            return Ok(Some(life));
+        }
+        fail_point::reach("many.found_dead");
+        let word = self.word(near);
+        let index = self.index(near);
+        let is_reading = claim & READING != 0;
+        let bound = platform.load(if is_reading { self.tail } else { self.head });
+        // The dead claim nothing. If it stands by now, it has stood since before that look, and the look tells its position.
+        if platform.load(word) != claim {
+            return Ok(None);
+        }
+        let is_taken = if is_reading {
+            let last = bound.wrapping_sub(1);
+            let position = last.wrapping_sub(self.index(last.wrapping_sub(index)));
+            self.pass_head(platform, position);
+            fail_point::reach("many.dead_passed");
+            platform.compare_exchange(word, claim, self.lap(position.wrapping_add(self.slots))).is_ok()
+        } else {
+            let position = bound.wrapping_add(self.index(index.wrapping_sub(bound)));
+            self.pass_tail(platform, position);
+            fail_point::reach("many.dead_passed");
+            platform.compare_exchange(word, claim, SKIPPED | self.lap(position)).is_ok()
+        };
+        if is_taken {
+            fail_point::reach("many.recovered");
+            platform.add(self.recovered, 1);
+            platform.add(if is_reading { self.lost } else { self.skipped }, 1);
+            self.open(platform, &[self.items, self.room]);
+        }
+        Ok(None)
+    }
+
+    /// Whether a position had passed a slot that nobody claimed (see "words that come back"), and the slot is skipped now.
+    pub(super) fn mend<P: Platform<Word = W>>(&self, platform: &P, end: End, position: u32) -> bool {
+        let (passed, position, wrong) = match end {
+            End::Consumer => (self.tail, position, self.lap(position)),
+            End::Producer => {
+                let before = position.wrapping_sub(self.slots);
+                (self.head, before, FULL | self.lap(before))
+            }
+        };
+        let ahead = platform.load(passed).wrapping_sub(position);
+        // SYNC: the position first. A claim comes before it moves, so the word cannot be one from before that claim.
+        if !(1..=self.slots).contains(&ahead) || platform.load(self.word(position)) != wrong {
+            return false;
+        }
+        let skipped = SKIPPED | self.lap(position);
+        let is_mended = platform.compare_exchange(self.word(position), wrong, skipped).is_ok();
+        if is_mended {
+            platform.add(if end == End::Producer { self.lost } else { self.skipped }, 1);
+        }
+        is_mended
+    }
+}

@@ -1,0 +1,62 @@
+//! Rings: messages in slots, from producers to consumers, in their order.
+//!
+//! - [`one`] is the algorithm for one producer and one consumer.
+//! - [`many`] is the algorithm for any number of both.
+//! - [`door`] is what the binding calls: ends taken and given back, waits made from an object's place.
+//! - [`handle`] is how Rust uses a ring.
+//!
+//! The bytes are drawn in [`crate::managed::geometry::ring`].
+
+pub mod door;
+pub mod handle;
+pub mod many;
+mod many_ends;
+pub mod one;
+mod one_ends;
+mod slot;
+
+pub use door::RingOperation;
+pub use handle::{Consumer, Producer, Received, Ring, Sent, Slot};
+
+/// [`crate::managed::geometry::ring::STATE`]: no message follows.
+pub const PRODUCERS_ENDED: u32 = 1;
+/// The same: nobody will take another message.
+pub const CONSUMERS_ENDED: u32 = 2;
+
+/// Which end of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Messages go in.
+    Producer,
+    /// Messages come out.
+    Consumer,
+}
+
+impl End {
+    /// Its bit of the state word.
+    #[must_use]
+    pub const fn bit(self) -> u32 {
+        match self {
+            Self::Producer => PRODUCERS_ENDED,
+            Self::Consumer => CONSUMERS_ENDED,
+        }
+    }
+
+    /// As users call who has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Producer => Self::Consumer,
+            Self::Consumer => Self::Producer,
+        }
+    }
+}
