@@ -98,7 +98,8 @@ first: unmapped: the view has 0 bytes`
 
 /** Each has a test file of its own, which names it. */
 const elsewhere = [
-  'counter', 'false-sharing', 'hand-over', 'linked-list', 'list', 'list-with-header', 'messages', 'ring', 'robust-mutex', 'semaphore-pipe', 'taking-turns',
+  'broadcast', 'cluster-cache', 'counter', 'false-sharing', 'hand-over', 'latest', 'linked-list', 'list', 'list-with-header', 'messages', 'ring', 'robust-mutex',
+  'semaphore-pipe', 'taking-turns',
   'three-ways-to-update'
 ]
 

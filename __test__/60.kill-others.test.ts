@@ -29,7 +29,7 @@ test.serial('no kill while joining or leaving costs a place of the member table'
 })
 
 test('every fail point of the core is in some storm', t => {
-  const all: readonly Role[] = ['mutex', ...roles, 'join', 'allocator', 'list', 'ring-one', 'many', 'many-lone']
+  const all: readonly Role[] = ['mutex', ...roles, 'join', 'allocator', 'list', 'ring-one', 'many', 'many-lone', 'latest', 'broadcast', 'map']
   const stormy = new Set(all.flatMap(pointsOf))
   // An end is for good: it has a test of its own, in 60.kill-many.
   const elsewhere = ['many.ended']

@@ -52,12 +52,16 @@ const ROWS: Row[] = [
   { code: 'ERR_SHM_NOT_READY', hint: 'ManagedSegment.openOrCreate() makes it anew where its maker is dead' },
   { code: 'ERR_SHM_MEMBERS_FULL', hint: 'Others leave by close(); { members } says where it is made how many there can be' },
   { code: 'ERR_SHM_DIRECTORY_FULL', hint: '{ objects } says where it is made how many there can be' },
+  { code: 'ERR_SHM_NO_SPACE', when: facts => facts.message.startsWith('the map is full'), hint: "{ memory } says where it is made how much there is, and { eviction: 'lru' } lets others go" },
   { code: 'ERR_SHM_NO_SPACE', hint: '{ size } says where it is made how much there is' },
   { code: 'ERR_SHM_PRODUCER_TAKEN', hint: 'Its close() gives the end back; { producers: \'many\' } says where the ring is made that any number may send' },
   { code: 'ERR_SHM_CONSUMER_TAKEN', hint: 'Its close() gives the end back; { consumers: \'many\' } says where the ring is made that any number may receive' },
   { code: 'ERR_SHM_NOT_ALLOCATED', hint: 'allocator.blocks() lists what can be freed' },
   { code: 'ERR_SHM_STALE_HANDLE', hint: 'has() tells whether a node is in the list still' },
   { code: 'ERR_SHM_OWNER_DIED', hint: '{ repair } makes what the lock guards whole again, and goes on' },
+  { code: 'ERR_SHM_READERS_FULL', hint: 'Others leave by close(); { readers } says where it is made how many there can be' },
+  { code: 'ERR_SHM_WRITER_TAKEN', hint: 'It leaves by close() or end(); a dead one is replaced at once' },
+  { code: 'ERR_SHM_WRITER_DIED', hint: 'Iterate again to wait for the next writer' },
   { code: 'ERR_SHM_VERSION', hint: 'All members need the same version of shmem; remove the object and make it anew' },
   { code: 'ERR_SHM_REMOVED', hint: 'Open it with { keepFd: true } to go on after the name is gone' }
 ]

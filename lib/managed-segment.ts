@@ -10,6 +10,7 @@ import * as check from './arguments.js'
 import { AtomicCounter } from './atomic-counter.js'
 import { AtomicWord } from './atomic-word.js'
 import { Barrier } from './barrier.js'
+import { Broadcast, broadcastNumbers, type BroadcastOptions } from './broadcast.js'
 import { Condition } from './condition.js'
 import { ShmError, closedError, outOfRange, wrongType, wrongValue } from './errors.js'
 import { Event, eventNumber, type EventOptions } from './event.js'
@@ -17,9 +18,13 @@ import { FileSegment } from './file-segment.js'
 import { endObject, heldOf, type ManagedObject, type Opened } from './managed-object.js'
 import { layout } from './managed-layout.js'
 import { LockManager } from './lock-manager.js'
+import { Latest, latestNumbers, type LatestOptions } from './latest.js'
+import { feedLayout } from './feed-layout.js'
 import { List, listNumbers, type ListOptions } from './list.js'
 import { listLayout } from './list-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
+import { SharedMap, lifetime, mapNumbers, type MapValues, type SharedMapOptions } from './map.js'
+import { mapLayout } from './map-layout.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
@@ -203,6 +208,16 @@ export class ManagedSegment {
     return this.#object(name, layout.seqlock, check.integer('options.bytes', bytes, 1, layout.recordBytesMax), SeqLock)
   }
 
+  /** What one sends and many see. Errors as {@link ManagedSegment.mutex}; other `slots` or `slotBytes` are another type. */
+  broadcast(name: string, options: BroadcastOptions): Broadcast {
+    return this.#object(name, feedLayout.broadcast, broadcastNumbers(options), Broadcast)
+  }
+
+  /** The newest value of one writer, of up to `bytes` bytes. Errors as {@link ManagedSegment.mutex}; other `bytes` or `readers` are another type. */
+  latest(name: string, options: LatestOptions): Latest {
+    return this.#object(name, feedLayout.latest, latestNumbers(options), Latest)
+  }
+
   /**
    * A view of a struct, all zeroes at first; the same one each time. It lasts as long as {@link ManagedSegment.buffer}. Errors as
    * {@link ManagedSegment.mutex}; a layout with another {@link Struct.hash} is another type.
@@ -229,6 +244,18 @@ export class ManagedSegment {
     const ring = this.#object(name, ringLayout.kind, numbers, Ring)
     setWhenFull(ring, whenFull)
     return ring
+  }
+
+  /**
+   * A map of keys to values: a cache between processes. Errors as {@link ManagedSegment.mutex}; other options than its maker's are `ERR_SHM_TYPE_MISMATCH`, but for
+   * `ttlMs`, which is of this environment alone. RangeError where the memory has no room for what the options ask.
+   */
+  map<Kind extends keyof MapValues = 'bytes'>(name: string, options: SharedMapOptions & { values?: Kind }): SharedMap<MapValues[Kind][0], MapValues[Kind][1]> {
+    const numbers = mapNumbers(options)
+    const ttlMs = options.ttlMs === undefined ? undefined : lifetime('options.ttlMs', options.ttlMs)
+    const map = this.#object(name, mapLayout.kind, numbers, SharedMap<MapValues[Kind][0], MapValues[Kind][1]>)
+    if (ttlMs !== undefined) map.ttlMs = ttlMs
+    return map
   }
 
   /** A linked list of values of so many bytes each. Errors as {@link ManagedSegment.mutex}; another size or capacity is another type. */

@@ -21,6 +21,13 @@ export function beginWait(object: Binding.NativeObject, operation: number, argum
   return id
 }
 
+/** Begins a wait for what an object's writer does: while the word at `watched` is `seen`. Answers its id. */
+export function beginNewsWait(object: Binding.NativeObject, watched: number, seen: number, mourned: number, ended: Ended): number {
+  const id = started().beginNews(object, watched, seen >>> 0, mourned)
+  pending.set(id, { ended, objectName: object.name })
+  return id
+}
+
 /** Begins a wait for the next change among a segment's members. Answers its id. It does not keep the process alive. */
 export function beginMemberWatch(managed: Binding.NativeManaged, ended: Ended): number {
   const id = started().beginMemberWatch(managed)

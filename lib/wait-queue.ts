@@ -6,7 +6,7 @@
  */
 
 import { alarm } from './alarm.js'
-import { beginWait, callOffWait } from './object-waits.js'
+import { beginWait, callOffWait, type Ended } from './object-waits.js'
 import { Hold } from './hold.js'
 import type { Binding } from './native.js'
 import type { WaitTerms } from './pending.js'
@@ -19,6 +19,8 @@ export interface Subject<Outcome, Request> {
   object: Binding.NativeObject
   operation: number
   argument(): number
+  /** Begins it, where an operation and an argument do not say all. */
+  begin?(ended: Ended): number
   /** What a native answer means; what was got is from now on this environment's. `undefined`: that it is time for another attempt. */
   outcome(answer: number): Outcome | undefined
   /** Whether one answer is for all that wait. */
@@ -89,7 +91,8 @@ export class WaitQueue<Outcome, Request = void> {
         const outcome = this.#subject.attempt(first.request)
         if (outcome === undefined) {
           const { object, operation } = this.#subject
-          this.#wait = beginWait(object, operation, this.#subject.argument(), (answer, error) => this.#ended(answer, error))
+          const ended: Ended = (answer, error) => this.#ended(answer, error)
+          this.#wait = this.#subject.begin?.(ended) ?? beginWait(object, operation, this.#subject.argument(), ended)
         } else this.#serve(outcome)
       } catch (error) {
         this.#first(waiter => waiter.reject(error))

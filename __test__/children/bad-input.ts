@@ -11,6 +11,7 @@ import * as main from 'shmem'
 import * as posix from 'shmem/posix'
 import * as sysv from 'shmem/sysv'
 import { endWorld, mainTable, makeWorld, posixTable, sysvTable, type Table } from '../support/bad-input-table.js'
+import { feedInstances } from '../support/bad-input-feeds.js'
 import type { Argument } from '../support/bad-values.js'
 
 type Callable = (...values: unknown[]) => unknown
@@ -34,6 +35,7 @@ const instances: Record<string, object[]> = {
   SysvSemaphoreSet: [world.set], PosixSemaphore: [world.semaphore],
   PthreadMutex: [world.pthreadMutex], PthreadCondition: [world.pthreadCondition], PthreadRwLock: [world.pthreadRwlock], PthreadBarrier: [world.pthreadBarrier],
   ManagedSegment: [world.managed.mem], Mutex: [world.managed.mutex], LockManager: [world.managed.mem.locks],
+  ...feedInstances(world.feeds),
   Struct: [world.structs.Link], Atomic32: [world.structs.atomic32], Atomic64: [world.structs.atomic64], OffsetPointer: [world.structs.link.next],
   Allocator: [world.allocator.mem.allocator], List: [world.allocator.list],
   RwLock: [world.rwlock], Semaphore: [world.permits], Event: [world.event],
@@ -42,7 +44,10 @@ const instances: Record<string, object[]> = {
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
 const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
-  ...['Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'List', 'Ring'].flatMap(kind => [`${kind}#held`, `${kind}#ended`])]
+  ...[
+    'Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'List', 'Ring', 'Latest', 'Broadcast', 'SharedMap'
+  ].flatMap(kind => [`${kind}#held`, `${kind}#ended`]),
+  'LatestReader#endWith', 'BroadcastReader#endWith']
 
 const accepted: string[] = []
 const unclear: string[] = []

@@ -6,7 +6,9 @@ import { setImmediate } from 'node:timers/promises'
 import { ManagedSegment, PosixSegment, type ShmError } from 'shmem'
 import { playAllocator } from '../support/kill-allocator.js'
 import { Book } from '../support/kill-book.js'
+import { playBroadcast, playLatest } from './kill-feed.js'
 import { playList } from '../support/kill-list.js'
+import { playMap } from '../support/kill-map.js'
 import { playRing } from '../support/kill-ring.js'
 import { RING, playMany } from './kill-many.js'
 
@@ -24,7 +26,10 @@ const roles: Record<string, () => Promise<void>> = {
   allocator: () => playAllocator(memory, book, position),
   list: () => playList(memory, book, position),
   many: () => playMany(memory.ring('ring', RING), book, bookName, position),
-  'ring-one': () => playRing(memory, book, position)
+  'ring-one': () => playRing(memory, book, position),
+  latest: () => playLatest(memory, book, position),
+  broadcast: () => playBroadcast(memory, book, position),
+  map: () => playMap(memory, book, position)
 }
 
 await (roles[role] ?? unknown)()

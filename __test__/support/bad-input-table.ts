@@ -9,10 +9,12 @@ import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, memfd_create, mmap, s
 import {
   FileSegment, MemfdSegment, PosixSegment, PosixSemaphore, PthreadBarrier, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment, SysvSemaphoreSet
 } from 'shmem'
+import { endFeeds, feedRows, makeFeeds } from './bad-input-feeds.js'
 import { allocatorRows, endAllocator, makeAllocator } from './bad-input-allocator.js'
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { endRing, makeRing, ringRows } from './bad-input-ring.js'
+import { endMap, makeMap, mapRows } from './bad-input-map.js'
 import { makeStructs, structRows } from './bad-input-struct.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
@@ -33,6 +35,8 @@ export function makeWorld(folder: string) {
     posix,
     waits: makeWaits(),
     ring: makeRing(),
+    feeds: makeFeeds(),
+    map: makeMap(),
     structs: makeStructs(),
     allocator: makeAllocator(),
     sysv: SysvSegment.create(IPC_PRIVATE, { size: 65_536, removeOnLastDetach: true }),
@@ -60,6 +64,8 @@ export function endWorld(world: World): void {
   endManaged(world.managed)
   endWaits(world.waits)
   endRing(world.ring)
+  endFeeds(world.feeds)
+  endMap(world.map)
   endAllocator(world.allocator)
   for (const segment of [world.posix, world.sysv, world.memfd, world.file]) segment.close()
   world.posix.remove()
@@ -119,6 +125,8 @@ export function mainTable(world: World): Table {
 
     ...waitRows(world.waits),
     ...ringRows(),
+    ...feedRows(),
+    ...mapRows(),
     ...structRows(world.structs),
     ...allocatorRows(world.allocator),
 

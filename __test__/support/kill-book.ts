@@ -10,6 +10,10 @@ const ROWS = 1
 const GUARDED = 17
 const QUEUE = 28
 
+/** Keys of a position in a map, and their words in its row. */
+export const KEYS = 4
+const KEY = 16
+
 /** Positions that processes can have. */
 export const POSITIONS = 16
 /** The last: for those who come afterwards. */
@@ -20,7 +24,10 @@ export const COUNT = { ready: 0, got: 1, ownerDeaths: 2, timeouts: 3, violations
 export type Count = keyof typeof COUNT
 
 /** What must never be seen, by its number. */
-export const VIOLATION = ['', 'two holders', 'torn', 'mark lost', 'false death', 'reader beside writer', 'changed under reader', 'too many holders', 'ticket lost', 'phase not ended', 'objects overlap', 'entry lost', 'came twice', 'out of order'] as const
+export const VIOLATION = [
+  '', 'two holders', 'torn', 'mark lost', 'false death', 'reader beside writer', 'changed under reader', 'too many holders', 'ticket lost', 'phase not ended', 'objects overlap',
+  'entry lost', 'came twice', 'out of order', 'went back', 'not counted'
+] as const
 
 export const GUARD = { holder: 0, first: 1, second: 2, broken: 3 } as const
 
@@ -58,6 +65,11 @@ export class Book {
 
   goOn(): void {
     Atomics.store(this.#words, 0, 0)
+  }
+
+  /** The quiet round begins. */
+  begin(): void {
+    Atomics.store(this.#words, 1, 1)
   }
 
   /** All have come to their end. */
@@ -100,6 +112,16 @@ export class Book {
 
   setGuarded(lock: number, word: keyof typeof GUARD, value: number): void {
     Atomics.store(this.#words, this.#guard(lock, word), value)
+  }
+
+  /** Of a key in a map: the number of the state that was intended last, and of that which was told to be done. */
+  entry(position: number, key: number): { intended: number; told: number } {
+    const first = (ROWS + position) * LINE + KEY + 2 * key
+    return { intended: Atomics.load(this.#words, first) >>> 0, told: Atomics.load(this.#words, first + 1) >>> 0 }
+  }
+
+  setEntry(position: number, key: number, word: 'intended' | 'told', value: number): void {
+    Atomics.store(this.#words, (ROWS + position) * LINE + KEY + 2 * key + (word === 'told' ? 1 : 0), value)
   }
 
   get head(): number {

@@ -13,7 +13,8 @@ import { Member, failPoints, memberProgram } from './kill-member.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
-export type Role = 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'ring-one' | ManyRole
+export type Role =
+  | 'mutex' | 'rwlock' | 'semaphore' | 'event' | 'condition' | 'barrier' | 'join' | 'allocator' | 'list' | 'ring-one' | ManyRole | 'latest' | 'broadcast' | 'map'
 /** A ring of many: both sides; with one consumer; with the oldest dropped. */
 type ManyRole = 'many' | 'many-lone' | 'many-drop'
 
@@ -66,12 +67,15 @@ const FAMILIES: Record<Role, readonly string[]> = {
   condition: ['lock', 'unlock', 'condition', 'gate'],
   barrier: ['lock', 'unlock', 'barrier', 'gate'],
   join: ['join', 'leave', 'object'],
+  latest: ['seat', 'news', 'gate', 'latest'],
+  broadcast: ['seat', 'news', 'gate', 'broadcast'],
   allocator: ['allocate', 'free', 'heap'],
   list: ['list'],
   'ring-one': ['ring', 'gate'],
   many: ['many'],
   'many-lone': ['many'],
-  'many-drop': ['many']
+  'many-drop': ['many'],
+  map: ['lock', 'unlock', 'map']
 }
 /** Steps of those families that only some roles come to. */
 const ONLY: Record<string, readonly Role[]> = {
@@ -81,7 +85,9 @@ const ONLY: Record<string, readonly Role[]> = {
   'unlock.abandoned': ['mutex'],
   'many.end_taken': ['many-lone'],
   'many.giving_up': ['many', 'many-lone'],
-  'many.ended': []
+  'many.ended': [],
+  // Who finds it free without the mark of a waiter needs no call.
+  'unlock.freed': ['mutex', 'rwlock', 'condition', 'barrier']
 }
 
 /** The fail points of a role. */
@@ -263,7 +269,7 @@ class Storm {
   async #finish(survivors: readonly Member[]): Promise<void> {
     const { role } = this.#options
     this.#book.stop()
-    const closes = role === 'event' || role === 'condition' || STAYING.includes(role) || role.startsWith('many')
+    const closes = ['event', 'condition', 'latest', 'broadcast', ...STAYING].includes(role) || role.startsWith('many')
     const closer = closes ? this.#comeAfter(`close-${role}`) : undefined
     if (!STAYING.includes(role)) await this.#endsWell(closer)
     const inTime = await Promise.all(survivors.map(survivor => survivor.endsWithin(HANG_LIMIT_MS)))
@@ -316,6 +322,7 @@ class Storm {
     const locks = Number(options.find(option => option.startsWith('locks='))?.slice(6) ?? 4)
     const changed = Array.from({ length: locks }, (_, lock) => book.guarded(lock, 'first') >>> 0).reduce((a, b) => a + b, 0)
     if (role === 'mutex' || role === 'rwlock') within('changes under the lock', changed, book.sum('given'))
+    if (role === 'map') within('counts in shared keys', changed, book.sum('given'))
     if (role === 'condition') {
       within('tickets made', book.tail, book.sum('given'))
       within('tickets taken', book.head, book.sum('taken'))

@@ -284,16 +284,25 @@ impl NativeManaged {
 impl Inner {
     /// Uses the segment while it is open and mapped.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&Open) -> shmem_core::Result<T>) -> shmem_core::Result<T> {
+        self.with_unchecked(|open| {
+            open.managed.mapping().with_bytes(0, 1, |_| Ok(()))?;
+            if open.managed.mapping().faults().truncated > 0 {
+                return Err(Error::own(
+                    "ERR_SHM_TRUNCATED",
+                    "somebody made the object smaller under its members: nothing in it holds any more",
+                ));
+            }
+            act(open)
+        })
+    }
+
+    /// As [`Self::with`], for who knows that nothing was made smaller: its pages are pinned as long as it is open.
+    pub(crate) fn with_unchecked<T>(
+        &self,
+        act: impl FnOnce(&Open) -> shmem_core::Result<T>,
+    ) -> shmem_core::Result<T> {
         let open = self.open.borrow();
-        let open = open.as_ref().ok_or_else(closed)?;
-        open.managed.mapping().with_bytes(0, 1, |_| Ok(()))?;
-        if open.managed.mapping().faults().truncated > 0 {
-            return Err(Error::own(
-                "ERR_SHM_TRUNCATED",
-                "somebody made the object smaller under its members: nothing in it holds any more",
-            ));
-        }
-        act(open)
+        act(open.as_ref().ok_or_else(closed)?)
     }
 }
 

@@ -13,7 +13,7 @@ use shmem_core::membership::{MemberTable, Token};
 use shmem_core::structures::ring::RingOperation;
 use shmem_core::structures::{Operation, operation};
 use shmem_core::sync::barrier::ArriveWish;
-use shmem_core::sync::wait::{Answer, Waited, wait_until};
+use shmem_core::sync::wait::{Answer, Wait, Waited, wait_until};
 use shmem_core::sync::waiter::Request;
 use shmem_core::sys::futex;
 use std::rc::Rc;
@@ -179,14 +179,35 @@ impl NativeObject {
 impl NativeObject {
     /// A wait that goes on elsewhere, on behalf of this environment.
     pub(crate) fn request(&self, operation: Operation) -> shmem_core::Result<Request> {
+        self.request_with(|place, token| operation::wait(place, operation, token))
+    }
+
+    /// As [`Self::request`], for a wait of any kind.
+    pub(crate) fn request_with(
+        &self,
+        wait: impl FnOnce(&Place<'_>, Token) -> shmem_core::Result<Box<dyn Wait<MemberTable> + Send>>,
+    ) -> shmem_core::Result<Request> {
         self.inner.with(|open| {
             let place = Place::of(&open.managed, self.found, self.shape);
             let member = open.member()?;
-            let wait = operation::wait(&place, operation, member.token())?;
+            let wait = wait(&place, member.token())?;
             let counters = place.counters()?;
             let pin = open.managed.mapping().pin()?;
             Ok(Request::new(member.table().clone(), wait, move |waited| counters.count(waited), pin))
         })
+    }
+
+    /// The segment it is in.
+    pub(crate) fn inner(&self) -> Rc<Inner> {
+        Rc::clone(&self.inner)
+    }
+
+    /// Looks at its place.
+    pub(crate) fn look<T>(
+        &self,
+        look: impl FnOnce(Place<'_>) -> shmem_core::Result<T>,
+    ) -> shmem_core::Result<T> {
+        self.with(|place, _, _| look(place))
     }
 
     /// The object with its place, the table and this environment's token, while the segment is open.

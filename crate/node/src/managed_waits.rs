@@ -34,7 +34,7 @@ pub struct NativeAnswer {
 #[napi]
 #[derive(Debug)]
 pub struct NativeWaiters {
-    waiters: Arc<Waiters>,
+    pub(crate) waiters: Arc<Waiters>,
 }
 
 #[napi]

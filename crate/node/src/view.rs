@@ -17,8 +17,10 @@ use napi::{Error, Result, Status, sys};
 use shmem_core::membership::Word;
 use shmem_core::memory::{Mapping, Pinned};
 use shmem_core::structures::list::{Source, Target};
-use std::ffi::c_void;
+use std::cell::Cell;
+use std::ffi::{CStr, c_void};
 use std::ptr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -78,6 +80,108 @@ pub(crate) fn counter<'env>(env: &'env Env, word: &'static AtomicU32) -> Result<
     check(status, "make")?;
     // SAFETY: `value` was made by this call, in this environment.
     Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
+}
+
+/// An `ArrayBuffer` over words of this thread's own, which live as long as either has them.
+pub(crate) fn own_words<'env>(env: &'env Env, words: &Rc<[Cell<u32>]>) -> Result<Unknown<'env>> {
+    let held = Box::into_raw(Box::new(Rc::clone(words)));
+    let mut value = ptr::null_mut();
+    // SAFETY: the words are interior-mutable and this thread's alone, on which the buffer and its finalizer are, too; `held` is given to
+    // `finalize_words`, which runs once; `value` is live.
+    let status = unsafe {
+        sys::napi_create_external_arraybuffer(
+            env.raw(),
+            words.as_ptr().cast_mut().cast(),
+            size_of_val(&**words),
+            Some(finalize_words),
+            held.cast(),
+            &raw mut value,
+        )
+    };
+    if status == NO_EXTERNAL_BUFFERS_ALLOWED {
+        // SAFETY: as in `array_buffer`.
+        drop(unsafe { Box::from_raw(held) });
+    }
+    check(status, "make")?;
+    // SAFETY: `value` was made by this call, in this environment.
+    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
+}
+
+/// As [`finalize`], for [`own_words`].
+extern "C" fn finalize_words(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+    guarded(|| {
+        // SAFETY: `hint` is the box of `own_words`, and Node-API finalizes a buffer once.
+        drop(unsafe { Box::from_raw(hint.cast::<Rc<[Cell<u32>]>>()) });
+    });
+}
+
+/// A raw function whose data lives until V8 is done with it.
+pub(crate) fn function<'env, Data>(
+    env: &'env Env,
+    name: &CStr,
+    callback: sys::napi_callback,
+    data: Box<Data>,
+) -> Result<Unknown<'env>> {
+    let held = Box::into_raw(data);
+    let mut value = ptr::null_mut();
+    // SAFETY: `name` ends with a NUL within its length; `held` stays until the function is finalized; `value` is live.
+    let status = unsafe {
+        sys::napi_create_function(
+            env.raw(),
+            name.as_ptr(),
+            name.count_bytes().cast_signed(),
+            callback,
+            held.cast(),
+            &raw mut value,
+        )
+    };
+    if status != sys::Status::napi_ok {
+        // SAFETY: `held` came from Box::into_raw above, and no function has it.
+        drop(unsafe { Box::from_raw(held) });
+        return Err(Error::new(Status::from(status), "cannot make a function"));
+    }
+    // SAFETY: `value` is the function just made; `held` is given to the finalizer, which runs once, on this thread.
+    let status = unsafe {
+        sys::napi_add_finalizer(
+            env.raw(),
+            value,
+            held.cast(),
+            Some(finalize_data::<Data>),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    // Where it fails, the data stays for ever: the function may be called still.
+    check(status, "keep a function for")?;
+    // SAFETY: `value` was made by this call, in this environment.
+    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
+}
+
+/// As [`finalize`], for [`function`].
+extern "C" fn finalize_data<Data>(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    guarded(|| {
+        // SAFETY: `data` is the box of `function`, and Node-API finalizes a function once.
+        drop(unsafe { Box::from_raw(data.cast::<Data>()) });
+    });
+}
+
+/// First byte of a `Uint8Array`, and how many it has; nothing for any other value.
+pub(crate) fn bytes_of_value(env: sys::napi_env, value: sys::napi_value) -> Option<(*mut u8, usize)> {
+    let (mut kind, mut length, mut data) = (-1, 0, ptr::null_mut());
+    // SAFETY: a value of this environment, alive in this call; the out parameters are live, the others may be null.
+    let status = unsafe {
+        sys::napi_get_typedarray_info(
+            env,
+            value,
+            &raw mut kind,
+            &raw mut length,
+            &raw mut data,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    (status == sys::Status::napi_ok && kind == sys::TypedarrayType::uint8_array)
+        .then_some((data.cast(), length))
 }
 
 /// V8 is done with a buffer. Runs on a thread that may run JavaScript, or at the environment's end.

@@ -2,6 +2,7 @@
 
 use super::geometry::list::ListGeometry;
 use super::geometry::ring::RingGeometry;
+use super::geometry::{broadcast, latest, map};
 use crate::error::{Error, Result};
 
 /// What a name leads to.
@@ -32,6 +33,12 @@ pub enum Kind {
     Struct = 11,
     /// Messages in slots, one after the other.
     Ring = 12,
+    /// What one sends and many see, as far as they keep up.
+    Broadcast = 13,
+    /// The newest value of one writer.
+    Latest = 14,
+    /// Keys lead to values.
+    Map = 15,
     /// Values one after the other, linked.
     List = 16,
 }
@@ -84,13 +91,16 @@ impl Kind {
             Self::SeqLock => "seqlock",
             Self::Struct => "struct",
             Self::Ring => "ring",
+            Self::Broadcast => "broadcast",
+            Self::Latest => "latest",
+            Self::Map => "map",
             Self::List => "list",
         }
     }
 }
 
 /// All kinds, in the order of their numbers.
-pub const ALL: [Kind; 13] = [
+pub const ALL: [Kind; 16] = [
     Kind::Mutex,
     Kind::RwLock,
     Kind::Condition,
@@ -103,6 +113,9 @@ pub const ALL: [Kind; 13] = [
     Kind::SeqLock,
     Kind::Struct,
     Kind::Ring,
+    Kind::Broadcast,
+    Kind::Latest,
+    Kind::Map,
     Kind::List,
 ];
 
@@ -144,9 +157,22 @@ impl Shape {
             // No words of ours before or behind: the bytes are the user's.
             Kind::Struct => self.within(1, u32::MAX).map(|()| number),
             Kind::Ring => RingGeometry::of(self.numbers).map(|ring| ring.bytes()),
+            Kind::Broadcast => broadcast::Geometry::of(self.numbers).map(|geometry| geometry.total()),
+            Kind::Latest => latest::Geometry::of(self.numbers).map(|geometry| geometry.total()),
+            Kind::Map => map::MapGeometry::of(self.numbers).map(|map| map.bytes),
             Kind::List => ListGeometry::of(self.numbers).map(ListGeometry::bytes),
         }
         .map(|bytes: u64| bytes.next_multiple_of(OBJECT_ALIGN_BYTES))
+    }
+
+    /// How many of its bytes, from the first, must be zero at first.
+    #[must_use]
+    pub fn zeroed_bytes(self, bytes: u64) -> u64 {
+        match self.kind {
+            // Of its chunks none is read before it was written.
+            Kind::Map => map::MapGeometry::of(self.numbers).map_or(bytes, |map| map.chunks_offset),
+            _ => bytes,
+        }
     }
 
     /// As users would write it.
@@ -159,9 +185,12 @@ impl Shape {
             Kind::Event => format!("{name} {{ reset: {} }}", if number == 1 { "'auto'" } else { "'manual'" }),
             Kind::Barrier => format!("{name} {{ parties: {number} }}"),
             Kind::SeqLock => format!("{name} {{ bytes: {number} }}"),
+            Kind::Broadcast => format!("{name} {{ slots: {number}, slotBytes: {} }}", self.numbers[1]),
+            Kind::Latest => format!("{name} {{ bytes: {number}, readers: {} }}", self.numbers[1]),
             Kind::Struct => format!("{name} {{ bytes: {number}, hash: {:#018x} }}", self.type_hash),
             Kind::Ring => RingGeometry::of(self.numbers)
                 .map_or_else(|_| name.to_owned(), |ring| format!("{name} {}", ring.words())),
+            Kind::Map => map::words(self.numbers),
             Kind::List => {
                 format!("{name} {}", ListGeometry { value_bytes: number, capacity: self.numbers[1] }.words())
             }

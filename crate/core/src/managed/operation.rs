@@ -291,7 +291,7 @@ impl<'a> Place<'a> {
     /// # Errors
     /// `ERR_OUT_OF_RANGE`.
     pub fn word(&self, offset: u64) -> Result<Word> {
-        self.managed.word(self.offset + offset)
+        self.managed.word(self.offset.saturating_add(offset))
     }
 
     /// The record of a seqlock.

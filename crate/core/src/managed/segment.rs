@@ -152,7 +152,7 @@ impl ManagedSegment {
             // In this order a kill anywhere loses no object that is named, and no bytes (see `heap`).
             let offset = heap.allocate(bytes, OBJECT_ALIGN_BYTES, member.token().word())?;
             fail_point::reach("object.allocated");
-            self.blank(offset, bytes)?;
+            self.blank(offset, shape.zeroed_bytes(bytes))?;
             self.directory().publish(index, &ObjectFacts { name: name.to_owned(), shape, offset, bytes });
             fail_point::reach("object.published");
             heap.commit(offset)?;

@@ -4,12 +4,16 @@
 
 mod actor;
 mod barrier;
+mod broadcast;
 mod condition;
 mod event;
 mod explore;
+mod latest;
+mod map;
 mod membership;
 mod mutant;
 mod mutex;
+mod news;
 mod permits;
 mod ring_many;
 mod ring_one;

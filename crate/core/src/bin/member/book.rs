@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! line 0        0 stop · 1 go · 2 gone
-//! line 1 + p    what the process at position p counts (Row)
+//! line 1 + p    what the process at position p counts (Row) · 16 … its keys in a map: intended, told
 //! line 17 + i   what lock i guards: 0 holder · 1 first · 2 second · 3 broken
 //! line 25, 26   readers: a token a slot
 //! line 27       a semaphore's places: a token each
@@ -28,6 +28,8 @@ pub(crate) const READERS: usize = 2 * LINE;
 pub(crate) const PLACES: usize = LINE;
 /// Tickets in the queue at once.
 pub(crate) const TICKETS: u32 = 8;
+/// Keys of a position in a map.
+pub(crate) const KEYS: usize = 4;
 /// Bytes of all of it.
 pub(crate) const BYTES: u64 = 30 * LINE as u64 * 4;
 
@@ -151,6 +153,16 @@ impl Row {
         unsafe { Word::at(self.first.address() + 4 * count as usize) }
     }
 
+    /// Of a key in a map: the number of the state that was intended last, and of that which was told to be done.
+    pub(crate) fn entry(self, key: usize) -> (Word, Word) {
+        assert!(key < KEYS);
+        let word = |index: usize| {
+            // SAFETY: in the row's line, mapped as long as the row.
+            unsafe { Word::at(self.first.address() + 4 * (16 + 2 * key + index)) }
+        };
+        (word(0), word(1))
+    }
+
     pub(crate) fn count(self, count: Count) {
         self.word(count).fetch_add(1);
     }
@@ -181,8 +193,14 @@ pub(crate) enum Violation {
     /// A barrier let go before its phase ended.
     PhaseNotEnded = 9,
     ObjectsOverlap = 10,
+    /// A key is not what it must be.
+    EntryLost = 11,
     /// A message was received again.
     CameTwice = 12,
     /// A message came before an earlier one of its sender.
     OutOfOrder = 13,
+    /// A newer value was followed by an older one.
+    WentBack = 14,
+    /// What was received and lost is not what was sent.
+    NotCounted = 15,
 }

@@ -9,12 +9,15 @@
 mod allocator;
 mod barrier;
 mod book;
+mod broadcast;
 mod condition;
 mod event;
 mod joining;
+mod latest;
 mod ledger;
 mod list;
 mod many;
+mod map;
 mod mutex;
 mod owner;
 mod quiet;
@@ -70,6 +73,9 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "ring-take" => ring_one::take_until_killed,
         "close-ring-one" => ring_one::close,
         "afterwards-ring-one" => ring_one::afterwards,
+        "latest" => latest::play,
+        "broadcast" => broadcast::play,
+        "map" => map::play,
         "allocator" => allocator::play,
         "list" => list::play,
         "owner" => owner::own,
@@ -77,6 +83,8 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "close-event" => event::close,
         "close-condition" => condition::close,
         "close-barrier" => barrier::close,
+        "close-latest" => latest::close,
+        "close-broadcast" => broadcast::close,
         "afterwards-mutex" => mutex::afterwards,
         "afterwards-rwlock" => rwlock::afterwards,
         "afterwards-semaphore" => semaphore::afterwards,
@@ -84,6 +92,9 @@ fn run(verb: &str, managed: &str, book: &str, options: Options) -> std::result::
         "afterwards-condition" => condition::afterwards,
         "afterwards-barrier" => barrier::afterwards,
         "afterwards-join" => joining::afterwards,
+        "afterwards-latest" => latest::afterwards,
+        "afterwards-broadcast" => broadcast::afterwards,
+        "afterwards-map" => map::afterwards,
         "afterwards-allocator" => allocator::afterwards,
         "afterwards-list" => list::afterwards,
         _ => return Err("no such role".to_owned()),

@@ -163,7 +163,7 @@ fn play(role: &str, names: [&str; 2], book: &Book, seed: u64, kills: u32, tally:
 fn plan(role: &str, random: &Random, kills: u32) -> Vec<Option<Death>> {
     // Roles that need others of their kind: an event a setter and a waiter that survive, a condition the one who raises the flag.
     let (least, most) = match role {
-        "event" | "many" => (4, 4),
+        "event" | "many" | "latest" | "broadcast" => (4, 4),
         "condition" => (2 + kills, 4),
         _ => (2.max(kills + 1), 4),
     };
@@ -175,7 +175,7 @@ fn plan(role: &str, random: &Random, kills: u32) -> Vec<Option<Death>> {
     while planned < kills {
         let position = random.index(deaths.len());
         let is_last_of_its_kind = match role {
-            "event" | "many" => {
+            "event" | "many" | "latest" | "broadcast" => {
                 deaths.iter().enumerate().any(|(other, death)| death.is_some() && other % 2 == position % 2)
             }
             "condition" => position == 0,
@@ -229,14 +229,24 @@ fn points_of(role: &str, position: usize, kills: u32) -> Vec<&'static str> {
         "semaphore" => &["permit.", "gate."],
         "event" if position.is_multiple_of(2) => &["event.set", "event.woken"],
         "event" => &["event.marked", "event.consumed"],
+        "latest" if position.is_multiple_of(2) => {
+            &["seat.", "latest.chosen", "latest.filled", "latest.published"]
+        }
+        "latest" => &["news.", "gate.closed", "latest.cleared", "latest.held"],
+        "broadcast" if position.is_multiple_of(2) => {
+            &["seat.", "broadcast.claimed", "broadcast.committed", "broadcast.counted"]
+        }
+        "broadcast" => &["news.", "gate.closed", "broadcast.copied"],
         "condition" => &["lock.", "unlock.", "condition.released", "condition.slept", "gate.closed"],
         "many" if position.is_multiple_of(2) => &MANY_SENDING,
         "many" => &MANY_RECEIVING,
+        "map" => &["lock.", "unlock.", "map."],
         _ => &[],
     };
     // No wait of a quiet round has a limit, and nothing is given up; and the only victim never meets a dead one.
     let given_up = ["giving_up", "gave_up", "reset", "abandoned"];
-    let after_a_death = ["owner_dead", "dead_taken", "dead_told", "reader_cleared"];
+    let after_a_death =
+        ["owner_dead", "dead_taken", "dead_told", "reader_cleared", "repairing", "swept", "repaired"];
     let is_reached = |name: &str| {
         let step = name.split('.').nth(1).unwrap_or("");
         !given_up.contains(&step) && (kills > 1 || !after_a_death.contains(&step))
