@@ -63,7 +63,7 @@ fn send(room: &Room, ring: &Ring<'_>, number: &mut u32) -> Result<()> {
             other.end()?;
         }
     }
-    for _ in 0..1 + room.random.below(150) {
+    for _ in 0..1 + room.random.below(40) {
         if room.is_stopped() || !send_one(room, &mut producer, *number)? {
             break;
         }
@@ -115,7 +115,7 @@ fn receive(room: &Room, ring: &Ring<'_>) -> Result<()> {
     let Some(mut consumer) = free(ring.consumer())? else { return Ok(()) };
     enter(room, 0);
     let mut is_first = true;
-    for _ in 0..1 + room.random.below(150) {
+    for _ in 0..1 + room.random.below(40) {
         if room.is_stopped() || !receive_one(room, &mut consumer, &mut is_first)? {
             break;
         }
