@@ -2,7 +2,9 @@
  * A writer that is killed while a read of its thread pool copies into the slot it claimed: the copying goes on behind its death. Whoever takes the end, the
  * seat or the claim over writes there only when it is over, so that no message is torn.
  */
+import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { PosixSegment, type Broadcast, type Latest, type ManagedSegment, type Ring } from 'shmem'
 import { startChild } from './support/child.js'
@@ -58,6 +60,33 @@ test.serial('a successor’s message is whole: a broadcast', tornBy, 'broadcast'
   write(output.claim())
   output.commit()
   return { message: () => input.peek() }
+})
+
+test.serial('what a terminated worker claimed is taken over, though its process lives on', async t => {
+  const { mem, name } = managed(t, { size: '1MiB' })
+  const one = mem.ring('one', { slots: 2, slotBytes: 8 })
+  const many = mem.ring('many', { slots: 2, slotBytes: 8, producers: 'many' })
+  const feeds = { latest: mem.latest('latest', { bytes: 8, readers: 1 }), broadcast: mem.broadcast('broadcast', { slots: 2, slotBytes: 8 }) }
+  const worker = new Worker(
+    `import(${JSON.stringify(import.meta.resolve('shmem'))}).then(({ ManagedSegment }) => {
+      const mem = ManagedSegment.open(${JSON.stringify(name)})
+      mem.ring('one', { slots: 2, slotBytes: 8 }).producer().claim()
+      mem.ring('many', { slots: 2, slotBytes: 8, producers: 'many' }).producer().claim()
+      mem.latest('latest', { bytes: 8, readers: 1 }).writer().begin()
+      mem.broadcast('broadcast', { slots: 2, slotBytes: 8 }).writer().claim()
+      require('node:worker_threads').parentPort.postMessage('claimed')
+      setInterval(() => {}, 1000)
+    })`,
+    { eval: true }
+  )
+  await once(worker, 'message')
+  await worker.terminate()
+  t.is(one.producer().trySend(new Uint8Array(1)), 'sent')
+  t.is(many.producer().trySend(new Uint8Array(1)), 'sent')
+  const input = many.consumer()
+  t.is(input.waitSync({ timeoutMs: 20_000 }), 'ready')
+  t.is(feeds.latest.writer().write(new Uint8Array(1)), 1)
+  t.is(feeds.broadcast.writer().send(new Uint8Array(1)), 0)
 })
 
 function write(bytes: Uint8Array | undefined): void {
