@@ -20,7 +20,7 @@ export function ringOfMany(segment: ManagedSegment, slots: number): Ring {
 }
 
 /** A ring for many producers and many consumers in a managed segment of that name. */
-export function openOurRingOfMany(name: string, geometry: { producers: number; consumers: number; slots: number }): RingOfMany | string {
+export function openOurRingOfMany(name: string, geometry: { producers: number; consumers: number; slots: number }): RingOfMany {
   const { producers, consumers, slots } = geometry
   const segment = ManagedSegment.create(name, { size: '4MiB' })
   ringOfMany(segment, slots)

@@ -32,7 +32,7 @@ export function ringOf(segment: ManagedSegment, slots: number, messageBytes: num
 }
 
 /** A ring for one producer and one consumer in a managed segment of that name. */
-export function openOurRing(name: string): OurRing | string {
+export function openOurRing(name: string): OurRing {
   const segment = ManagedSegment.create(name, { size: '24MiB' })
   const partner = new Partner('ring-sender', [name])
   const stream = async ({ payload, messageBytes, slots, batch, count }: Stream): Promise<number> => {
