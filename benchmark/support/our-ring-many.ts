@@ -1,4 +1,5 @@
 /** Our side of `ring-many.bench.ts`: partners send to partners. */
+import { availableParallelism } from 'node:os'
 import { ManagedSegment, type Ring } from 'shmem'
 import { nowNs } from './duties.js'
 import { Partner } from './partner.js'
@@ -11,6 +12,9 @@ export interface RingOfMany {
 
 /** Stands instead of a producer when there are no more messages. */
 export const endMark = 0xffff
+
+/** Who spins with fewer processors than ends keeps one from the end that it waits for. */
+export const spinMicros = availableParallelism() < 4 ? 0 : 20
 
 /** Until all are there, who were told to begin. */
 const headStartNs = 5e6

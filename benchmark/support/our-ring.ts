@@ -23,8 +23,8 @@ export interface OurRing {
   close(): void
 }
 
-/** Busy for longer than a partner is ever away. */
-export const spinMicros = 1_000_000
+/** Longer than the other end needs for a full ring of small messages; but who spins on for an end that has no processor keeps it from it. */
+export const spinMicros = 100
 
 /** The ring of such messages in the segment that both share. */
 export function ringOf(segment: ManagedSegment, slots: number, messageBytes: number): Ring {
