@@ -5,14 +5,13 @@ mod many;
 #[path = "../../pair.rs"]
 mod pair;
 
-use pair::{Case, Ends, Outcome, Transport, check_ends, check_words, last_word};
+use pair::{Case, Ends, Outcome, Transport, check_ends, check_words, last_word, look_until};
 use shmem_core::managed::geometry::ring::RingGeometry;
 use shmem_core::managed::{ManagedOptions, ManagedSegment};
 use shmem_core::membership::{JoinOptions, Member};
 use shmem_core::memory::{CreateOptions, OpenMode, posix};
 use shmem_core::structures::ring::{Consumer, Producer, Ring, Slot};
 use std::env;
-use std::hint::spin_loop;
 
 /// For the table of members and the directory.
 const OTHER_BYTES: u64 = 4 << 20;
@@ -75,24 +74,14 @@ impl Transport for Rings {
 impl RingEnds<'_> {
     /// Writes a message into a slot once there is room.
     fn send(&mut self, write: impl FnOnce(&mut [u32])) -> Outcome {
-        let mut slot = loop {
-            if let Some(slot) = self.producer.claim()? {
-                break slot;
-            }
-            spin_loop();
-        };
+        let mut slot = look_until(|| Ok(self.producer.claim()?))?;
         write(words_mut(&mut slot));
         Ok(self.producer.commit(slot.bytes)?)
     }
 
     /// Looks at the next message in its slot.
     fn receive(&mut self, look: impl FnOnce(&[u32]) -> Outcome) -> Outcome {
-        let slot = loop {
-            if let Some(slot) = self.consumer.take()? {
-                break slot;
-            }
-            spin_loop();
-        };
+        let slot = look_until(|| Ok(self.consumer.take()?))?;
         let outcome = look(words(&slot));
         self.consumer.release();
         outcome
