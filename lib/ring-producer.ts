@@ -93,7 +93,13 @@ export abstract class Producer extends RingEnd {
     if (this.#isBusy) this.#refuseBusy()
     const index = this.reserve()
     if (index < 0) return index === ENDED ? 'ended' : 'full'
-    this.memory.bytes.set(bytes, index * this.memory.strideBytes)
+    try {
+      this.memory.bytes.set(bytes, index * this.memory.strideBytes)
+    } catch (error) {
+      // What only looks like an array may throw as it is read: its slot must not stand in the way of all others.
+      this.withdraw(index)
+      throw error
+    }
     this.publish(index, length)
     return 'sent'
   }
