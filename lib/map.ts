@@ -187,8 +187,7 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
   compareAndSet(key: MapKeyLike, version: number | undefined, value: Taken, options?: MapSetOptions): boolean {
     if (version === undefined) return this.#write(CALL.setAbsent, key, value, options)
     check.integer('version', version, 0, Number.MAX_SAFE_INTEGER)
-    setLong(AREA, AREA_VERSION, version)
-    return this.#write(CALL.setVersion, key, value, options)
+    return this.#write(CALL.setVersion, key, value, options, version)
   }
 
   /**
@@ -289,16 +288,13 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
     return bytes
   }
 
-  #write(operation: number, key: MapKeyLike, value: Taken, options: MapSetOptions | undefined): boolean {
+  #write(operation: number, key: MapKeyLike, value: Taken, options: MapSetOptions | undefined, version = 0): boolean {
     this.#live()
     const ttlMs = options === undefined ? this.#ttlMs : lifetimeOf(options, this.#ttlMs)
-    // Before the key: what makes bytes of a value may be anybody's code, and use a map itself.
-    const version0 = AREA[AREA_VERSION] ?? 0
-    const version1 = AREA[AREA_VERSION + 1] ?? 0
+    // Before the key: what makes bytes of a value, like what reads the options, may be anybody's code, and use a map itself.
     const bytes = this.#bytesOf(value)
-    AREA[AREA_VERSION] = version0
-    AREA[AREA_VERSION + 1] = version1
     enterKey(key, this.#k0, this.#k1)
+    if (operation === CALL.setVersion) setLong(AREA, AREA_VERSION, version)
     if (ttlMs === Infinity) {
       AREA[AREA_EXPIRES] = 0
       AREA[AREA_EXPIRES + 1] = 0
@@ -329,12 +325,20 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
   #value(bytes: number): Value {
     if (this.#values === 1) return copiedText(bytes) as Value
     const copy = copied(bytes)
-    return (this.#values === 0 ? copy : deserialize(copy)) as Value
+    return (this.#values === 0 ? copy : this.#structured(copy)) as Value
   }
 
   #valueOf({ value = Buffer.alloc(0) }: EntryCopy): Value {
     if (this.#values === 1) return value.toString() as Value
-    return (this.#values === 0 ? value : deserialize(value)) as Value
+    return (this.#values === 0 ? value : this.#structured(value)) as Value
+  }
+
+  #structured(bytes: Buffer): unknown {
+    try {
+      return deserialize(bytes)
+    } catch (error) {
+      throw this.error('ERR_SHM_POSSIBLY_CORRUPT', `a value is not what v8.serialize makes: ${(error as Error).message}`)
+    }
   }
 
   *#entries(withValues: boolean): IterableIterator<EntryCopy> {
