@@ -20,6 +20,9 @@ const C_KEYWORDS = new Set(
 /** What a view has besides its fields. */
 const RESERVED = new Set([...Object.getOwnPropertyNames(Object.prototype), 'toJSON', 'then'])
 
+/** Structs that the hash of one may name. */
+const REACHABLE_MAX = 4096
+
 /** Checks a definition, and lays it out. */
 export function layOut(definition: unknown): Layout {
   if (typeof definition !== 'object' || definition === null || Array.isArray(definition)) throw wrongType('definition', 'an object of fields', definition)
@@ -70,6 +73,8 @@ export function canonicalText(first: Layout): string {
   const layouts = [first]
   const indexOf = (layout: Layout): string => {
     if (!layouts.includes(layout)) layouts.push(layout)
+    // Pointers whose functions make a new struct each time lead on for ever.
+    if (layouts.length > REACHABLE_MAX) throw wrongValue('definition', `a struct from which at most ${REACHABLE_MAX} others are reached: define each of them once`, 'more')
     return `#${layouts.indexOf(layout)}`
   }
   const typeOf = (field: StructField, home: Layout): string => {
