@@ -19,7 +19,7 @@ test.before(t => {
 
 test.serial('no kill tears, repeats or loses a message of a ring, Rust and Node at both ends', async t => {
   t.timeout(kills.timeoutMs)
-  const report = await storm(t, { role: 'ring-one', kills: kills.ring, crews: [2, 4, 8], node: { members: 2, kills: kills.node } })
+  const report = await storm(t, { role: 'ring-one', kills: kills.ring, crews: [2, 4, 6], node: { members: 2, kills: kills.node } })
   assertHeld(t, report, kills.ring)
   t.true(report.resets <= report.kills, `${report.resets} messages lost with ${report.kills} kills`)
   t.true(report.nodeKills >= kills.node)

@@ -84,6 +84,8 @@ test('a batch is claimed and committed slot by slot', t => {
   const lengths: number[] = []
   t.is(input.drain(Infinity, slot => lengths.push(slot.length)), 4)
   t.deepEqual(lengths, [32, 32, 32, 32])
+  b.trySend('and another')
+  t.is(input.drain(Infinity, () => b.trySend('and another')), 4)
 })
 
 test('positions wrap around 2^32', t => {

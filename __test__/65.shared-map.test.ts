@@ -104,6 +104,30 @@ test('compareAndSet, add and update change what they saw, and nothing else', t =
   map.update('key', () => (map.delete('other'), 'no lock is held'))
 })
 
+test('options and values that use a map themselves while they are read disturb nothing', t => {
+  const mem = newManaged(t)
+  const map = mem.map('map', { ...SMALL, values: 'structured' })
+  const other = mem.map('other', SMALL)
+  map.set('key', 1)
+  const { version = 0 } = map.getEntry('key') ?? {}
+  const meddle = (): void => void [other.set('other key', 'x'.repeat(50), { ttlMs: 7 }), other.compareAndSet('other key', version + 1000, 'y'), other.get('none')]
+  const options = {
+    get ttlMs(): number {
+      meddle()
+      return Infinity
+    }
+  }
+  const value = {
+    get field(): string {
+      meddle()
+      return 'value'
+    }
+  }
+  t.true(map.compareAndSet('key', version, value, options))
+  t.deepEqual(map.get('key'), { field: 'value' })
+  t.false(map.compareAndSet('key', version, value, options))
+})
+
 test('what has expired is not there, and goes', async t => {
   const mem = newManaged(t)
   const map = mem.map('map', { ...SMALL, ttlMs: 40 })

@@ -1,6 +1,7 @@
 /**
  * Broadcast: what one sends and many see, here and in other processes; laps and their exact count, late joiners, waits, deaths, and what is refused.
  */
+import { Readable } from 'node:stream'
 import test from 'ava'
 import { Broadcast, BroadcastReader, BroadcastWriter, type ManagedSegment } from 'shmem'
 import { FeedPeer } from './support/feed-peer.js'
@@ -227,6 +228,15 @@ test('a message whose writer was killed before it counted it is sent, once', t =
   t.is(next.sent, 3)
   send(next, 3, 4)
   t.deepEqual(all(input), ['m0', 'm1', 'm2', 'm3'])
+})
+
+test("a reader is a stream of Node's by Readable.from()", async t => {
+  const ticks = managedSegment(t).broadcast('ticks', OPTIONS)
+  const [out, input, bytes] = [ticks.writer(), ticks.reader(), ticks.reader()]
+  send(out, 0, 5)
+  out.end()
+  t.deepEqual((await Readable.from(input).toArray()).map(text), ['m0', 'm1', 'm2', 'm3', 'm4'])
+  t.is((await Readable.from(bytes, { objectMode: false }).setEncoding('utf8').toArray()).join(''), 'm0m1m2m3m4')
 })
 
 test('an iteration whose writer is killed throws', async t => {

@@ -151,7 +151,7 @@ function fill(quote: QuoteView, number: number): void {
   quote.number = number
   quote.bid = number
   // Now and then a process is interrupted just here; so that it is seen on every machine, it sleeps.
-  if (number % 1000 === 500) sleep(1)
+  if (number % 1000 === 500) sleep(5)
   quote.ask = number + 1
   quote.symbol = `N${number}`
   for (let level = 0; level < quote.depth.length; level += 1) quote.depth[level] = number + level

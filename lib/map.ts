@@ -291,7 +291,7 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
   #write(operation: number, key: MapKeyLike, value: Taken, options: MapSetOptions | undefined, version = 0): boolean {
     this.#live()
     const ttlMs = options === undefined ? this.#ttlMs : lifetimeOf(options, this.#ttlMs)
-    // Before the key: what makes bytes of a value, like what reads the options, may be anybody's code, and use a map itself.
+    // What makes bytes of a value may be anybody's code, and use a map itself: nothing of this call is in the area before it.
     const bytes = this.#bytesOf(value)
     enterKey(key, this.#k0, this.#k1)
     if (operation === CALL.setVersion) setLong(AREA, AREA_VERSION, version)

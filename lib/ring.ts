@@ -12,11 +12,12 @@ import { memberOf, type Member } from './members.js'
 import { native } from './native.js'
 import type { Consumer } from './ring-consumer.js'
 import { CONSUMER_END, CONSUMER_LAPS, FULL, HEAD, LOST, PRODUCER_END, PRODUCER_LAPS, RECOVERED, TAIL, TAKEN, ring as layout } from './ring-layout.js'
-import { ManyConsumer, ManyProducer, SKIPPED_COUNT } from './ring-many.js'
+import { ManyConsumer, ManyProducer } from './ring-many.js'
 import { OneConsumer, OneProducer } from './ring-one.js'
 import { endEnd, heldAtEnd, type RingEnd, type RingParts, type WhenFull } from './ring-parts.js'
 import type { Producer } from './ring-producer.js'
 import { SlotMemory } from './ring-slots.js'
+import { SKIPPED_COUNT } from './ring-way.js'
 import { readableOf, writableOf, type RingReadableOptions, type RingWritableOptions } from './ring-streams.js'
 
 /** What a ring is made with. Who opens one says the same, but for `'wait'` and `'fail'`. */

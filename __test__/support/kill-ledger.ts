@@ -14,7 +14,10 @@ export function createLedger(t: ExecutionContext<unknown>, book: string, kills: 
   // A life of a producer each, and the long lives of those who are left.
   const senders = 2 * kills + 4096
   const segment = PosixSegment.create(`${book}.ledger`, { size: 4 * (FIRST + senders * STRIDE) })
-  t.teardown(() => segment.close())
+  t.teardown(() => {
+    segment.remove()
+    segment.close()
+  })
 }
 
 /** See the module. */

@@ -29,7 +29,7 @@ async function sendSome(ring: RingOf, memory: ManagedSegment, book: Book, positi
   if (out === undefined) return
   enter(memory, book, position, 1)
   const mark = memory.self?.tid ?? 0
-  for (let left = 1 + random(150); left > 0 && !book.isStopped; left--) {
+  for (let left = 1 + random(40); left > 0 && !book.isStopped; left--) {
     if (!(await sendOne(out, ring, book, position, mark, messages))) break
     messages += 1
   }
@@ -71,7 +71,7 @@ async function receiveSome(ring: RingOf, memory: ManagedSegment, book: Book, pos
   if (input === undefined) return
   enter(memory, book, position, 0)
   const seen = new Seen(book, position)
-  for (let left = 1 + random(150); left > 0 && !book.isStopped; left--) if (!(await receiveOne(input, ring, book, position, seen))) break
+  for (let left = 1 + random(40); left > 0 && !book.isStopped; left--) if (!(await receiveOne(input, ring, book, position, seen))) break
   book.setGuarded(0, 'holder', 0)
   input.close()
 }

@@ -1,6 +1,6 @@
 //! A ring of many between threads that are members each, what the dead leave of it, and what scribbled words do. Processes are for the kill tests.
 
-use shmem_core::managed::geometry::ring::{DROP_OLDEST, MANY_CONSUMERS, MANY_PRODUCERS, RingGeometry};
+use shmem_core::managed::geometry::ring::{DROP_OLDEST, MANY_CONSUMERS, MANY_PRODUCERS, RingGeometry, SEATS};
 use shmem_core::managed::{ManagedOptions, ManagedSegment};
 use shmem_core::membership::{JoinOptions, Member};
 use shmem_core::memory::{CreateOptions, memfd};
@@ -98,6 +98,32 @@ fn claims_of_the_dead_are_taken_over_by_whom_they_hold_up() {
     }
     assert_eq!(consumer.try_receive(&mut bytes).unwrap(), Received::Empty);
     assert_eq!((ring.lost().unwrap(), ring.recovered().unwrap(), ring.length().unwrap()), (1, 2, 0));
+}
+
+#[test]
+fn more_consumers_than_seats_are_watched_by_looks() {
+    let managed = managed();
+    let members: Vec<_> = (0..SEATS).map(|_| join(&managed)).collect();
+    let _seated: Vec<_> =
+        members.iter().map(|member| open(&managed, member, MANY).consumer().unwrap()).collect();
+    let mut producer = open(&managed, &members[0], MANY).producer().unwrap();
+    for message in [b"a", b"b", b"c", b"d"] {
+        assert_eq!(producer.try_send(message).unwrap(), Sent::Sent);
+    }
+    assert_eq!(producer.try_send(b"e").unwrap(), Sent::Full);
+    std::thread::scope(|scope| {
+        let last = join(&managed);
+        let mut standing = open(&managed, &last, MANY).consumer().unwrap();
+        let sender = scope.spawn(|| {
+            let member = join(&managed);
+            open(&managed, &member, MANY).producer().unwrap().send(b"e", LONG).unwrap()
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(standing.take().unwrap().is_some());
+        std::mem::forget(standing);
+        last.die();
+        assert_eq!(sender.join().unwrap(), Sent::Sent);
+    });
 }
 
 #[test]

@@ -106,9 +106,14 @@ pub(crate) fn explore<M: Model>(model: &M, fates: Fates) -> Result<Explored, Str
             let what = payload
                 .downcast_ref::<Violation>()
                 .map(|violation| violation.0.clone())
-                .or_else(|| payload.downcast_ref::<String>().cloned())
-                .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                .unwrap_or_else(|| "a panic".to_owned());
+                .or_else(|| {
+                    // loom itself finds those who sleep for ever; and an algorithm may say itself that something cannot be.
+                    let text = payload.downcast_ref::<String>().cloned();
+                    text.filter(|text| text.starts_with("deadlock") || text.contains("`Err` value: Error {"))
+                })
+                .or_else(|| payload.downcast_ref::<String>().map(|text| format!("{OWN_PANIC}{text}")))
+                .or_else(|| payload.downcast_ref::<&str>().map(|text| format!("{OWN_PANIC}{text}")))
+                .unwrap_or_else(|| format!("{OWN_PANIC}without a text"));
             let after = orders.load(Relaxed);
             let trace = trace.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let fates: Vec<_> = (0..setup.actors)
@@ -171,10 +176,14 @@ pub(crate) fn holds(explored: Result<u64, String>) {
     }
 }
 
+/// What a failure begins with that is not of the algorithm but of its model: an index out of bounds, say.
+const OWN_PANIC: &str = "the model panicked: ";
+
 /// Fails unless the model found the fault.
 pub(crate) fn is_found(explored: Result<u64, String>) {
     match explored {
         Ok(orders) => panic!("nothing wrong was found in {orders} orders of steps"),
+        Err(story) if story.starts_with(OWN_PANIC) => panic!("{story}"),
         Err(story) => println!("found: {}", story.lines().next().unwrap_or_default()),
     }
 }

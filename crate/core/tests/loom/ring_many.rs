@@ -1,7 +1,7 @@
 //! The ring of many: every message is got once, or died in somebody's hands; and nobody sleeps beside one, nor beside room.
 
 use super::actor::Actor;
-use super::explore::{Model, give_up_each, holds, is_found, kill_each};
+use super::explore::{Fates, Model, explore, give_up_each, holds, is_found, kill_each};
 use super::mutant::Mutant;
 use super::world::{GENERATION, Index, Setup, World, violate};
 use shmem_core::membership::{Platform, Token, TokenShape};
@@ -322,6 +322,17 @@ fn the_oldest_is_dropped() {
     holds(kill_each(&ring(&[&[Send, Send], &[Receive]]).within(1), &[0, 1]));
     holds(kill_each(&ring(&[&[Send], &[Send]]).within(2), &[0]));
     holds(kill_each(&ring(&[&[Send], &[Send], &[Receive]]).within(1), &[0]));
+}
+
+/// A commit opens two gates there, and only one word is pending at a time. It takes two interruptions to see what that does, so only these kills are tried.
+#[test]
+fn who_drops_the_oldest_is_killed_between_the_gates_that_it_opens() {
+    let ring = Ring { drops: true, ..Ring::of(1, &[&[Send], &[Send], &[Receive]]) }.within(2);
+    holds((14..=17).try_fold(0, |orders, step| {
+        let mut fates = Fates::default();
+        fates[0].killed_at = Some(step);
+        explore(&ring, fates).map(|explored| orders + explored.orders)
+    }));
 }
 
 #[test]

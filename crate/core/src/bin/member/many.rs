@@ -83,16 +83,16 @@ fn receive(room: &Room, ledger: &Ledger, consumer: &mut Consumer<'_>) -> Result<
     let mut last = HashMap::new();
     let mut bytes = [0; 4 * WORDS];
     loop {
-        if room.random.one_in(2) {
-            if let Some(slot) = consumer.take()? {
-                slot.read(&mut bytes[..slot.bytes]);
-                note(room, ledger, &bytes, &mut last);
-                if room.options.quiet || room.random.one_in(8) {
-                    room.linger();
-                }
-                consumer.release();
-                continue;
+        if room.random.one_in(2)
+            && let Some(slot) = consumer.take()?
+        {
+            slot.read(&mut bytes[..slot.bytes]);
+            note(room, ledger, &bytes, &mut last);
+            if room.options.quiet || room.random.one_in(8) {
+                room.linger();
             }
+            consumer.release();
+            continue;
         }
         room.row.word(Count::Waiting).store(1);
         let received = consumer.receive(&mut bytes, patience(room))?;

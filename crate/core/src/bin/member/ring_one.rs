@@ -58,12 +58,12 @@ fn send(room: &Room, ring: &Ring<'_>, number: &mut u32) -> Result<()> {
     let Some(mut producer) = free(ring.producer())? else { return Ok(()) };
     enter(room, 1);
     // Ends a ring that nobody uses, for the sake of the step.
-    if room.random.one_in(8) {
-        if let Some(mut other) = free(self::ring(room, "ended")?.producer())? {
-            other.end()?;
-        }
+    if room.random.one_in(8)
+        && let Some(mut other) = free(self::ring(room, "ended")?.producer())?
+    {
+        other.end()?;
     }
-    for _ in 0..1 + room.random.below(150) {
+    for _ in 0..1 + room.random.below(40) {
         if room.is_stopped() || !send_one(room, &mut producer, *number)? {
             break;
         }
@@ -77,17 +77,17 @@ fn send(room: &Room, ring: &Ring<'_>, number: &mut u32) -> Result<()> {
 fn send_one(room: &Room, producer: &mut Producer<'_>, number: u32) -> Result<bool> {
     let words = message(producer.position(), room.token().word(), number);
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    if room.random.one_in(3) {
-        if let Some(slot) = producer.claim()? {
-            if room.random.one_in(8) {
-                slot.write(&[0xff; 16]);
-                producer.abort();
-            } else {
-                slot.write(&bytes);
-                producer.commit(bytes.len())?;
-                room.row.count(Count::Given);
-                return Ok(true);
-            }
+    if room.random.one_in(3)
+        && let Some(slot) = producer.claim()?
+    {
+        if room.random.one_in(8) {
+            slot.write(&[0xff; 16]);
+            producer.abort();
+        } else {
+            slot.write(&bytes);
+            producer.commit(bytes.len())?;
+            room.row.count(Count::Given);
+            return Ok(true);
         }
     }
     let limit = patience(room);
@@ -115,7 +115,7 @@ fn receive(room: &Room, ring: &Ring<'_>) -> Result<()> {
     let Some(mut consumer) = free(ring.consumer())? else { return Ok(()) };
     enter(room, 0);
     let mut is_first = true;
-    for _ in 0..1 + room.random.below(150) {
+    for _ in 0..1 + room.random.below(40) {
         if room.is_stopped() || !receive_one(room, &mut consumer, &mut is_first)? {
             break;
         }
@@ -130,13 +130,13 @@ fn receive_one(room: &Room, consumer: &mut Consumer<'_>, is_first: &mut bool) ->
     let limit = patience(room);
     loop {
         let position = consumer.position();
-        if room.random.one_in(3) {
-            if let Some(slot) = consumer.take()? {
-                slot.read(&mut bytes);
-                check(room, position, &bytes[..slot.bytes.min(bytes.len())], is_first);
-                consumer.release();
-                return Ok(true);
-            }
+        if room.random.one_in(3)
+            && let Some(slot) = consumer.take()?
+        {
+            slot.read(&mut bytes);
+            check(room, position, &bytes[..slot.bytes.min(bytes.len())], is_first);
+            consumer.release();
+            return Ok(true);
         }
         room.row.word(Count::Waiting).store(1);
         let received = consumer.receive(&mut bytes, limit);

@@ -240,7 +240,6 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         platform.set_bits(self.state, end.bit());
         fail_point::reach("many.ended");
         self.open(platform, &[self.gate(end.other()), self.gate(end)]);
-        platform.set_pending(None);
     }
 
     /// Four looks a quarter: whoever should have counted it may have died.
@@ -271,11 +270,9 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         }
         let is_changed = platform.compare_exchange(self.word(position), from, to).is_ok();
         fail_point::reach("many.changed");
-        if is_changed && (is_armed || gates.iter().any(|gate| gate.is_armed(platform))) {
-            platform.set_pending(Some(gates[0].word));
+        if is_changed {
             self.open(platform, gates);
-        }
-        if is_armed || is_changed {
+        } else if is_armed {
             platform.set_pending(None);
         }
         if is_changed {
@@ -286,13 +283,14 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
 
     /// Wakes who sleeps at a gate: what follows a change that was made by a fast path.
     pub fn tell<P: Platform<Word = W>>(&self, platform: &P, end: End) {
-        platform.set_pending(Some(self.gate(end).word));
-        self.gate(end).open(platform);
-        platform.set_pending(None);
+        self.open(platform, &[self.gate(end)]);
     }
 
     fn open<P: Platform<Word = W>>(&self, platform: &P, gates: &[Gate<W>]) {
-        gates.iter().for_each(|gate| gate.open(platform));
+        for gate in gates {
+            gate.open(platform);
+        }
+        platform.set_pending(None);
     }
 
     const fn gate(&self, end: End) -> Gate<W> {

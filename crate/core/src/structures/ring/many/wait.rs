@@ -4,7 +4,7 @@ use super::super::End;
 use super::{Gate, LOOKS_MAX, Many, Part, Seen, corrupt};
 use crate::error::Result;
 use crate::fail_point;
-use crate::membership::{Platform, Sleep};
+use crate::membership::{Life, Platform, Sleep};
 use crate::sync::mutex::WAITERS;
 use crate::sync::wait::{Answer, Step, Wait};
 
@@ -19,15 +19,19 @@ impl<W: Copy> Gate<W> {
         Sleep::new().on(self.word, WAITERS).on(self.sequence, platform.load(self.sequence))
     }
 
-    pub(super) fn open<P: Platform<Word = W>>(self, platform: &P) {
+    /// Wakes all who sleep here. Answers whether anybody may; then this gate is the pending word.
+    pub(super) fn open<P: Platform<Word = W>>(self, platform: &P) -> bool {
         if !self.is_armed(platform) {
-            return;
+            return false;
         }
+        // While the bit is away nobody else wakes them: it is this gate that the kernel has to know of, whatever else is opened besides.
+        platform.set_pending(Some(self.word));
         platform.store(self.word, 0);
         // Another may arm it again at once, and who looked long before would fall asleep.
         platform.add(self.sequence, 1);
         fail_point::reach("many.opened");
         platform.wake(self.word, u32::MAX);
+        true
     }
 }
 
@@ -43,6 +47,21 @@ impl<W: Copy, C: Fn(Part) -> W> EndWait<W, C> {
     /// Waits for room or for items.
     pub const fn new(ring: Many<W, C>, end: End) -> Self {
         Self { ring, end, slept: false }
+    }
+
+    /// As the ring's, which may have other gates pending on its way.
+    fn unblock<P: Platform<Word = W>>(
+        &self,
+        platform: &P,
+        position: u32,
+        claim: u32,
+        recheck: bool,
+    ) -> Result<Option<Life<W>>> {
+        let life = self.ring.unblock(platform, position, claim, recheck)?;
+        if life.is_none() {
+            platform.set_pending(Some(self.ring.gate(self.end).word));
+        }
+        Ok(life)
     }
 
     /// In this order: who sits down later changes the sequence, and what the seated did before they were looked at is seen after it.
@@ -89,7 +108,7 @@ impl<P: Platform, C: Fn(Part) -> P::Word> Wait<P> for EndWait<P::Word, C> {
                 (_, None) => self.slept = true,
                 (Seen::Wanting(_), Some(sleep)) => return Ok(Step::Asleep(sleep.on(self.ring.state, state))),
                 (Seen::Claimed(position, claim), Some(mut sleep)) => {
-                    if let Some(life) = self.ring.unblock(platform, position, claim, recheck)? {
+                    if let Some(life) = self.unblock(platform, position, claim, recheck)? {
                         sleep.watch_life(&life);
                         return Ok(Step::Asleep(sleep.on(self.ring.state, state)));
                     }
