@@ -62,6 +62,8 @@ export class Broadcast extends ManagedObject {
    * Becomes the writer. Positions go on where the one before ended, however it ended: a message that a dead one was at counts neither as sent nor as lost.
    *
    * @throws {@link ShmError} `ERR_SHM_WRITER_TAKEN` where a living member is it already; the message says which.
+   * @throws {@link ShmError} `ERR_SHM_TIMED_OUT` where a system call of the dead one may write into what it had claimed for 10 seconds already. So long the
+   * thread is blocked; without such a call, for about a millisecond.
    */
   writer(): BroadcastWriter {
     this.live()

@@ -60,6 +60,8 @@ export class Latest extends ManagedObject {
    * Becomes the writer.
    *
    * @throws {@link ShmError} `ERR_SHM_WRITER_TAKEN` where a living member is it already; the message says which. A dead one is replaced.
+   * @throws {@link ShmError} `ERR_SHM_TIMED_OUT` where a system call of the dead one may write into what it had claimed for 10 seconds already. So long the
+   * thread is blocked; without such a call, for about a millisecond.
    */
   writer(): LatestWriter {
     this.live()

@@ -107,6 +107,8 @@ export class Ring extends ManagedObject {
    * Takes the end where messages go in, until its `close()`; that of a dead producer too.
    *
    * @throws {@link ShmError} `ERR_SHM_PRODUCER_TAKEN` where a ring of one producer has one, in whichever process.
+   * @throws {@link ShmError} `ERR_SHM_TIMED_OUT` where a system call of the dead one may write into what it had claimed for 10 seconds already. So long the
+   * thread is blocked; without such a call, for about a millisecond.
    */
   producer(): Producer {
     const parts = this.#parts()

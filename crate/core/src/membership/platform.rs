@@ -62,6 +62,14 @@ pub trait Platform {
             is_alive: is_active && presence_value & TID != 0,
         })
     }
+
+    /// Whether nothing that a dead member began can still write here: an asynchronous system call goes on behind its thread's death. To be asked
+    /// by who takes memory over from the dead and writes there.
+    fn has_stopped(&self, token: Token) -> bool {
+        // Whose slot is another's by now had left the kernel before: a joiner takes the slot's byte first.
+        self.look_at(token)
+            .is_none_or(|life| !life.is_active || !life.is_alive && self.has_left_kernel(token))
+    }
 }
 
 /// What [`Platform::look_at`] saw.

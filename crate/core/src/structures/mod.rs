@@ -14,6 +14,7 @@ pub mod operation;
 mod payload;
 pub mod ring;
 pub mod seating;
+pub mod takeover;
 
 pub use broadcast::Broadcast;
 pub use latest::Latest;

@@ -3,7 +3,7 @@
 //! | word | means | who changes it |
 //! |---|---|---|
 //! | writer: 0 | nobody writes | who wants to, to its token |
-//! | writer: token | its member writes, or died at it | its member, to 0; who finds it dead, to its own token |
+//! | writer: token | its member writes, or died at it | its member, to 0; who finds it dead and writing no more, to its own token |
 //! | ended | 1: the writer said that nothing follows | the writer; the next one, to 0 |
 //! | gate | as in `sync::gate`; its sequence is the word that the writer changes as it publishes | readers, the writer |
 //!
@@ -27,17 +27,26 @@ pub struct Seat<W> {
     pub ended: W,
 }
 
+/// Why the seat cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occupied {
+    /// That member sits there, and lives.
+    Taken(Token),
+    /// That member is dead, but a system call of its process may still write: it can be had soon.
+    Dying(Token),
+}
+
 impl<W: Copy> Seat<W> {
     /// Sits down where nobody sits, or a dead one. `recover` makes whole what that one left, before anybody is told.
     ///
     /// # Errors
-    /// Who sits there and lives.
+    /// See [`Occupied`].
     pub fn take<P: Platform<Word = W>>(
         &self,
         platform: &P,
         token: Token,
         recover: impl FnOnce(),
-    ) -> std::result::Result<(), Token> {
+    ) -> std::result::Result<(), Occupied> {
         platform.set_pending(Some(self.gate));
         let taken = self.sit_down(platform, token);
         if taken.is_ok() {
@@ -79,15 +88,22 @@ impl<W: Copy> Seat<W> {
         Token::from_word(platform.load(self.writer)).filter(|writer| !is_alive(platform, *writer))
     }
 
-    fn sit_down<P: Platform<Word = W>>(&self, platform: &P, token: Token) -> std::result::Result<(), Token> {
+    fn sit_down<P: Platform<Word = W>>(
+        &self,
+        platform: &P,
+        token: Token,
+    ) -> std::result::Result<(), Occupied> {
         loop {
             let value = platform.load(self.writer);
-            if let Some(writer) = Token::from_word(value)
-                && is_alive(platform, writer)
-            {
-                platform.recheck(writer);
+            if let Some(writer) = Token::from_word(value) {
                 if is_alive(platform, writer) {
-                    return Err(writer);
+                    platform.recheck(writer);
+                    if is_alive(platform, writer) {
+                        return Err(Occupied::Taken(writer));
+                    }
+                }
+                if !platform.has_stopped(writer) {
+                    return Err(Occupied::Dying(writer));
                 }
             }
             if platform.compare_exchange(self.writer, value, token.word()).is_ok() {

@@ -1,7 +1,8 @@
 //! The seats of named objects, and the waits for their writers: [`super::one_writer`] over an object's place.
 
 use super::broadcast;
-use super::one_writer::{News, Seat};
+use super::one_writer::{News, Occupied, Seat};
+use super::takeover::{self, Patience};
 use crate::error::{Error, Result};
 use crate::managed::geometry::one_writer as words;
 use crate::managed::{Kind, Place};
@@ -25,10 +26,10 @@ pub fn seat(place: &Place<'_>) -> Result<Seat<Word>> {
     })
 }
 
-/// Makes `token` the writer.
+/// Makes `token` the writer. Blocks while a dead one may still write.
 ///
 /// # Errors
-/// `ERR_SHM_WRITER_TAKEN`: another one is, or this one already.
+/// `ERR_SHM_WRITER_TAKEN`: another one is, or this one already. `ERR_SHM_TIMED_OUT`: see [`takeover`].
 pub fn take(place: &Place<'_>, table: &MemberTable, token: Token) -> Result<()> {
     let seat = seat(place)?;
     let feed = if place.shape().kind == Kind::Broadcast { Some(broadcast::feed_of(place)?) } else { None };
@@ -37,17 +38,23 @@ pub fn take(place: &Place<'_>, table: &MemberTable, token: Token) -> Result<()> 
             feed.recover(table);
         }
     };
-    seat.take(table, token, recover).map_err(|writer| {
-        let who = if writer == token {
-            "this member itself".to_owned()
-        } else {
-            table.member(writer).map_or_else(
-                || "another member".to_owned(),
-                |facts| format!("process {} ('{}')", facts.pid, facts.name),
-            )
-        };
-        Error::own("ERR_SHM_WRITER_TAKEN", format!("it has a writer, and one at a time: {who}"))
-    })
+    let patience = Patience::begins();
+    let writer = loop {
+        match seat.take(table, token, recover) {
+            Ok(()) => return Ok(()),
+            Err(Occupied::Taken(writer)) => break writer,
+            Err(Occupied::Dying(writer)) => takeover::wait(table, writer, patience)?,
+        }
+    };
+    let who = if writer == token {
+        "this member itself".to_owned()
+    } else {
+        table.member(writer).map_or_else(
+            || "another member".to_owned(),
+            |facts| format!("process {} ('{}')", facts.pid, facts.name),
+        )
+    };
+    Err(Error::own("ERR_SHM_WRITER_TAKEN", format!("it has a writer, and one at a time: {who}")))
 }
 
 /// The wait for a word of the object that its writer changes: see [`News::new`].

@@ -182,7 +182,7 @@ impl Ring {
         }
         match ring.take(actor, end, actor.token()) {
             Ok(begin) => Some(begin),
-            Err(Refused::Taken(_)) => None,
+            Err(Refused::Taken(_) | Refused::Dying(_)) => None,
             Err(Refused::Corrupt(error)) => violate(error.to_string()),
         }
     }

@@ -74,7 +74,7 @@ impl<'a> Latest<'a> {
     /// Becomes its writer.
     ///
     /// # Errors
-    /// `ERR_SHM_WRITER_TAKEN`.
+    /// `ERR_SHM_WRITER_TAKEN`; `ERR_SHM_TIMED_OUT`: see [`takeover`](crate::structures::takeover).
     pub fn writer(&self) -> Result<LatestWriter<'a>> {
         seating::take(&self.place, self.member.table(), self.member.token())?;
         let newest = self.place.word(layout::NEWEST)?.load();

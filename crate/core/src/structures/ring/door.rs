@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::managed::geometry::ring::{self as at, CONTROL, RingGeometry, STATE};
 use crate::managed::{Kind, Place};
 use crate::membership::{MemberTable, Token, Word};
+use crate::structures::takeover::{self, Patience};
 use crate::sync::wait::Wait;
 
 /// What is waited for at a ring.
@@ -94,16 +95,21 @@ pub fn wait(
     Ok(Box::new(EndWait::new(many(place)?, end)))
 }
 
-/// Takes an end for that member, and says where it goes on.
+/// Takes an end for that member, and says where it goes on. Blocks while a dead producer may still write.
 ///
 /// # Errors
-/// `ERR_SHM_PRODUCER_TAKEN` `ERR_SHM_CONSUMER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`.
+/// `ERR_SHM_PRODUCER_TAKEN` `ERR_SHM_CONSUMER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_TIMED_OUT`: see [`takeover`].
 pub fn take(place: &Place<'_>, table: &MemberTable, end: End, token: Token) -> Result<Begin> {
     if geometry(place)?.is_one_to_one() {
-        return one(place)?.take(table, end, token).map_err(|refused| match refused {
-            Refused::Corrupt(error) => error,
-            Refused::Taken(holder) => taken(table, end, holder, token),
-        });
+        let patience = Patience::begins();
+        loop {
+            match one(place)?.take(table, end, token) {
+                Ok(begin) => return Ok(begin),
+                Err(Refused::Corrupt(error)) => return Err(error),
+                Err(Refused::Taken(holder)) => return Err(taken(table, end, holder, token)),
+                Err(Refused::Dying(holder)) => takeover::wait(table, holder, patience)?,
+            }
+        }
     }
     let ring = many(place)?;
     if let Some(owner) = lone_owner(place, end)? {

@@ -5,7 +5,7 @@
 //! | control word | means | who changes it |
 //! |---|---|---|
 //! | empty, lap | free for the message of that lap; all bytes 0 are lap 0 | a producer, to its token |
-//! | token | a producer writes here | the producer, to full (commit) or skipped (abort); who finds it dead, to skipped |
+//! | token | a producer writes here | the producer, to full (commit) or skipped (abort); who finds it dead and writing no more, to skipped |
 //! | full, lap | a message lies here | a consumer, to its token, reading; who drops the oldest, likewise |
 //! | token, reading | a consumer reads here | the consumer, to empty of the next lap; who finds it dead, likewise |
 //! | skipped, lap | no message came of that claim | whoever meets it, to empty of the next lap, when the head has passed it |

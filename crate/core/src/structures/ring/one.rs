@@ -17,7 +17,7 @@
 //!
 //! | killed | leaves | the next one |
 //! |---|---|---|
-//! | the producer, before it stores the tail | a slot that is half written and nobody's | begins at the tail, over it: nothing torn is ever seen |
+//! | the producer, before it stores the tail | a slot that is half written and nobody's | begins at the tail, over it, once the dead write no more: nothing torn is ever seen |
 //! | the producer, between that and its wake | a message, and a consumer that perhaps sleeps | the kernel wakes who sleeps on the producer's life |
 //! | the consumer, after taken, before head | one message in its hands, some read and not given back | begins at taken: nothing comes twice, and at most that one is lost |
 //! | either, taking an end | an end with a dead owner | takes it again |
@@ -60,6 +60,8 @@ pub struct OneRing<W> {
 pub enum Refused {
     /// That member has it, and lives.
     Taken(Token),
+    /// That member is dead, but a system call of its process may still write into the slot: it can be had soon.
+    Dying(Token),
     /// The positions contradict each other.
     Corrupt(Error),
 }
@@ -158,6 +160,10 @@ impl<W: Copy> OneRing<W> {
                 }
                 if platform.look_at(holder).is_some_and(|life| life.is_alive) {
                     return Err(Refused::Taken(holder));
+                }
+                // A consumer only reads.
+                if end == End::Producer && !platform.has_stopped(holder) {
+                    return Err(Refused::Dying(holder));
                 }
             }
             // SYNC: acquires what the one before wrote before it gave the end back, or before it died.

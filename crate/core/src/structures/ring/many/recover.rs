@@ -70,7 +70,8 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         sleep.poll |= platform.load(self.standing) != 0;
     }
 
-    /// Takes a claim that is in the way from its claimant, if that is dead. Answers its life if not.
+    /// Takes a claim that is in the way from its claimant, if that is dead. Answers its life if not; also if it is dead, but a system call of its process may
+    /// still write into the slot: then nothing tells when it is over, and one looks again soon.
     ///
     /// # Errors
     /// `ERR_SHM_POSSIBLY_CORRUPT`: nobody can have claimed so.
@@ -88,6 +89,10 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         // Nobody of this table: then nobody will end that claim.
         let life = platform.look_at(token);
         if let Some(life) = life.filter(|life| life.is_alive) {
+            return Ok(Some(life));
+        }
+        // A consumer only reads.
+        if let Some(life) = life.filter(|_| claim & READING == 0 && !platform.has_stopped(token)) {
             return Ok(Some(life));
         }
         fail_point::reach("many.found_dead");

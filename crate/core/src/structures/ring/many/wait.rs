@@ -109,7 +109,11 @@ impl<P: Platform, C: Fn(Part) -> P::Word> Wait<P> for EndWait<P::Word, C> {
                 (Seen::Wanting(_), Some(sleep)) => return Ok(Step::Asleep(sleep.on(self.ring.state, state))),
                 (Seen::Claimed(position, claim), Some(mut sleep)) => {
                     if let Some(life) = self.unblock(platform, position, claim, recheck)? {
-                        sleep.watch_life(&life);
+                        if life.is_alive {
+                            sleep.watch_life(&life);
+                        } else {
+                            sleep.poll = true;
+                        }
                         return Ok(Step::Asleep(sleep.on(self.ring.state, state)));
                     }
                 }
