@@ -16,9 +16,11 @@ enum Act {
     /// Claims, and gives the claim up.
     Abort,
     Receive,
+    /// Ends the producers' side.
+    Ends,
 }
 
-use Act::{Abort, Receive, Send};
+use Act::{Abort, Ends, Receive, Send};
 
 /// A ring that is done wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,6 +131,10 @@ impl Ring {
         (0..self.acts.len()).filter(|actor| self.acts[*actor].contains(&Receive))
     }
 
+    fn ends(&self) -> bool {
+        self.acts.iter().any(|acts| acts.contains(&Ends))
+    }
+
     fn control(&self, position: u32) -> usize {
         CONTROL + 2 * (position % self.slots) as usize
     }
@@ -190,7 +196,14 @@ impl Ring {
     fn receive(&self, actor: &Actor, book: &Book) -> Option<()> {
         let ring = self.words(actor);
         loop {
-            if let Seen::Ready(position) = ring.take(actor, actor.token()).unwrap() {
+            // The state first, as an end of the ring does.
+            let has_ended = self.ends() && actor.load(ring.state) != 0;
+            let seen = ring.take(actor, actor.token()).unwrap();
+            if let (Seen::Wanting(position), true) = (seen, has_ended) {
+                ring.bury(actor, position, true).unwrap();
+                return None;
+            }
+            if let Seen::Ready(position) = seen {
                 let value = actor.load(actor.word(self.control(position) + 1));
                 {
                     let got = &mut book.0.lock().unwrap().got;
@@ -241,6 +254,10 @@ impl Model for Ring {
             let done = match act {
                 Send => self.send(actor, value, book),
                 Receive => self.receive(actor, book),
+                Ends => {
+                    self.words(actor).end(actor, End::Producer);
+                    None
+                }
                 Abort => self.claim(actor).map(|position| {
                     self.words(actor).abort(actor, actor.token(), position).unwrap();
                 }),
@@ -251,8 +268,11 @@ impl Model for Ring {
         }
     }
 
-    /// Consumers beside an empty ring, producers beside a full one.
+    /// Consumers beside an empty ring, producers beside a full one, while it has not ended.
     fn may_sleep(&self, world: &World) -> bool {
+        if world.at_end(world.word(8)) != 0 {
+            return false;
+        }
         let tail = world.at_end(world.word(0));
         let next = world.at_end(world.word(self.control(tail)));
         let dead =
@@ -314,6 +334,11 @@ fn two_receive_from_one_and_one_is_killed() {
 fn a_claim_is_given_up() {
     holds(kill_each(&Ring::of(1, &[&[Abort, Send], &[Receive]]).within(1), &[0]));
     holds(kill_each(&Ring::of(1, &[&[Abort], &[Send], &[Receive]]).within(1), &[0]));
+}
+
+#[test]
+fn an_end_is_told_beside_a_message_that_is_read() {
+    holds(kill_each(&Ring::of(1, &[&[Send, Ends], &[Receive, Receive], &[Receive]]).within(1), &[0, 1]));
 }
 
 #[test]

@@ -194,7 +194,12 @@ pub fn unblock(place: &Place<'_>, table: &MemberTable, end: End) -> Result<bool>
     let ring = many(place)?;
     match ring.look_at(table, end)? {
         Seen::Ready(_) => Ok(true),
-        Seen::Wanting(_) => Ok(false),
+        Seen::Wanting(position) => {
+            if end == End::Consumer && state(place)? != 0 {
+                ring.bury(table, position, true)?;
+            }
+            Ok(false)
+        }
         Seen::Claimed(position, claim) => {
             ring.unblock(table, position, claim, true).map(|life| life.is_none())
         }

@@ -102,7 +102,10 @@ impl<C: Fn(Part) -> Word> Receiving for ManyConsumer<C> {
                 let state = table.load(self.0.ring.state);
                 match self.0.claim_by(table, |ring| ring.take(table, token))? {
                     Seen::Ready(position) => position,
-                    Seen::Wanting(_) if state != 0 => return Ok(Found::Ended),
+                    Seen::Wanting(position) if state != 0 => {
+                        self.0.ring.bury(table, position, true)?;
+                        return Ok(Found::Ended);
+                    }
                     _ => return Ok(Found::Nothing),
                 }
             }

@@ -1,7 +1,7 @@
 //! What the dead leave in a ring of many, and how the living know of a death: seats, ends, and claims that are taken over.
 
 use super::super::End;
-use super::{FULL, Many, Part, READING, SKIPPED};
+use super::{CLAIMED, FULL, Many, Part, READING, SKIPPED};
 use crate::error::Result;
 use crate::fail_point;
 use crate::membership::{Life, Platform, Sleep, Token};
@@ -118,6 +118,19 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
             self.open(platform, &[self.items, self.room]);
         }
         Ok(None)
+    }
+
+    /// Takes from a dead consumer what it reads in the slot of the head, beside an empty ring that has ended: nobody writes any more, so nobody else
+    /// would find that in the way.
+    ///
+    /// # Errors
+    /// As [`Self::unblock`].
+    pub fn bury<P: Platform<Word = W>>(&self, platform: &P, position: u32, recheck: bool) -> Result<()> {
+        let word = platform.load(self.word(position));
+        if word & CLAIMED != 0 && word & READING != 0 {
+            self.unblock(platform, position, word, recheck)?;
+        }
+        Ok(())
     }
 
     /// Whether a position had passed a slot that nobody claimed (see "words that come back"), and the slot is skipped now.
