@@ -49,6 +49,7 @@ const WORDS: &[&str] = &[
     "skipped",
     "standing",
     "laps",
+    "cleared",
     "seat[0]",
     "seat[1]",
     "control[0]",
@@ -56,8 +57,8 @@ const WORDS: &[&str] = &[
     "control[1]",
     "data[1]",
 ];
-const SEAT: usize = 12;
-const CONTROL: usize = 14;
+const SEAT: usize = 13;
+const CONTROL: usize = 15;
 
 #[derive(Clone)]
 struct Ring {
@@ -115,6 +116,7 @@ impl Ring {
             lost: actor.word(7),
             state: actor.word(8),
             skipped: actor.word(9),
+            cleared: actor.word(12),
             standing: actor.word(10),
             laps: [actor.word(11); 2],
             part: |part| match part {

@@ -7,7 +7,7 @@
 //!  128  producers' line   tail · items gate · items sequence      what a consumer reads, and sleeps on
 //!  256  a producer's own  owner · told · laps · full            among many: laps · full · skipped
 //!  384  consumers' line   head · room gate · room sequence        what a producer reads, and sleeps on
-//!  512  a consumer's own  owner · told · laps · taken           among many: laps · seats · standing
+//!  512  a consumer's own  owner · told · laps · taken           among many: laps · seats · standing · cleared
 //!  640  control words     of each slot, apart from the payload, so that a slot of 64 bytes is a cache line
 //!       payload           from a multiple of 128 on, a stride a slot
 //! ```
@@ -79,6 +79,8 @@ pub const SEAT: u64 = 528;
 pub const SEATS: u32 = 12;
 /// Among many: not 0 once there were more consumers than seats.
 pub const STANDING: u64 = 576;
+/// Among many: claims of which no message came, and that the head has passed.
+pub const CLEARED: u64 = 580;
 /// The first slot's control words.
 pub const CONTROL: u64 = 640;
 

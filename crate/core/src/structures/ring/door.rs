@@ -62,6 +62,7 @@ pub fn many(place: &Place<'_>) -> Result<Many<Word, impl Fn(Part) -> Word + Copy
         recovered: place.word(at::RECOVERED)?,
         lost: place.word(at::LOST)?,
         skipped: place.word(at::SKIPPED)?,
+        cleared: place.word(at::CLEARED)?,
         laps: [place.word(at::PRODUCER_LAPS)?, place.word(at::CONSUMER_LAPS)?],
     })
 }

@@ -127,6 +127,8 @@ pub struct Many<W, C> {
     pub lost: W,
     /// Counts claims of which no message came.
     pub skipped: W,
+    /// Counts those of them that the head has passed: it passed so many more than were ever taken.
+    pub cleared: W,
     /// Count the quarters that tail and head have passed (see [`settle`]).
     pub laps: [W; 2],
 }
@@ -431,7 +433,9 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         self.pass_head(platform, position);
         fail_point::reach("many.skipped");
         let empty = self.lap(position.wrapping_add(self.slots));
-        let _ = platform.compare_exchange(self.word(position), SKIPPED | self.lap(position), empty);
+        if platform.compare_exchange(self.word(position), SKIPPED | self.lap(position), empty).is_ok() {
+            platform.add(self.cleared, 1);
+        }
     }
 
     fn strange(&self, position: u32, word: u32) -> Error {
