@@ -177,8 +177,9 @@ export class ManyProducer extends Producer {
     const reading = way.token | READING
     if (Atomics.compareExchange(words, way.control(position), full, reading) !== full) return
     way.passHead(position)
-    Atomics.add(words, LOST, 1)
     way.finish(position, reading, way.lap((position + way.slots) | 0), RELEASE)
+    // Behind that: who takes the claim from a dead one counts the message itself.
+    Atomics.add(words, LOST, 1)
   }
 }
 

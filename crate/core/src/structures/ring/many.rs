@@ -168,8 +168,9 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
                 Seen::Wanting(position) if self.drops => {
                     let oldest = position.wrapping_sub(self.slots);
                     if self.take_at(platform, token, oldest) {
-                        platform.add(self.lost, 1);
                         self.release(platform, token, oldest)?;
+                        // Behind that: who takes the claim from a dead one counts the message itself.
+                        platform.add(self.lost, 1);
                     }
                 }
                 seen => return Ok(seen),
