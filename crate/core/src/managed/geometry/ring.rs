@@ -77,7 +77,7 @@ pub const SKIPPED: u64 = 272;
 pub const SEAT: u64 = 528;
 /// As many consumers' lives as a producer among many watches: two words each, beside its gate and a claimant.
 pub const SEATS: u32 = 12;
-/// Among many: not 0 once there were more consumers than seats.
+/// Among many: how many consumers found no seat, and have not closed.
 pub const STANDING: u64 = 576;
 /// Among many: claims of which no message came, and that the head has passed.
 pub const CLEARED: u64 = 580;

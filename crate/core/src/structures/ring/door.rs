@@ -123,7 +123,12 @@ pub fn take(place: &Place<'_>, table: &MemberTable, end: End, token: Token) -> R
 pub fn give(place: &Place<'_>, table: &MemberTable, end: End, token: Token) -> Result<()> {
     if geometry(place)?.is_one_to_one() {
         one(place)?.give(table, end, token);
-    } else if let Some(owner) = lone_owner(place, end)? {
+        return Ok(());
+    }
+    if end == End::Consumer {
+        many(place)?.stand_up(table, token);
+    }
+    if let Some(owner) = lone_owner(place, end)? {
         let _ = owner.compare_exchange(token.word(), 0);
     }
     Ok(())

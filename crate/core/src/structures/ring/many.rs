@@ -119,7 +119,7 @@ pub struct Many<W, C> {
     pub slots: u32,
     /// Whether producers that find it full take the oldest message away.
     pub drops: bool,
-    /// Not 0 once there were more consumers than seats.
+    /// How many consumers found no seat, and have not closed.
     pub standing: W,
     /// Counts the claims that were taken from the dead.
     pub recovered: W,
