@@ -67,7 +67,7 @@ pub const SKIPPED: u32 = 1 << 31;
 pub const LAP: u32 = CLAIMED - 1;
 
 /// As often as one looks again because others went on meanwhile. Each time somebody else got something done, unless the words are not ours.
-const LOOKS_MAX: u32 = 1 << 16;
+pub(super) const LOOKS_MAX: u32 = 1 << 16;
 
 /// Where one side sleeps.
 #[derive(Clone, Copy, Debug)]
@@ -445,6 +445,6 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     }
 }
 
-fn corrupt(what: &str) -> Error {
+pub(super) fn corrupt(what: &str) -> Error {
     Error::own("ERR_SHM_POSSIBLY_CORRUPT", format!("no ring: {what}"))
 }

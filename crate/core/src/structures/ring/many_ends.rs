@@ -2,7 +2,7 @@
 
 use super::door::{RingOperation, Slots};
 use super::handle::{Found, Receiving, Ring, Sending, Slot};
-use super::many::{Many, Part, Seen};
+use super::many::{LOOKS_MAX, Many, Part, Seen, corrupt};
 use crate::error::{Error, Result};
 use crate::fail_point;
 use crate::managed::geometry::ring as at;
@@ -30,7 +30,7 @@ impl<C: Fn(Part) -> Word> ManyEnd<C> {
         table: &MemberTable,
         claim: impl Fn(&Many<Word, C>) -> Result<Seen>,
     ) -> Result<Seen> {
-        loop {
+        for _ in 0..LOOKS_MAX {
             let seen = claim(&self.ring)?;
             match seen {
                 Seen::Claimed(position, word)
@@ -42,6 +42,7 @@ impl<C: Fn(Part) -> Word> ManyEnd<C> {
                 _ => return Ok(seen),
             }
         }
+        Err(corrupt("the claims in the way do not end"))
     }
 
     fn slot(&self, position: u32, bytes: u32) -> Slot {
