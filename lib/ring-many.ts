@@ -72,13 +72,20 @@ export class ManyProducer extends Producer {
   protected override reserveBatch(count: number): number {
     const most = Math.min(count, this.#way.slots)
     if (this.#batch.length < most) this.#batch = new Int32Array(most)
-    for (let message = 0; message < most; message += 1) {
-      const index = this.#drops && message > 0 && !this.#hasFree() ? NOTHING : this.reserve()
-      if (index < 0) return message
-      this.#way.words[CONTROL + index * this.#way.stride + 1] = this.slotBytes
-      this.#batch[message] = this.#position
+    let batch = 0
+    try {
+      for (; batch < most; batch += 1) {
+        const index = this.#drops && batch > 0 && !this.#hasFree() ? NOTHING : this.reserve()
+        if (index < 0) break
+        this.#way.words[CONTROL + index * this.#way.stride + 1] = this.slotBytes
+        this.#batch[batch] = this.#position
+      }
+    } catch (error) {
+      // Nobody would know of those before.
+      this.withdrawBatch(batch)
+      throw error
     }
-    return most
+    return batch
   }
 
   protected override reserved(message: number): number {
