@@ -109,7 +109,10 @@ export class Way {
       native.ringFinish(this.#parts.object, position >>> 0, ending)
       return
     }
-    if (Atomics.compareExchange(words, this.control(position), from, to) !== from) native.ringFinish(this.#parts.object, position >>> 0, ending)
+    if (Atomics.compareExchange(words, this.control(position), from, to) !== from) {
+      native.ringFinish(this.#parts.object, position >>> 0, ending)
+      return
+    }
     if (armed(words, gates)) native.ringWake(this.#parts.object, ending === RELEASE ? PRODUCER_END : CONSUMER_END)
     if (others && armed(words, ROOM_GATE)) native.ringWake(this.#parts.object, PRODUCER_END)
     if (ending === ABORT) Atomics.add(words, SKIPPED_COUNT, 1)
