@@ -76,15 +76,11 @@ fn lone_owner(place: &Place<'_>, end: End) -> Result<Option<Word>> {
     (geometry(place)?.flags & flag == 0).then(|| place.word(owner)).transpose()
 }
 
-/// The wait for `operation`, on behalf of `token`.
+/// The wait for `operation`.
 ///
 /// # Errors
 /// As [`geometry`].
-pub fn wait(
-    place: &Place<'_>,
-    operation: RingOperation,
-    _token: Token,
-) -> Result<Box<dyn Wait<MemberTable> + Send>> {
+pub fn wait(place: &Place<'_>, operation: RingOperation) -> Result<Box<dyn Wait<MemberTable> + Send>> {
     let (end, position) = match operation {
         RingOperation::Items(position) => (End::Consumer, position),
         RingOperation::Room(position) => (End::Producer, position),
