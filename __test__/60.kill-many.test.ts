@@ -27,7 +27,7 @@ test.serial('no kill breaks a ring of many: Rust and Node ends', async t => {
 
 test.serial('no kill breaks a ring of many producers and one consumer', async t => {
   t.timeout(kills.timeoutMs)
-  const options = { role: 'many-lone', kills: kills.manyOthers, crews: [3], options: ['flags=1'] } as const
+  const options = { role: 'many-lone', kills: kills.manyOthers, crews: [3], options: ['flags=1', 'ring_slots=2'] } as const
   assertHeld(t, await storm(t, options), options.kills)
 })
 

@@ -240,6 +240,8 @@ export abstract class Consumer extends RingEnd {
   end(): void {
     this.live()
     native.ringEnd(this.parts.object, CONSUMER_END)
+    // A wait of this end's own sleeps beside what it has just been told.
+    this.#queue.pause()
     this.#queue.advance()
   }
 

@@ -256,6 +256,8 @@ export abstract class Producer extends RingEnd {
     this.live()
     if (this.#isBusy) this.#refuseBusy()
     native.ringEnd(this.parts.object, PRODUCER_END)
+    // A wait of this end's own sleeps beside what it has just been told.
+    this.#queue.pause()
     this.#queue.advance()
   }
 

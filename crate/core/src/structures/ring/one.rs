@@ -242,6 +242,8 @@ impl<W: Copy> OneRing<W> {
         platform.set_bits(self.state, end.bit());
         fail_point::reach("ring.ended");
         other.open(platform, u32::MAX);
+        // Who waits there is of the same member: what kills the one kills the other, and nobody is left asleep.
+        self.gate(end).open(platform, u32::MAX);
         platform.set_pending(None);
     }
 
@@ -299,7 +301,7 @@ fn contradiction(ahead: u32, behind: u32) -> Error {
     )
 }
 
-/// A wait at one end: for a message, or for room. `Done` also when the other side has ended: look again. `PartyDied`, once for each death, when the
+/// A wait at one end: for a message, or for room. `Done` also when either side has ended: look again. `PartyDied`, once for each death, when the
 /// other end's owner died and left nothing to do.
 #[derive(Debug)]
 pub struct OneWait<W> {
@@ -336,7 +338,7 @@ impl<P: Platform> Wait<P> for OneWait<P::Word> {
         let (owner, told) = (ring.owner(self.end.other()), ring.told(self.end));
         let peer = platform.load(owner);
         let mut sleep = gate.sleep(sequence).on(ring.state, state).on(owner, peer);
-        if state & self.end.other().bit() != 0 {
+        if state != 0 {
             return Ok(Step::Answered(Answer::Done));
         }
         if let Some(token) = Token::from_word(peer).filter(|_| platform.load(told) != peer) {
