@@ -201,7 +201,7 @@ export class MapReader {
     const entries: EntryCopy[] = []
     const look = (): number => {
       entries.length = 0
-      return this.#collect(shard, first, withValues, entries)
+      return this.#collect(shard, bucket, withValues, entries)
     }
     if (READS_IN_ORDER) {
       // Nothing was ever there: most buckets of a map that is not full.
@@ -220,17 +220,21 @@ export class MapReader {
     return entries
   }
 
-  #collect(shard: number, first: number, withValues: boolean, entries: EntryCopy[]): number {
-    let number = this.#words[first] ?? 0
-    for (let steps = this.#chunks; number !== 0; steps -= 1) {
-      if (number < 0 || number > this.#chunks || steps < 0) return BROKEN
+  /** A circle, or lengths that overlap, would be copied again and again: all entries together have no more chunks than the shard. */
+  #collect(shard: number, bucket: number, withValues: boolean, entries: EntryCopy[]): number {
+    const words = this.#words
+    let number = words[this.#firstBucket + shard * this.#buckets + bucket] ?? 0
+    for (let left = this.#chunks; number !== 0;) {
+      if (number < 0 || number > this.#chunks) return BROKEN
       const entry = this.#chunkOf(shard, number)
+      const keyWord = words[entry + KEY_BYTES] ?? 0
+      const keyBytes = keyWord & LENGTH
+      const valueBytes = words[entry + VALUE_BYTES] ?? 0
+      if (keyBytes > mapLayout.keyBytesMax || valueBytes < 0 || valueBytes > this.#valueBytesMax) return BROKEN
+      const keyWords = (keyBytes + 3) >> 2
+      left -= this.#chunksFor(keyWords + Math.ceil(valueBytes / 4))
+      if (left < 0 || ((words[entry + HASH] ?? 0) & (this.#buckets - 1)) !== bucket) return BROKEN
       if (!this.#hasExpired(entry)) {
-        const keyWord = this.#words[entry + KEY_BYTES] ?? 0
-        const keyBytes = keyWord & LENGTH
-        const valueBytes = this.#words[entry + VALUE_BYTES] ?? 0
-        if (keyBytes > mapLayout.keyBytesMax || valueBytes < 0 || valueBytes > this.#valueBytesMax) return BROKEN
-        const keyWords = (keyBytes + 3) >> 2
         if (this.#copy(shard, entry, 0, keyBytes) < 0) return BROKEN
         const key = copied(keyBytes)
         let value: Buffer | undefined
@@ -240,9 +244,15 @@ export class MapReader {
         }
         entries.push({ key, keyIsBytes: keyWord < 0, value })
       }
-      number = this.#words[entry + NEXT_ENTRY] ?? 0
+      number = words[entry + NEXT_ENTRY] ?? 0
     }
     return 0
+  }
+
+  /** As `MapGeometry::chunks_for`, of so many words of key and value. */
+  #chunksFor(payloadWords: number): number {
+    const rest = payloadWords - (this.#chunkWords - PAYLOAD)
+    return rest <= 0 ? 1 : 1 + Math.ceil(rest / (this.#chunkWords - REST_PAYLOAD))
   }
 
   #attempt(shard: number, hash: number): number {
