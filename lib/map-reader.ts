@@ -11,6 +11,7 @@ import type { Binding } from './native.js'
 import {
   AREA, AREA_KEY, AREA_KEY_BYTES, AREA_SHARD, CALL, ENTRY_VERSION, EXPIRES, HASH, KEY_BYTES, LENGTH, NEXT_CHUNK, NEXT_ENTRY, PAYLOAD, RECENT, REST_PAYLOAD, VALUE_BYTES, long, mapLayout
 } from './map-layout.js'
+import { LOADS_IN_ORDER } from './memory-order.js'
 
 /** As often as a reader begins anew before it asks for the lock. */
 const READS_MAX = 64
@@ -106,9 +107,6 @@ function newPool(): Int32Array<ArrayBuffer> {
   return new Int32Array(buffer)
 }
 
-/** Whether plain loads keep their order, also before a later atomic one. Where they may not, each read goes with the lock. */
-const READS_IN_ORDER = process.arch === 'x64'
-
 /** See the module. */
 export class MapReader {
   readonly #words: Int32Array
@@ -163,7 +161,7 @@ export class MapReader {
   read(hash: number): number {
     const words = this.#words
     const shard = (hash >>> this.#shardShift) & this.#shardMask
-    if (READS_IN_ORDER) {
+    if (LOADS_IN_ORDER) {
       const version = this.#versionOf(shard)
       for (let reads = 0; reads < READS_MAX; reads += 1) {
         const before = Atomics.load(words, version)
@@ -183,7 +181,7 @@ export class MapReader {
       const entry = this.#find(shard, hash)
       return entry > 0 && this.#hasExpired(entry) ? EXPIRED : entry
     }
-    if (READS_IN_ORDER) {
+    if (LOADS_IN_ORDER) {
       const version = this.#versionOf(shard)
       for (let reads = 0; reads < READS_MAX; reads += 1) {
         const before = Atomics.load(words, version)
@@ -203,7 +201,7 @@ export class MapReader {
       entries.length = 0
       return this.#collect(shard, bucket, withValues, entries)
     }
-    if (READS_IN_ORDER) {
+    if (LOADS_IN_ORDER) {
       // Nothing was ever there: most buckets of a map that is not full.
       if (words[first] === 0) return entries
       const version = this.#versionOf(shard)
