@@ -6,7 +6,7 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
-import { outOfRange, wrongType } from './errors.js'
+import { wrongSize, wrongType } from './errors.js'
 import { CHANGES, FIRST_NODE, GENERATION, HEAD, INDICES, LENGTH, NEXT, POSITION, PREVIOUS, TAIL, VALUE_OFFSET, listLayout, nodeStride } from './list-layout.js'
 import { ManagedObject, type ObjectCounters, type Opened } from './managed-object.js'
 import { LOADS_IN_ORDER } from './memory-order.js'
@@ -266,7 +266,7 @@ export class List extends ManagedObject {
 
   #sized(name: string, value: unknown): Uint8Array {
     if (!(value instanceof Uint8Array) && !types.isUint8Array(value)) throw wrongType(name, 'a Uint8Array', value)
-    if (value.byteLength !== this.valueBytes) throw outOfRange(name, `${this.valueBytes} bytes`, `${value.byteLength} bytes`)
+    if (value.byteLength !== this.valueBytes) throw wrongSize(name, `${this.valueBytes} bytes`, `${value.byteLength} bytes`)
     return value
   }
 }

@@ -7,7 +7,7 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
-import { closedError, outOfRange, wrongType } from './errors.js'
+import { closedError, wrongSize, wrongType } from './errors.js'
 import { PARTS, VERSION, layout } from './managed-layout.js'
 import { ManagedObject, endObject, type Opened } from './managed-object.js'
 import type { LockSyncOptions } from './lock-terms.js'
@@ -110,7 +110,7 @@ export class SeqLock extends ManagedObject {
   #check(name: string, value: unknown, most: number): void {
     if (!(value instanceof Uint8Array) && !types.isUint8Array(value)) throw wrongType(name, 'a Uint8Array', value)
     if (value.byteLength < this.bytes || value.byteLength > most) {
-      throw outOfRange(name, `${most === Infinity ? 'at least ' : ''}${this.bytes} bytes`, `${value.byteLength} bytes`)
+      throw wrongSize(name, `${most === Infinity ? 'at least ' : ''}${this.bytes} bytes`, `${value.byteLength} bytes`)
     }
   }
 }
