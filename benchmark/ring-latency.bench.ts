@@ -26,19 +26,22 @@ async function compareAll(ring: RingPair): Promise<void> {
   const cacheLine = new Probe('cache-line')
   const futex = new Probe('futex-hand-over')
   const iceoryx = rustProbe('peers/iceoryx2')
+  const rust = rustProbe('probes/ring-rust')
+  for (const probe of [iceoryx, rust]) if (typeof probe === 'string') report.remark(probe)
   const partner = new Partner('socket-waiter')
   const socket = new ByteSocket(partner.socket)
   const rounds = roundsFor(options)
   const ours = (count: number, wait: WaitKind) => ({ name: 'Ring', side: () => ring.pingPong(count, wait) })
   try {
     const spinning: Other[] = [{ name: 'cache line in C', side: () => cacheLine.measure({ name: 'ping-pong', iterations: spinRounds }), limit: 1.4 }]
-    if (typeof iceoryx === 'string') report.remark(iceoryx)
-    else {
-      const loan = { name: 'ping-pong', iterations: spinRounds, subject: '16', sizeBytes: messageBytes }
-      spinning.push({ name: 'iceoryx2 in Rust', side: () => iceoryx.measure(loan) })
-    }
+    const loan = { name: 'ping-pong', iterations: spinRounds, subject: '16', sizeBytes: messageBytes }
+    if (typeof iceoryx !== 'string') spinning.push({ name: 'iceoryx2 in Rust', side: () => iceoryx.measure(loan) })
     const spins = ours(spinRounds, { blocks: true, spinMicros: neverSleepMicros })
     await addMatch(report, { subject: 'spins only', unit: 'ns', ours: spins, others: spinning }, rounds)
+    if (typeof rust !== 'string') {
+      const inRust = { name: 'Ring, both ends in Rust', side: () => rust.measure(loan) }
+      await addMatch(report, { subject: 'spins only', unit: 'ns', ours: inRust, others: spinning.map(({ name, side }) => ({ name, side })) }, rounds)
+    }
 
     const overSocket = async (): Promise<number> => pingPong(partner, ['socket echo'], (count) => playSocket(socket, count), sleepRounds)
     const sleeping: Other[] = [
@@ -57,19 +60,16 @@ async function compareAll(ring: RingPair): Promise<void> {
   } finally {
     cacheLine.close()
     futex.close()
-    if (typeof iceoryx !== 'string') iceoryx.close()
+    for (const probe of [iceoryx, rust]) if (typeof probe !== 'string') probe.close()
     partner.close()
   }
 }
 
 const ring = openRingPair(`shmem-bench-${process.pid}`)
-if (typeof ring === 'string') report.remark(ring)
-else {
-  try {
-    await compareAll(ring)
-  } finally {
-    ring.close()
-  }
+try {
+  await compareAll(ring)
+} finally {
+  ring.close()
 }
 report.remark('Two processes send each other a message in turns, through a ring for each way; half of a round is shown. The socket carries one byte.')
 report.remark('Idle: both processes slept in their event loops; a sample is the median of its messages, from the same clock in both.')

@@ -18,24 +18,26 @@ const subject = `${ends.producers}+${ends.consumers}/${slots}`
 
 const c = new Probe('ring-many')
 const crossbeam = rustProbe('probes/crossbeam')
+const rust = rustProbe('probes/ring-rust', ['many'])
 const others: Other[] = [
   { name: 'tickets in C, as rigtorp', side: () => c.measure({ name: 'ticket', iterations: count, subject }) },
   { name: 'stamps in C, as crossbeam', side: () => c.measure({ name: 'stamp', iterations: count, subject }) },
 ]
-if (typeof crossbeam === 'string') report.remark(crossbeam)
-else others.push({ name: 'crossbeam, threads', side: () => crossbeam.measure({ name: 'threads', iterations: count, subject }) })
+for (const probe of [crossbeam, rust]) if (typeof probe === 'string') report.remark(probe)
+if (typeof crossbeam !== 'string') others.push({ name: 'crossbeam, threads', side: () => crossbeam.measure({ name: 'threads', iterations: count, subject }) })
 
 const ring = openOurRingOfMany(`shmem-bench-${process.pid}`, { ...ends, slots })
+const match = { subject: '64 B, 2 + 2', unit: 'M/s', others, convert: (ns: number): number => 1000 / ns } as const
 try {
-  if (typeof ring === 'string') report.remark(ring)
-  else {
-    const ours = { name: 'Ring', side: () => ring.stream(count) }
-    const convert = (ns: number): number => 1000 / ns
-    await addMatch(report, { subject: '64 B, 2 + 2', unit: 'M/s', ours, others, convert }, roundsFor(options))
+  const ours = { name: 'Ring', side: () => ring.stream(count) }
+  await addMatch(report, { ...match, ours }, roundsFor(options))
+  if (typeof rust !== 'string') {
+    const inRust = { name: 'Ring, all ends in Rust', side: () => rust.measure({ name: 'many', iterations: count, subject }) }
+    await addMatch(report, { ...match, ours: inRust }, roundsFor(options))
   }
 } finally {
-  if (typeof ring !== 'string') ring.close()
-  if (typeof crossbeam !== 'string') crossbeam.close()
+  ring.close()
+  for (const probe of [crossbeam, rust]) if (typeof probe !== 'string') probe.close()
   c.close()
 }
 report.remark('Every message is checked: its words, that those of one producer come in order, and that each came once; larger is better.')

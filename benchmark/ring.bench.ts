@@ -4,7 +4,7 @@
  * The bars: 64 bytes: 0.2 times C with a publication each and 0.5 times in batches, 200 times `process.send`; 1 MiB by `send`:
  * 0.8 times memcpy.
  */
-import { addMatch, type Other } from './support/matches.js'
+import { addMatch, type Match, type Other } from './support/matches.js'
 import { messageBytes, MessageWay } from './support/messages.js'
 import { parseOptions, roundsFor } from './support/options.js'
 import { openOurRing, type OurRing, type Stream } from './support/our-ring.js'
@@ -30,15 +30,15 @@ function inC(stream: Stream, name: string = stream.payload): Side {
   return () => c.measure({ name, iterations: stream.count, subject, sizeBytes: stream.messageBytes })
 }
 
-function inIceoryx(probe: Probe, stream: Stream, divisor: number): Side {
+/** Two processes in Rust, through iceoryx2 or a ring of ours. */
+function inRust(probe: Probe, stream: Stream, divisor: number): Side {
   const { payload, messageBytes: sizeBytes, slots } = stream
   return () => probe.measure({ name: payload, iterations: Math.ceil(stream.count / divisor), subject: String(slots), sizeBytes })
 }
 
 /** All sides answer nanoseconds a message: shown as millions of messages a second, or as their bytes in GB/s. */
-async function compare(ring: OurRing, subject: string, unit: 'M/s' | 'GB/s', stream: Stream, others: readonly Other[]): Promise<void> {
+async function compare(ours: Match['ours'], subject: string, unit: 'M/s' | 'GB/s', stream: Stream, others: readonly Other[]): Promise<void> {
   const convert = (ns: number): number => (unit === 'GB/s' ? stream.messageBytes : 1000) / ns
-  const ours = { name: 'Ring', side: () => ring.stream(stream) }
   await addMatch(report, { subject, unit, ours, others, convert }, roundsFor(options))
 }
 
@@ -46,45 +46,48 @@ async function compareAll(ring: OurRing): Promise<void> {
   const channel = MessageWay.overChannel('json')
   const socket = MessageWay.overSocket()
   const iceoryx = rustProbe('peers/iceoryx2')
-  if (typeof iceoryx === 'string') report.remark(iceoryx)
+  const rust = rustProbe('probes/ring-rust')
+  for (const probe of [iceoryx, rust]) if (typeof probe === 'string') report.remark(probe)
+  const inNode = (stream: Stream): Match['ours'] => ({ name: 'Ring', side: () => ring.stream(stream) })
   const besideIceoryx = (stream: Stream, divisor: number): Other[] =>
-    typeof iceoryx === 'string' ? [] : [{ name: 'iceoryx2 in Rust', side: inIceoryx(iceoryx, stream, divisor) }]
+    typeof iceoryx === 'string' ? [] : [{ name: 'iceoryx2 in Rust', side: inRust(iceoryx, stream, divisor) }]
   try {
     const each = { ...small, batch: 1 }
-    await compare(ring, '64 B, published each', 'M/s', each, [
+    await compare(inNode(each), '64 B, published each', 'M/s', each, [
       { name: 'C', side: inC(each), limit: 0.2 },
       { name: channel.name, side: () => channel.stream(small.count / 200), limit: 200 },
       { name: socket.name, side: () => socket.stream(small.count / 50) },
       ...besideIceoryx(each, 10),
     ])
+    if (typeof rust !== 'string') {
+      const ours = { name: 'Ring, both ends in Rust', side: inRust(rust, each, 1) }
+      await compare(ours, '64 B, published each', 'M/s', each, [{ name: 'C', side: inC(each) }, ...besideIceoryx(each, 10)])
+    }
     for (const batch of [8, 64]) {
       const batched = { ...small, batch }
-      await compare(ring, `64 B, batches of ${batch}`, 'M/s', batched, [{ name: 'C', side: inC(batched), limit: 0.5 }])
+      await compare(inNode(batched), `64 B, batches of ${batch}`, 'M/s', batched, [{ name: 'C', side: inC(batched), limit: 0.5 }])
     }
-    await compare(ring, '1 KiB in place', 'GB/s', middle, [{ name: 'C', side: inC(middle) }])
+    await compare(inNode(middle), '1 KiB in place', 'GB/s', middle, [{ name: 'C', side: inC(middle) }])
     const inPlace = { ...large, payload: 'words' } as const
-    await compare(ring, '1 MiB in place', 'GB/s', inPlace, [{ name: 'C', side: inC(inPlace) }, ...besideIceoryx(inPlace, 1)])
-    await compare(ring, '1 MiB by loan', 'M/s', loans, [{ name: 'C', side: inC(loans) }, ...besideIceoryx(loans, 2)])
+    await compare(inNode(inPlace), '1 MiB in place', 'GB/s', inPlace, [{ name: 'C', side: inC(inPlace) }, ...besideIceoryx(inPlace, 1)])
+    await compare(inNode(loans), '1 MiB by loan', 'M/s', loans, [{ name: 'C', side: inC(loans) }, ...besideIceoryx(loans, 2)])
     const copied = { ...large, payload: 'copy' } as const
-    await compare(ring, '1 MiB by send', 'GB/s', copied, [
+    await compare(inNode(copied), '1 MiB by send', 'GB/s', copied, [
       { name: 'memcpy in C', side: inC(copied, 'memcpy'), limit: 0.8 },
       { name: 'ring in C', side: inC(copied) },
     ])
   } finally {
     channel.close()
     socket.close()
-    if (typeof iceoryx !== 'string') iceoryx.close()
+    for (const probe of [iceoryx, rust]) if (typeof probe !== 'string') probe.close()
   }
 }
 
 const ring = openOurRing(`shmem-bench-${process.pid}`)
-if (typeof ring === 'string') report.remark(ring)
-else {
-  try {
-    await compareAll(ring)
-  } finally {
-    ring.close()
-  }
+try {
+  await compareAll(ring)
+} finally {
+  ring.close()
 }
 c.close()
 report.remark('In place: every word of a message is written, read, summed and compared with its place in the sequence; larger is better.')

@@ -4,7 +4,7 @@
  */
 import { ManagedSegment } from 'shmem'
 import { nowNs, serve } from '../support/duties.js'
-import { endMark, ringOfMany } from '../support/our-ring-many.js'
+import { endMark, ringOfMany, spinMicros } from '../support/our-ring-many.js'
 
 const wordCount = 16
 
@@ -20,7 +20,7 @@ function send(startNs: number, producer: number, count: number, consumers: numbe
   const write = (from: number, sequence: number): void => {
     let index = output.claimIndex()
     while (index < 0) {
-      output.waitSync()
+      output.waitSync({ spinMicros })
       index = output.claimIndex()
     }
     const at = index * stride
@@ -48,7 +48,7 @@ function receive(startNs: number, producers: number): number[] {
     const index = input.takeIndex()
     if (index < 0) {
       lastNs = nowNs()
-      input.waitSync()
+      input.waitSync({ spinMicros })
       continue
     }
     const at = index * stride

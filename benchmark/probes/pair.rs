@@ -9,6 +9,7 @@
 //! The partner is the same program again, with its place and the case as arguments.
 
 use std::error::Error;
+use std::hint::spin_loop;
 use std::io::{self, BufRead, Read};
 use std::process::{self, Command, Stdio};
 use std::time::Instant;
@@ -162,6 +163,21 @@ fn act_as_partner<T: Transport>(place: &str, case: &Case) -> Outcome {
         }
         ends.expect_ends(MARK)
     })
+}
+
+/// What comes of looking again and again. Now and then, after some 100 µs, the processor goes to whoever waits for one, as in the
+/// C probes: it may be the other end.
+pub fn look_until<T>(mut look: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
+    for looks in 1u32.. {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        spin_loop();
+        if looks % 4096 == 0 {
+            thread::yield_now();
+        }
+    }
+    Err("nothing came".into())
 }
 
 /// Whether these are the words of the message, by their sum.

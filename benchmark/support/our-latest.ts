@@ -10,7 +10,7 @@ export interface LatestValue {
 
 const READERS = 8
 
-export function openLatest(name: string, bytes: number): LatestValue | string {
+export function openLatest(name: string, bytes: number): LatestValue {
   const mem = ManagedSegment.create(name, { size: (1 << 20) + (READERS + 2) * (bytes + 64) })
   const pose = mem.latest('pose', { bytes, readers: READERS })
   const [out, input] = [pose.writer(), pose.reader()]

@@ -30,7 +30,7 @@ export function ringsThere(segment: ManagedSegment): Ends {
 }
 
 /** Two rings in a managed segment of that name. */
-export function openRingPair(name: string): RingPair | string {
+export function openRingPair(name: string): RingPair {
   const segment = ManagedSegment.create(name, { size: '1MiB' })
   const partner = new Partner('ring-sender', [name])
   const out = segment.ring('there', options).producer()

@@ -1,4 +1,5 @@
 /** Our side of `ring-many.bench.ts`: partners send to partners. */
+import { availableParallelism } from 'node:os'
 import { ManagedSegment, type Ring } from 'shmem'
 import { nowNs } from './duties.js'
 import { Partner } from './partner.js'
@@ -12,6 +13,9 @@ export interface RingOfMany {
 /** Stands instead of a producer when there are no more messages. */
 export const endMark = 0xffff
 
+/** Who spins with fewer processors than ends keeps one from the end that it waits for. */
+export const spinMicros = availableParallelism() < 4 ? 0 : 20
+
 /** Until all are there, who were told to begin. */
 const headStartNs = 5e6
 
@@ -20,7 +24,7 @@ export function ringOfMany(segment: ManagedSegment, slots: number): Ring {
 }
 
 /** A ring for many producers and many consumers in a managed segment of that name. */
-export function openOurRingOfMany(name: string, geometry: { producers: number; consumers: number; slots: number }): RingOfMany | string {
+export function openOurRingOfMany(name: string, geometry: { producers: number; consumers: number; slots: number }): RingOfMany {
   const { producers, consumers, slots } = geometry
   const segment = ManagedSegment.create(name, { size: '4MiB' })
   ringOfMany(segment, slots)

@@ -23,8 +23,8 @@ export interface OurRing {
   close(): void
 }
 
-/** Busy for longer than a partner is ever away. */
-export const spinMicros = 1_000_000
+/** Longer than the other end needs for a full ring of small messages; but who spins on for an end that has no processor keeps it from it. */
+export const spinMicros = 100
 
 /** The ring of such messages in the segment that both share. */
 export function ringOf(segment: ManagedSegment, slots: number, messageBytes: number): Ring {
@@ -32,7 +32,7 @@ export function ringOf(segment: ManagedSegment, slots: number, messageBytes: num
 }
 
 /** A ring for one producer and one consumer in a managed segment of that name. */
-export function openOurRing(name: string): OurRing | string {
+export function openOurRing(name: string): OurRing {
   const segment = ManagedSegment.create(name, { size: '24MiB' })
   const partner = new Partner('ring-sender', [name])
   const stream = async ({ payload, messageBytes, slots, batch, count }: Stream): Promise<number> => {

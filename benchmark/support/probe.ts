@@ -35,18 +35,18 @@ export function compileProbe(name: string, flags: readonly string[] = []): strin
  * Builds a project in Rust of its own below `benchmark/`, and starts it; or answers the sentence that says why it is missing.
  * Its dependencies come from the network the first time.
  */
-export function rustProbe(folder: string): Probe | string {
+export function rustProbe(folder: string, args: readonly string[] = []): Probe | string {
   const project = `${benchmarkFolder}${folder}/`
   const name = readFileSync(`${project}Cargo.toml`, 'utf8').match(/^name = "(.+)"$/m)?.[1] ?? ''
   process.stdout.write(`Building benchmark/${folder} (cargo)…\n`)
   try {
-    const args = ['build', '--release', '--locked', '--quiet', '--target-dir', `${project}target`]
-    execFileSync('cargo', args, { cwd: project, stdio: ['ignore', 'ignore', 'pipe'] })
+    const build = ['build', '--release', '--locked', '--quiet', '--target-dir', `${project}target`]
+    execFileSync('cargo', build, { cwd: project, stdio: ['ignore', 'ignore', 'pipe'] })
   } catch (error) {
     const complaint = String((error as { stderr?: Buffer }).stderr ?? error)
     return `benchmark/${folder} does not build here: ${complaint.split('\n').find((line) => line.includes('error')) ?? complaint}`
   }
-  return new Probe(name, `${project}target/release/${name}`)
+  return new Probe(name, `${project}target/release/${name}`, args)
 }
 
 /** A probe that runs until `close()`; it answers one case at a time. */
@@ -56,8 +56,8 @@ export class Probe {
   /** Rejects when the probe ends, which it only does of itself when a call failed. */
   readonly #death: Promise<never>
 
-  constructor(name: string, path = compileProbe(name)) {
-    this.#child = spawn(path, { stdio: ['pipe', 'pipe', 'inherit'] })
+  constructor(name: string, path = compileProbe(name), args: readonly string[] = []) {
+    this.#child = spawn(path, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     if (this.#child.stdout === null) throw new Error('the probe has no output')
     this.#lines = createInterface({ input: this.#child.stdout })
     this.#child.stdin?.on('error', () => {})

@@ -8,8 +8,7 @@ use iceoryx2::port::{publisher::Publisher, subscriber::Subscriber};
 use iceoryx2::prelude::*;
 use iceoryx2::sample::Sample;
 use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
-use pair::{Case, Ends, Outcome, Transport, check_ends, check_words, last_word};
-use std::hint::spin_loop;
+use pair::{Case, Ends, Outcome, Transport, check_ends, check_words, last_word, look_until};
 use std::{env, fs};
 
 struct Iceoryx;
@@ -76,12 +75,7 @@ fn service(
 
 impl Ports {
     fn receive(&self) -> Outcome<Sample<ipc::Service, [u32], ()>> {
-        loop {
-            if let Some(sample) = self.subscriber.receive()? {
-                return Ok(sample);
-            }
-            spin_loop();
-        }
+        look_until(|| Ok(self.subscriber.receive()?))
     }
 }
 
