@@ -27,7 +27,7 @@ export interface SharedMapOptions {
   shards?: number
   /** What goes where there is no room: what was not used for long, or nothing. @default 'lru' */
   eviction?: 'lru' | 'none'
-  /** What values are. @default 'bytes' */
+  /** What values are. Text is kept as UTF-8, in which a lone surrogate becomes U+FFFD. @default 'bytes' */
   values?: 'bytes' | 'text' | 'structured'
   /** How long what this handle sets is there, unless the call says otherwise. @default for ever */
   ttlMs?: number
