@@ -6,7 +6,7 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
-import { outOfRange, wrongType } from './errors.js'
+import { wrongSize, wrongType } from './errors.js'
 import { ANSWER, OPERATION } from './managed-layout.js'
 import { native } from './native.js'
 import { waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
@@ -89,7 +89,7 @@ export abstract class Producer extends RingEnd {
     const bytes = typeof message === 'string' ? this.#encoded(message) : message
     if (!(bytes instanceof Uint8Array) && !types.isUint8Array(bytes)) throw wrongType('message', 'a Uint8Array or text', message)
     const { length } = bytes
-    if (length > this.slotBytes) throw outOfRange('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${length} bytes`)
+    if (length > this.slotBytes) throw wrongSize('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${length} bytes`)
     if (this.#isBusy) this.#refuseBusy()
     const index = this.reserve()
     if (index < 0) return index === ENDED ? 'ended' : 'full'
@@ -294,7 +294,7 @@ export abstract class Producer extends RingEnd {
 
   #encoded(message: string): Uint8Array {
     const bytes = Buffer.byteLength(message)
-    if (bytes > this.slotBytes) throw outOfRange('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${bytes} bytes`)
+    if (bytes > this.slotBytes) throw wrongSize('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${bytes} bytes`)
     return Buffer.from(message)
   }
 

@@ -6,7 +6,7 @@
  * @internal
  */
 
-import { outOfRange, wrongType, wrongValue } from './errors.js'
+import { wrongSize, wrongType, wrongValue } from './errors.js'
 import { SIZE_MAX, fieldOf, targetOf, type Layout, type Slot, type StructField } from './struct-fields.js'
 
 const C_KEYWORDS = new Set(
@@ -39,7 +39,7 @@ export function layOut(definition: unknown): Layout {
     align = Math.max(align, field.align)
   }
   if (end === 0) throw wrongValue('definition', 'an object of at least one field that takes memory', definition)
-  if (end > SIZE_MAX) throw outOfRange('definition', `a struct of at most ${SIZE_MAX} bytes`, `${end} bytes`)
+  if (end > SIZE_MAX) throw wrongSize('definition', `a struct of at most ${SIZE_MAX} bytes`, `${end} bytes`)
   return { slots, size: roundUp(end, align), align }
 }
 

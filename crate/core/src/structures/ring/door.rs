@@ -277,10 +277,10 @@ fn taken(table: &MemberTable, end: End, holder: Token, own: Token) -> Error {
         End::Producer => "ERR_SHM_PRODUCER_TAKEN",
         End::Consumer => "ERR_SHM_CONSUMER_TAKEN",
     };
-    let who = match table.member(holder) {
-        _ if holder == own => "this environment".to_owned(),
-        Some(facts) => format!("process {} ('{}')", facts.pid, facts.name),
-        None => "another member".to_owned(),
+    let who = if holder == own {
+        "this environment".to_owned()
+    } else {
+        table.describe(holder).unwrap_or_else(|| "another member".to_owned())
     };
     Error::own(code, format!("it has a {} already, {who}", end.name()))
 }
