@@ -20,8 +20,8 @@ answer({
   }
 })
 
-function claimed(kind: Kind): Uint8Array {
-  const object = opened(mem, kind)
+function claimed(of: Kind): Uint8Array {
+  const object = opened(mem, of)
   const writer = 'writer' in object ? object.writer() : object.producer()
   if ('begin' in writer) return writer.begin()
   const slot = writer.claim()
