@@ -16,7 +16,7 @@ test.before(t => {
 for (const role of ['allocator', 'list'] as const) {
   test.serial(`no kill breaks: ${role}, by Rust and Node members`, async t => {
     t.timeout(kills.timeoutMs)
-    const all = kills.others + kills.node
+    const all = kills.structures + kills.node
     const report = await storm(t, { role, kills: all, node: { members: 3, kills: kills.node } })
     assertHeld(t, report, all)
     t.true(report.nodeKills >= kills.node)

@@ -14,7 +14,7 @@ test.before(t => {
 
 test.serial('no kill of a member of any kind breaks: map', async t => {
   t.timeout(kills.timeoutMs)
-  const options = { role: 'map', kills: kills.others + kills.node, crews: [2, 4, 8], node: { members: 3, kills: kills.node } } as const
+  const options = { role: 'map', kills: kills.structures + kills.node, crews: [2, 4, 8], node: { members: 3, kills: kills.node } } as const
   const report = await storm(t, options)
   assertHeld(t, report, options.kills)
   t.true(report.nodeKills >= kills.node)

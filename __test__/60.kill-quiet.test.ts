@@ -28,7 +28,7 @@ test.before(t => {
   memberProgram()
 })
 
-const roles = { mutex: 0.4, rwlock: 0.2, semaphore: 0.15, event: 0.15, condition: 0.1, many: 0.05, latest: 0.05, broadcast: 0.05, map: 0.03 }
+const roles = { mutex: 0.4, rwlock: 0.2, semaphore: 0.15, event: 0.15, condition: 0.1, many: 0.05, latest: 0.05, broadcast: 0.05, map: 0.03, list: 0.03 }
 
 for (const [role, part] of Object.entries(roles)) {
   const rounds = Math.ceil(quietRounds * part)

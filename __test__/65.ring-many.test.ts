@@ -5,6 +5,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { ManagedSegment } from 'shmem'
 import { CONTROL, HEAD, TAIL } from '../lib/ring-layout.js'
+import { FULL, SKIPPED_COUNT } from '../lib/ring-way.js'
 import { startChild, type Child } from './support/child.js'
 import { managed, wordsOf } from './support/managed.js'
 import { until } from './support/until.js'
@@ -13,6 +14,8 @@ type RingOptions = Parameters<ManagedSegment['ring']>[1]
 
 /** The bits of a control word that count laps: positions wrap around them, and around 2^32. */
 const LAP = 2 ** 29 - 1
+/** Where the seats of consumers are, and the count of those who stand: see crate/core/src/managed/geometry/ring.rs. */
+const [SEAT, SEATS, STANDING] = [528 / 4, 12, 576 / 4]
 const MANY = { slots: 4, slotBytes: 32, producers: 'many', consumers: 'many' } as const satisfies RingOptions
 
 function room(t: ExecutionContext<unknown>, options: Partial<RingOptions> = {}) {
@@ -181,6 +184,24 @@ test('ends at "ended", behind what was sent and what was claimed before', t => {
   t.is(b.claim(), undefined)
 })
 
+for (const fate of ['lives', 'is killed'] as const) {
+  test(`a ring ends for a consumer whose next slot has a message that another reads in place, who ${fate}`, async t => {
+    const { ring, ...place } = room(t, { slots: 2 })
+    const [output, input, child] = [ring.producer(), ring.consumer(), another(t, place)]
+    for (const message of ['1', '2']) output.trySend(message)
+    t.is(await child.ask('take'), 1)
+    t.is(text(input.tryReceive()), '2')
+    const [received, waited] = [input.receive({ timeoutMs: 5000 }), input.wait({ timeoutMs: 5000 })]
+    output.end()
+    t.deepEqual([await received, await waited], ['ended', 'ended'])
+    if (fate === 'is killed') await child.kill('SIGKILL')
+    t.is(input.tryReceive(), 'ended')
+    t.deepEqual([input.receiveSync({ timeoutMs: 1000 }), input.waitSync({ timeoutMs: 1000 })], ['ended', 'ended'])
+    t.is(await input.receive({ timeoutMs: 1000 }), 'ended')
+    t.like(ring.stats(), fate === 'lives' ? { received: 2, lost: 0, recovered: 0 } : { received: 1, lost: 1, recovered: 1 })
+  })
+}
+
 test('promises of several ends are kept, each with a message or room of its own', async t => {
   const { ring } = room(t)
   const outputs = [ring.producer(), ring.producer()]
@@ -253,6 +274,57 @@ test('who only tries goes on past the dead, too', async t => {
     return received !== 'empty'
   })
   t.is(text(received), '1')
+})
+
+test('claims that are given up are neither sent nor received', t => {
+  const { ring } = room(t)
+  const [output, input] = [ring.producer(), ring.consumer()]
+  output.claim()
+  output.abort()
+  t.like(ring.stats(), { sent: 0, received: 0 })
+  output.trySend('1')
+  output.claimBatch(2)
+  output.abort()
+  t.is(text(input.tryReceive()), '1')
+  t.like(ring.stats(), { sent: 1, received: 1 })
+  t.is(input.tryReceive(), 'empty')
+  for (const message of ['2', '3', '4', '5']) t.is(output.trySend(message), 'sent')
+  t.like(ring.stats(), { sent: 5, received: 1 })
+})
+
+test('a claim that somebody scribbled away is not counted when it is given up', t => {
+  const { mem, ring } = room(t)
+  const words = wordsOf(mem, 'ring')
+  const output = ring.producer()
+  output.claim()
+  words[CONTROL] = 0
+  output.abort()
+  t.is(words[SKIPPED_COUNT], 0)
+})
+
+test('a batch that meets nonsense gives the slots before it up', t => {
+  const { mem, ring } = room(t)
+  const words = wordsOf(mem, 'ring')
+  const [output, input] = [ring.producer(), ring.consumer()]
+  words[CONTROL + 4] = FULL | 5
+  t.throws(() => output.claimBatch(4), { code: 'ERR_SHM_POSSIBLY_CORRUPT' })
+  words[CONTROL + 4] = 0
+  t.is(output.trySend('1'), 'sent')
+  t.is(text(input.tryReceive()), '1')
+})
+
+test('consumers that close leave their seats, and those that stood are forgotten', t => {
+  const { mem, ring } = room(t)
+  const words = wordsOf(mem, 'ring')
+  const taken = (): number => words.slice(SEAT, SEAT + SEATS).filter(word => word !== 0).length
+  for (let round = 0; round < 3; round += 1) {
+    const inputs = Array.from({ length: SEATS }, () => ring.consumer())
+    t.deepEqual([taken(), words[STANDING]], [SEATS, 0])
+    inputs.push(ring.consumer(), ring.consumer())
+    t.deepEqual([taken(), words[STANDING]], [SEATS, 2])
+    for (const input of inputs) input.close()
+    t.deepEqual([taken(), words[STANDING]], [0, 0])
+  }
 })
 
 test('a closed end gives up what it had in hand', t => {

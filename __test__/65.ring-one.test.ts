@@ -52,6 +52,26 @@ test('a copy that was received stays, and a message sent is taken from its view 
   t.deepEqual([...first], [2, 3])
 })
 
+test('who waits at an end hears when that end itself ends', async t => {
+  const { mem, ring } = ringOf(t)
+  const input = ring.consumer()
+  const received = [input.receive({ timeoutMs: 5000 }), input.wait({ timeoutMs: 5000 })]
+  input.end()
+  t.deepEqual(await Promise.all(received), ['ended', 'ended'])
+  const other = mem.ring('other', SMALL)
+  const iterating = other.consumer()
+  const next = iterating.messages({ signal: AbortSignal.timeout(5000) }).next()
+  await setTimeout(20)
+  iterating.end()
+  t.deepEqual(await next, { done: true, value: undefined })
+  const full = mem.ring('full', SMALL)
+  const out = full.producer()
+  for (let slot = 0; slot < full.slots; slot++) out.trySend('x')
+  const sent = [out.send('y', { timeoutMs: 5000 }), out.wait({ timeoutMs: 5000 })]
+  out.end()
+  t.deepEqual(await Promise.all(sent), ['ended', 'ended'])
+})
+
 test('a slot is claimed, written in place and committed, or given up', t => {
   const { ring } = ringOf(t)
   const [out, input] = [ring.producer(), ring.consumer()]

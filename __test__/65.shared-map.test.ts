@@ -4,6 +4,7 @@
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { ManagedSegment, type SharedMap } from 'shmem'
+import { KEY_BYTES, NEXT_ENTRY, VALUE_BYTES } from '../lib/map-layout.js'
 import { newManaged, newUser, wordsOf } from './support/managed-peer.js'
 import { survives } from './support/scenario.js'
 
@@ -27,7 +28,7 @@ test('bytes and text come back as they went in, also beside a chunk and over man
   t.is(map.getEntry('nothing'), undefined)
   map.set('text', 'naïve ☃')
   t.is(map.getText('text'), 'naïve ☃')
-  t.throws(() => map.getInto('text', new Uint8Array(3)), { instanceOf: RangeError })
+  t.throws(() => map.getInto('text', new Uint8Array(3)), { instanceOf: RangeError, message: /at least 10 bytes\. Received 3 bytes$/u })
 })
 
 test('a key of text and the bytes of that text are one key, and iterations give it as it was given', t => {
@@ -260,6 +261,42 @@ test('the words of a map that somebody spoiled are an error, and clear() mends i
   t.throws(() => map.set('other', 'value'), { code: 'ERR_SHM_POSSIBLY_CORRUPT' })
   map.clear()
   t.deepEqual([map.get('key'), map.size], [undefined, 0])
+})
+
+test('a list that leads in a circle is an error before more is copied than the shard has', t => {
+  const mem = newManaged(t)
+  const map = mem.map('map', { memory: '1MiB', shards: 1, chunkBytes: 256, entries: 16 })
+  map.set('key', Buffer.alloc(256 << 10))
+  const words = wordsOf(mem, map)
+  const entry = words.findIndex((word, index) => word === 3 && words[index - KEY_BYTES + VALUE_BYTES] === 256 << 10) - KEY_BYTES
+  words[entry + NEXT_ENTRY] = 1
+  const before = process.resourceUsage().maxRSS
+  for (const all of [() => [...map.values()], () => [...map], () => [...map.keys()]]) t.throws(all, { code: 'ERR_SHM_POSSIBLY_CORRUPT' })
+  // KiB: once round for each of its chunks it would be a thousand times as much.
+  t.true(process.resourceUsage().maxRSS - before < 200 << 10)
+  // Who makes room comes by, and does not stay.
+  for (let index = 0; index < 20; index += 1) map.set(`other ${index}`, Buffer.alloc(100 << 10))
+  map.clear()
+  t.deepEqual([...map], [])
+})
+
+test('lone surrogates are refused in a key, and replaced in a value', t => {
+  const map = newManaged(t).map('map', { ...SMALL, values: 'text' })
+  t.throws(() => map.set('\ud800', 'value'), { code: 'ERR_INVALID_ARG_VALUE' })
+  map.set('key', 'a\ud800b')
+  t.is(map.get('key'), 'a\ufffdb')
+})
+
+test('an entry in two lists is an error', t => {
+  const mem = newManaged(t)
+  const map = mem.map('map', { ...SMALL, shards: 1, entries: 2 })
+  map.set('key', 'value')
+  const words = wordsOf(mem, map)
+  const buckets = 32 + 32
+  const other = words[buckets] === 0 ? buckets : buckets + 1
+  words[other] = 1
+  t.throws(() => [...map.values()], { code: 'ERR_SHM_POSSIBLY_CORRUPT' })
+  t.is(map.getText('key'), 'value')
 })
 
 test('after close() every call says so', t => {

@@ -3,6 +3,7 @@
  */
 import test from 'ava'
 import { Latest, LatestReader, LatestWriter } from 'shmem'
+import { NEWEST, NUMBER } from '../lib/feed-layout.js'
 import { FeedPeer } from './support/feed-peer.js'
 import { managedSegment, untilAwaited, wordsOf } from './support/lock-peer.js'
 
@@ -207,6 +208,20 @@ test('sizes, other types and closed ends are refused', async t => {
   }
   out.close()
   input.close()
+})
+
+test('a register that names no buffer is an error at every look, until it names one', t => {
+  const mem = managedSegment(t)
+  const pose = mem.latest('pose', { bytes: 16 })
+  const [out, input] = [pose.writer(), pose.reader()]
+  out.write(Buffer.from('first'))
+  t.is(text(input.view()), 'first')
+  const words = wordsOf(mem, 'pose')
+  const newest = words[NEWEST] as number
+  words[NEWEST] = NUMBER - 1
+  for (const look of [() => input.view(), () => input.view(), () => input.read(), () => input.tryNext()]) t.throws(look, { code: 'ERR_SHM_POSSIBLY_CORRUPT' })
+  words[NEWEST] = newest
+  t.is(text(input.view()), 'first')
 })
 
 test('a segment that is closed gives its seat and its cells back', async t => {

@@ -110,11 +110,11 @@ export class BroadcastReader {
   }
 
   /**
-   * Receives up to `limit` messages that are there, without an allocation a message: `onMessage` gets the same buffer each time, of which the first `length` bytes
+   * Receives up to `limit` messages (`Infinity`: all) that are there, without an allocation a message: `onMessage` gets the same buffer each time, of which the first `length` bytes
    * are the message, until it returns. Answers how many.
    */
   drain(limit: number, onMessage: (bytes: Buffer, length: number) => void): number {
-    check.integer('limit', limit, 0, Number.MAX_SAFE_INTEGER)
+    if (limit !== Infinity) check.integer('limit', limit, 0, Number.MAX_SAFE_INTEGER)
     if (typeof onMessage !== 'function') throw wrongType('onMessage', 'a function', onMessage)
     const scratch = (this.#scratch ??= Buffer.allocUnsafeSlow(this.#home.slotBytes))
     let count = 0

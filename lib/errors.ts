@@ -67,6 +67,12 @@ export function outOfRange(name: string, expected: string, received: unknown): R
   return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' })
 }
 
+/** As {@link outOfRange}, where what was received is told in words of our own: how long it is. @internal */
+export function wrongSize(name: string, expected: string, received: string): RangeError {
+  const error = new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${received}`)
+  return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' })
+}
+
 /** The error of every use after `close()`. @internal */
 export function closedError(what: string): ShmError {
   return new ShmError({ code: 'ERR_SHM_CLOSED', message: `the ${what} is closed` })

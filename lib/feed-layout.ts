@@ -11,7 +11,6 @@ export const feedLayout = native.feedLayout()
 
 /** Where words are in an `Int32Array` over the object. */
 export const GATE = feedLayout.gate / 4
-export const WRITER = feedLayout.writer / 4
 export const ENDED = feedLayout.ended / 4
 export const NEWEST = feedLayout.newest / 4
 export const USED = feedLayout.used / 4

@@ -152,12 +152,14 @@ export class LatestReader {
     const newest = Atomics.load(words, NEWEST)
     const filled = Atomics.compareExchange(words, cell, CLEAR, newest)
     const held = filled === CLEAR ? newest : filled
-    this.#held = held
     this.#view = undefined
+    // Where a number makes no sense it holds nothing, so that the next call looks again.
+    this.#held = 0
     const number = held & NUMBER
-    if (number === 0) return
     const home = this.#home
-    const at = home.at(number)
+    const at = number === 0 ? 0 : home.at(number)
+    this.#held = held
+    if (number === 0) return
     const length = (words[at + BUFFER_LENGTH] ?? 0) >>> 0
     this.#view = this.#viewOf(number, length > home.bytes ? home.bytes : length)
     const low = words[at + BUFFER_VERSION] ?? 0

@@ -6,9 +6,10 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
-import { outOfRange, wrongType } from './errors.js'
+import { wrongSize, wrongType } from './errors.js'
 import { CHANGES, FIRST_NODE, GENERATION, HEAD, INDICES, LENGTH, NEXT, POSITION, PREVIOUS, TAIL, VALUE_OFFSET, listLayout, nodeStride } from './list-layout.js'
 import { ManagedObject, type ObjectCounters, type Opened } from './managed-object.js'
+import { LOADS_IN_ORDER } from './memory-order.js'
 
 /** How a list is made. Whoever opens it says the same. */
 export interface ListOptions {
@@ -31,9 +32,6 @@ export interface ListStats extends ObjectCounters {
 }
 
 const CAPACITY = 1024
-
-/** Whether plain loads keep their place before a later atomic one. Where they may sink below it, values are read under the lock. */
-const LOADS_STAY = process.arch === 'x64'
 /** Up to so many bytes a loop is faster than a view and its copy. */
 const LOOP_BYTES = 64
 
@@ -177,7 +175,8 @@ export class List extends ManagedObject {
     this.live()
     const given = handle(node)
     this.#sized('target', target)
-    if (!LOADS_STAY || !this.#copied(given, target)) this.object.listRead(given, target)
+    // Where loads may sink below the look at the version, values are read under the lock.
+    if (!LOADS_IN_ORDER || !this.#copied(given, target)) this.object.listRead(given, target)
     return target
   }
 
@@ -267,7 +266,7 @@ export class List extends ManagedObject {
 
   #sized(name: string, value: unknown): Uint8Array {
     if (!(value instanceof Uint8Array) && !types.isUint8Array(value)) throw wrongType(name, 'a Uint8Array', value)
-    if (value.byteLength !== this.valueBytes) throw outOfRange(name, `${this.valueBytes} bytes`, `${value.byteLength} bytes`)
+    if (value.byteLength !== this.valueBytes) throw wrongSize(name, `${this.valueBytes} bytes`, `${value.byteLength} bytes`)
     return value
   }
 }

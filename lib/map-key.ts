@@ -8,7 +8,7 @@
  */
 
 import { types } from 'node:util'
-import { outOfRange, wrongType, wrongValue } from './errors.js'
+import { wrongSize, wrongType, wrongValue } from './errors.js'
 import { AREA, AREA_IS_BYTES, AREA_KEY, AREA_KEY_BYTES, mapLayout } from './map-layout.js'
 
 /** As keys are given: text, which is kept as UTF-8, or bytes. */
@@ -114,5 +114,5 @@ function byte(key: Uint8Array, index: number): number {
 }
 
 function wrongLength(bytes: number): Error {
-  return outOfRange('key', `a key of 1 to ${mapLayout.keyBytesMax} bytes`, `${bytes} bytes`)
+  return wrongSize('key', `a key of 1 to ${mapLayout.keyBytesMax} bytes`, `${bytes} bytes`)
 }

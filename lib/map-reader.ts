@@ -11,6 +11,7 @@ import type { Binding } from './native.js'
 import {
   AREA, AREA_KEY, AREA_KEY_BYTES, AREA_SHARD, CALL, ENTRY_VERSION, EXPIRES, HASH, KEY_BYTES, LENGTH, NEXT_CHUNK, NEXT_ENTRY, PAYLOAD, RECENT, REST_PAYLOAD, VALUE_BYTES, long, mapLayout
 } from './map-layout.js'
+import { LOADS_IN_ORDER } from './memory-order.js'
 
 /** As often as a reader begins anew before it asks for the lock. */
 const READS_MAX = 64
@@ -106,9 +107,6 @@ function newPool(): Int32Array<ArrayBuffer> {
   return new Int32Array(buffer)
 }
 
-/** Whether plain loads keep their order, also before a later atomic one. Where they may not, each read goes with the lock. */
-const READS_IN_ORDER = process.arch === 'x64'
-
 /** See the module. */
 export class MapReader {
   readonly #words: Int32Array
@@ -163,7 +161,7 @@ export class MapReader {
   read(hash: number): number {
     const words = this.#words
     const shard = (hash >>> this.#shardShift) & this.#shardMask
-    if (READS_IN_ORDER) {
+    if (LOADS_IN_ORDER) {
       const version = this.#versionOf(shard)
       for (let reads = 0; reads < READS_MAX; reads += 1) {
         const before = Atomics.load(words, version)
@@ -183,7 +181,7 @@ export class MapReader {
       const entry = this.#find(shard, hash)
       return entry > 0 && this.#hasExpired(entry) ? EXPIRED : entry
     }
-    if (READS_IN_ORDER) {
+    if (LOADS_IN_ORDER) {
       const version = this.#versionOf(shard)
       for (let reads = 0; reads < READS_MAX; reads += 1) {
         const before = Atomics.load(words, version)
@@ -201,9 +199,9 @@ export class MapReader {
     const entries: EntryCopy[] = []
     const look = (): number => {
       entries.length = 0
-      return this.#collect(shard, first, withValues, entries)
+      return this.#collect(shard, bucket, withValues, entries)
     }
-    if (READS_IN_ORDER) {
+    if (LOADS_IN_ORDER) {
       // Nothing was ever there: most buckets of a map that is not full.
       if (words[first] === 0) return entries
       const version = this.#versionOf(shard)
@@ -220,17 +218,21 @@ export class MapReader {
     return entries
   }
 
-  #collect(shard: number, first: number, withValues: boolean, entries: EntryCopy[]): number {
-    let number = this.#words[first] ?? 0
-    for (let steps = this.#chunks; number !== 0; steps -= 1) {
-      if (number < 0 || number > this.#chunks || steps < 0) return BROKEN
+  /** A circle, or lengths that overlap, would be copied again and again: all entries together have no more chunks than the shard. */
+  #collect(shard: number, bucket: number, withValues: boolean, entries: EntryCopy[]): number {
+    const words = this.#words
+    let number = words[this.#firstBucket + shard * this.#buckets + bucket] ?? 0
+    for (let left = this.#chunks; number !== 0;) {
+      if (number < 0 || number > this.#chunks) return BROKEN
       const entry = this.#chunkOf(shard, number)
+      const keyWord = words[entry + KEY_BYTES] ?? 0
+      const keyBytes = keyWord & LENGTH
+      const valueBytes = words[entry + VALUE_BYTES] ?? 0
+      if (keyBytes > mapLayout.keyBytesMax || valueBytes < 0 || valueBytes > this.#valueBytesMax) return BROKEN
+      const keyWords = (keyBytes + 3) >> 2
+      left -= this.#chunksFor(keyWords + Math.ceil(valueBytes / 4))
+      if (left < 0 || ((words[entry + HASH] ?? 0) & (this.#buckets - 1)) !== bucket) return BROKEN
       if (!this.#hasExpired(entry)) {
-        const keyWord = this.#words[entry + KEY_BYTES] ?? 0
-        const keyBytes = keyWord & LENGTH
-        const valueBytes = this.#words[entry + VALUE_BYTES] ?? 0
-        if (keyBytes > mapLayout.keyBytesMax || valueBytes < 0 || valueBytes > this.#valueBytesMax) return BROKEN
-        const keyWords = (keyBytes + 3) >> 2
         if (this.#copy(shard, entry, 0, keyBytes) < 0) return BROKEN
         const key = copied(keyBytes)
         let value: Buffer | undefined
@@ -240,9 +242,15 @@ export class MapReader {
         }
         entries.push({ key, keyIsBytes: keyWord < 0, value })
       }
-      number = this.#words[entry + NEXT_ENTRY] ?? 0
+      number = words[entry + NEXT_ENTRY] ?? 0
     }
     return 0
+  }
+
+  /** As `MapGeometry::chunks_for`, of so many words of key and value. */
+  #chunksFor(payloadWords: number): number {
+    const rest = payloadWords - (this.#chunkWords - PAYLOAD)
+    return rest <= 0 ? 1 : 1 + Math.ceil(rest / (this.#chunkWords - REST_PAYLOAD))
   }
 
   #attempt(shard: number, hash: number): number {

@@ -8,7 +8,7 @@ import { deserialize, serialize } from 'node:v8'
 import { types } from 'node:util'
 import * as check from './arguments.js'
 import type { Size } from './arguments.js'
-import { closedError, outOfRange, wrongType } from './errors.js'
+import { closedError, outOfRange, wrongSize, wrongType } from './errors.js'
 import { ManagedObject, type ObjectCounters, type Opened } from './managed-object.js'
 import { enterKey, type MapKeyLike } from './map-key.js'
 import { AREA, AREA_EXPIRES, AREA_SHARD, AREA_VALUE_BYTES, AREA_VERSION, CALL, mapLayout, setLong } from './map-layout.js'
@@ -27,7 +27,7 @@ export interface SharedMapOptions {
   shards?: number
   /** What goes where there is no room: what was not used for long, or nothing. @default 'lru' */
   eviction?: 'lru' | 'none'
-  /** What values are. @default 'bytes' */
+  /** What values are. Text is kept as UTF-8, in which a lone surrogate becomes U+FFFD. @default 'bytes' */
   values?: 'bytes' | 'text' | 'structured'
   /** How long what this handle sets is there, unless the call says otherwise. @default for ever */
   ttlMs?: number
@@ -147,7 +147,7 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
   getInto(key: MapKeyLike, target: Uint8Array): number {
     if (!types.isUint8Array(target)) throw wrongType('target', 'a Uint8Array', target)
     const bytes = this.#read(key)
-    if (bytes > target.length) throw outOfRange('target', `at least ${bytes} bytes`, `${target.length} bytes`)
+    if (bytes > target.length) throw wrongSize('target', `at least ${bytes} bytes`, `${target.length} bytes`)
     if (bytes > 0) copiedInto(target, bytes)
     return bytes
   }
@@ -316,7 +316,7 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
     }
     if (this.#values === 1) throw wrongType('value', 'a string', value)
     if (!types.isUint8Array(given)) throw wrongType('value', 'a Uint8Array or a string', value)
-    if (given.length > 0x7fff_ffff) throw outOfRange('value', 'at most 2^31 - 1 bytes', `${given.length} bytes`)
+    if (given.length > 0x7fff_ffff) throw wrongSize('value', 'at most 2^31 - 1 bytes', `${given.length} bytes`)
     AREA[AREA_VALUE_BYTES] = given.length
     return given
   }
@@ -325,12 +325,20 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
   #value(bytes: number): Value {
     if (this.#values === 1) return copiedText(bytes) as Value
     const copy = copied(bytes)
-    return (this.#values === 0 ? copy : deserialize(copy)) as Value
+    return (this.#values === 0 ? copy : this.#structured(copy)) as Value
   }
 
   #valueOf({ value = Buffer.alloc(0) }: EntryCopy): Value {
     if (this.#values === 1) return value.toString() as Value
-    return (this.#values === 0 ? value : deserialize(value)) as Value
+    return (this.#values === 0 ? value : this.#structured(value)) as Value
+  }
+
+  #structured(bytes: Buffer): unknown {
+    try {
+      return deserialize(bytes)
+    } catch (error) {
+      throw this.error('ERR_SHM_POSSIBLY_CORRUPT', `a value is not what v8.serialize makes: ${(error as Error).message}`)
+    }
   }
 
   *#entries(withValues: boolean): IterableIterator<EntryCopy> {

@@ -6,7 +6,7 @@
  */
 
 import * as check from './arguments.js'
-import { ShmError, outOfRange, wrongType } from './errors.js'
+import { ShmError, wrongSize, wrongType } from './errors.js'
 import { ANSWER } from './managed-layout.js'
 import type { Binding } from './native.js'
 import { beginNewsWait } from './object-waits.js'
@@ -116,13 +116,13 @@ export async function* each<Value>(what: string, next: () => Promise<Value | 'en
 /** Bytes to send, at most so many. */
 export function payload(name: string, value: Uint8Array, most: number): Uint8Array {
   if (!(value instanceof Uint8Array)) throw wrongType(name, 'a Uint8Array', value)
-  if (value.byteLength > most) throw outOfRange(name, `at most ${most} bytes`, `${value.byteLength} bytes`)
+  if (value.byteLength > most) throw wrongSize(name, `at most ${most} bytes`, `${value.byteLength} bytes`)
   return value
 }
 
 /** Room for so many bytes. */
 export function room(name: string, value: Uint8Array, least: number): Uint8Array {
   if (!(value instanceof Uint8Array)) throw wrongType(name, 'a Uint8Array', value)
-  if (value.byteLength < least) throw outOfRange(name, `at least ${least} bytes`, `${value.byteLength} bytes`)
+  if (value.byteLength < least) throw wrongSize(name, `at least ${least} bytes`, `${value.byteLength} bytes`)
   return value
 }

@@ -240,6 +240,8 @@ export abstract class Consumer extends RingEnd {
   end(): void {
     this.live()
     native.ringEnd(this.parts.object, CONSUMER_END)
+    // A wait of this end's own sleeps beside what it has just been told.
+    this.#queue.pause()
     this.#queue.advance()
   }
 
@@ -291,8 +293,10 @@ export abstract class Consumer extends RingEnd {
 
   /** Takes and frees in turn; an algorithm may do it in a quicker way. @internal */
   protected takeAll(limit: number, onIndex: (index: number, length: number) => void): number {
+    // One that sends from its own callback, or whose producers are as quick, would never be done.
+    const most = Math.min(limit, this.parts.slots)
     let count = 0
-    while (count < limit) {
+    while (count < most) {
       const index = this.next()
       if (index < 0) break
       count += 1

@@ -72,13 +72,20 @@ export class ManyProducer extends Producer {
   protected override reserveBatch(count: number): number {
     const most = Math.min(count, this.#way.slots)
     if (this.#batch.length < most) this.#batch = new Int32Array(most)
-    for (let message = 0; message < most; message += 1) {
-      const index = this.#drops && message > 0 && !this.#hasFree() ? NOTHING : this.reserve()
-      if (index < 0) return message
-      this.#way.words[CONTROL + index * this.#way.stride + 1] = this.slotBytes
-      this.#batch[message] = this.#position
+    let batch = 0
+    try {
+      for (; batch < most; batch += 1) {
+        const index = this.#drops && batch > 0 && !this.#hasFree() ? NOTHING : this.reserve()
+        if (index < 0) break
+        this.#way.words[CONTROL + index * this.#way.stride + 1] = this.slotBytes
+        this.#batch[batch] = this.#position
+      }
+    } catch (error) {
+      // Nobody would know of those before.
+      this.withdrawBatch(batch)
+      throw error
     }
-    return most
+    return batch
   }
 
   protected override reserved(message: number): number {
@@ -177,8 +184,9 @@ export class ManyProducer extends Producer {
     const reading = way.token | READING
     if (Atomics.compareExchange(words, way.control(position), full, reading) !== full) return
     way.passHead(position)
-    Atomics.add(words, LOST, 1)
     way.finish(position, reading, way.lap((position + way.slots) | 0), RELEASE)
+    // Behind that: who takes the claim from a dead one counts the message itself.
+    Atomics.add(words, LOST, 1)
   }
 }
 
@@ -215,6 +223,7 @@ export class ManyConsumer extends Consumer {
         return position & way.mask
       }
       if (word === way.lap(position)) return state === 0 ? NOTHING : ENDED
+      if (this.#isReadBefore(position, word)) return state === 0 ? NOTHING : this.#ended()
       if (this.#isBlocked(position, word)) return NOTHING
     }
     way.ask()
@@ -248,8 +257,11 @@ export class ManyConsumer extends Consumer {
   /** What was claimed before the end may still become a message. */
   protected override look(): 'ready' | 'ended' | undefined {
     const found = super.look()
-    const way = this.#way
-    return found === 'ended' && (Atomics.load(way.words, way.control(Atomics.load(way.words, HEAD))) & CLAIMED) !== 0 ? undefined : found
+    if (found !== 'ended') return found
+    const { words } = this.#way
+    const position = Atomics.load(words, HEAD)
+    const word = Atomics.load(words, this.#way.control(position))
+    return (word & CLAIMED) === 0 || this.#isReadBefore(position, word) ? 'ended' : undefined
   }
 
   protected override waitsForItself(): boolean {
@@ -268,6 +280,20 @@ export class ManyConsumer extends Consumer {
     return (word & CLAIMED) === 0 && word !== way.lap(position)
   }
 
+  /** Nobody will need the slot in which another reads, and see that it died: so it is looked at here. */
+  #ended(): number {
+    this.#way.ask()
+    return ENDED
+  }
+
+  /** The tail has passed whatever is read. Whether it is here: then that is read which lay in the head's slot a lap ago, and there is no message. */
+  #isReadBefore(position: number, word: number): boolean {
+    if ((word & CLAIMED) === 0 || (word & READING) === 0) return false
+    const { words } = this.#way
+    const tail = Atomics.load(words, TAIL)
+    return tail === position && Atomics.load(words, this.#way.control(position)) === word
+  }
+
   /** The slot of the head is neither full nor empty. Whether there is no going on; else another look pays. */
   #isBlocked(position: number, word: number): boolean {
     const way = this.#way
@@ -282,10 +308,7 @@ export class ManyConsumer extends Consumer {
       return Atomics.load(words, HEAD) === position && !way.isCleared(word)
     } else {
       const tail = Atomics.load(words, TAIL)
-      if (Atomics.load(words, way.control(position)) !== word) return false
-      // The tail has passed whatever is read: if it is here, that is read which lay here a lap ago.
-      if (tail === position) return true
-      way.passHead(position)
+      if (tail !== position && Atomics.load(words, way.control(position)) === word) way.passHead(position)
     }
     return false
   }

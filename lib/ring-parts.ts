@@ -103,7 +103,7 @@ export abstract class RingEnd {
   /** Whether there is something to do at this end: a look at words that both algorithms have. @internal */
   protected look(): 'ready' | 'ended' | undefined {
     if (this.spin(1, false)) return 'ready'
-    if ((Atomics.load(this.parts.words, STATE) & (layout.producersEnded | layout.consumersEnded)) === 0) return undefined
+    if (Atomics.load(this.parts.words, STATE) === 0) return undefined
     // What was sent before the end is there by now; nobody sends into a ring that has ended.
     return this.number === CONSUMER_END && this.spin(1, false) ? 'ready' : 'ended'
   }

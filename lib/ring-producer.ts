@@ -6,7 +6,7 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
-import { outOfRange, wrongType } from './errors.js'
+import { wrongSize, wrongType } from './errors.js'
 import { ANSWER, OPERATION } from './managed-layout.js'
 import { native } from './native.js'
 import { waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
@@ -89,11 +89,17 @@ export abstract class Producer extends RingEnd {
     const bytes = typeof message === 'string' ? this.#encoded(message) : message
     if (!(bytes instanceof Uint8Array) && !types.isUint8Array(bytes)) throw wrongType('message', 'a Uint8Array or text', message)
     const { length } = bytes
-    if (length > this.slotBytes) throw outOfRange('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${length} bytes`)
+    if (length > this.slotBytes) throw wrongSize('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${length} bytes`)
     if (this.#isBusy) this.#refuseBusy()
     const index = this.reserve()
     if (index < 0) return index === ENDED ? 'ended' : 'full'
-    this.memory.bytes.set(bytes, index * this.memory.strideBytes)
+    try {
+      this.memory.bytes.set(bytes, index * this.memory.strideBytes)
+    } catch (error) {
+      // What only looks like an array may throw as it is read: its slot must not stand in the way of all others.
+      this.withdraw(index)
+      throw error
+    }
     this.publish(index, length)
     return 'sent'
   }
@@ -250,6 +256,8 @@ export abstract class Producer extends RingEnd {
     this.live()
     if (this.#isBusy) this.#refuseBusy()
     native.ringEnd(this.parts.object, PRODUCER_END)
+    // A wait of this end's own sleeps beside what it has just been told.
+    this.#queue.pause()
     this.#queue.advance()
   }
 
@@ -286,7 +294,7 @@ export abstract class Producer extends RingEnd {
 
   #encoded(message: string): Uint8Array {
     const bytes = Buffer.byteLength(message)
-    if (bytes > this.slotBytes) throw outOfRange('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${bytes} bytes`)
+    if (bytes > this.slotBytes) throw wrongSize('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${bytes} bytes`)
     return Buffer.from(message)
   }
 

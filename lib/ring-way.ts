@@ -14,6 +14,8 @@ export const { claimed: CLAIMED, reading: READING, full: FULL, lap: LAP } = nati
 export const SKIPPED = native.ringManyLayout().skipped | 0
 /** Where claims are counted of which no message came. */
 export const SKIPPED_COUNT = native.ringManyLayout().skippedCount / 4
+/** The same of those that the head has passed. */
+export const CLEARED_COUNT = native.ringManyLayout().clearedCount / 4
 
 /** How a claim ends, as the binding numbers it. */
 export const COMMIT = 0
@@ -92,7 +94,9 @@ export class Way {
   /** The head has passed a slot of which no message came, or does so now: so it is empty. */
   clearSkipped(position: number): void {
     this.passHead(position)
-    Atomics.compareExchange(this.words, this.control(position), SKIPPED | this.lap(position), this.lap((position + this.slots) | 0))
+    const skipped = SKIPPED | this.lap(position)
+    const before = Atomics.compareExchange(this.words, this.control(position), skipped, this.lap((position + this.slots) | 0))
+    if (before === skipped) Atomics.add(this.words, CLEARED_COUNT, 1)
   }
 
   /** Ends a claim; natively where somebody sleeps already. */
@@ -105,7 +109,10 @@ export class Way {
       native.ringFinish(this.#parts.object, position >>> 0, ending)
       return
     }
-    if (Atomics.compareExchange(words, this.control(position), from, to) !== from) native.ringFinish(this.#parts.object, position >>> 0, ending)
+    if (Atomics.compareExchange(words, this.control(position), from, to) !== from) {
+      native.ringFinish(this.#parts.object, position >>> 0, ending)
+      return
+    }
     if (armed(words, gates)) native.ringWake(this.#parts.object, ending === RELEASE ? PRODUCER_END : CONSUMER_END)
     if (others && armed(words, ROOM_GATE)) native.ringWake(this.#parts.object, PRODUCER_END)
     if (ending === ABORT) Atomics.add(words, SKIPPED_COUNT, 1)

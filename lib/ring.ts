@@ -17,7 +17,7 @@ import { OneConsumer, OneProducer } from './ring-one.js'
 import { endEnd, heldAtEnd, type RingEnd, type RingParts, type WhenFull } from './ring-parts.js'
 import type { Producer } from './ring-producer.js'
 import { SlotMemory } from './ring-slots.js'
-import { SKIPPED_COUNT } from './ring-way.js'
+import { CLEARED_COUNT, SKIPPED_COUNT } from './ring-way.js'
 import { readableOf, writableOf, type RingReadableOptions, type RingWritableOptions } from './ring-streams.js'
 
 /** What a ring is made with. Who opens one says the same, but for `'wait'` and `'fail'`. */
@@ -167,11 +167,12 @@ export class Ring extends ManagedObject {
   override stats(): RingCounters {
     const { words } = this
     const small = (index: number): number => (words[index] ?? 0) >>> 0
-    const skipped = this.#flags === 0 ? 0 : small(SKIPPED_COUNT)
+    // Before the positions, which come before what is counted here.
+    const [skipped, unread] = this.#flags === 0 ? [0, 0] : [small(SKIPPED_COUNT), small(CLEARED_COUNT) + small(LOST)]
     return {
       ...super.stats(),
       sent: total(small(PRODUCER_LAPS), small(TAIL)) - skipped,
-      received: total(small(CONSUMER_LAPS), small(this.#flags === 0 ? TAKEN : HEAD)) - skipped - (this.#flags === 0 ? 0 : small(LOST)),
+      received: total(small(CONSUMER_LAPS), small(this.#flags === 0 ? TAKEN : HEAD)) - unread,
       lost: small(LOST),
       recovered: small(RECOVERED),
       full: small(FULL)

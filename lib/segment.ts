@@ -6,7 +6,7 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
-import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
+import { ShmError, closedError, wrongSize, wrongType } from './errors.js'
 import { FaultWatch, type FaultCounts } from './faults.js'
 import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
@@ -412,7 +412,7 @@ export abstract class Segment {
 
   #span(name: string, offset: number, length: number): number {
     check.integer('offset', offset, 0, this.#size)
-    if (offset + length > this.#size) throw outOfRange(name, `inside the ${this.#size} bytes of the segment`, `${length} bytes at offset ${offset}`)
+    if (offset + length > this.#size) throw wrongSize(name, `inside the ${this.#size} bytes of the segment`, `${length} bytes at offset ${offset}`)
     return length
   }
 

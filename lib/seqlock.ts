@@ -7,19 +7,17 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
-import { closedError, outOfRange, wrongType } from './errors.js'
+import { closedError, wrongSize, wrongType } from './errors.js'
 import { PARTS, VERSION, layout } from './managed-layout.js'
 import { ManagedObject, endObject, type Opened } from './managed-object.js'
 import type { LockSyncOptions } from './lock-terms.js'
+import { LOADS_IN_ORDER } from './memory-order.js'
 import { Mutex } from './mutex.js'
 import { spinLoads, type SpinOptions } from './spinning.js'
 import type { WaitOptions } from './waiting.js'
 
 /** As often as a read begins anew. */
 const READS_MAX = 1_000_000
-
-/** Whether plain loads keep their place before a later atomic one. Where they may sink below it, words are loaded one by one. */
-const LOADS_STAY = process.arch === 'x64'
 
 /**
  * A record of a managed segment, with many readers and few writers. Readers never wait and hold nobody up; writers exclude each other. A record of
@@ -62,7 +60,8 @@ export class SeqLock extends ManagedObject {
     for (let reads = 0; reads < READS_MAX; reads += 1) {
       const version = Atomics.load(words, VERSION)
       const half = (version & 1) === 0 ? first : second
-      if (LOADS_STAY) target.set(half.bytes)
+      // Where loads may sink below the look at the version, words are loaded one by one.
+      if (LOADS_IN_ORDER) target.set(half.bytes)
       else half.copyWordwise(target)
       // A writer fills the other half, and counts before it comes back to this one.
       if (Atomics.load(words, VERSION) === version) return target
@@ -111,7 +110,7 @@ export class SeqLock extends ManagedObject {
   #check(name: string, value: unknown, most: number): void {
     if (!(value instanceof Uint8Array) && !types.isUint8Array(value)) throw wrongType(name, 'a Uint8Array', value)
     if (value.byteLength < this.bytes || value.byteLength > most) {
-      throw outOfRange(name, `${most === Infinity ? 'at least ' : ''}${this.bytes} bytes`, `${value.byteLength} bytes`)
+      throw wrongSize(name, `${most === Infinity ? 'at least ' : ''}${this.bytes} bytes`, `${value.byteLength} bytes`)
     }
   }
 }
@@ -127,8 +126,8 @@ class Half {
     this.bytes = new Uint8Array(buffer, offset, bytes)
     // A half is rounded up to 64 bytes, so its last word is its own.
     this.#words = new Int32Array(buffer, offset, Math.ceil(bytes / 4))
-    this.#copy = new Int32Array(LOADS_STAY ? 0 : this.#words.length)
-    this.#copied = new Uint8Array(this.#copy.buffer, 0, LOADS_STAY ? 0 : bytes)
+    this.#copy = new Int32Array(LOADS_IN_ORDER ? 0 : this.#words.length)
+    this.#copied = new Uint8Array(this.#copy.buffer, 0, LOADS_IN_ORDER ? 0 : bytes)
   }
 
   copyWordwise(target: Uint8Array): void {

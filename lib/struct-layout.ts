@@ -6,7 +6,7 @@
  * @internal
  */
 
-import { outOfRange, wrongType, wrongValue } from './errors.js'
+import { wrongSize, wrongType, wrongValue } from './errors.js'
 import { SIZE_MAX, fieldOf, targetOf, type Layout, type Slot, type StructField } from './struct-fields.js'
 
 const C_KEYWORDS = new Set(
@@ -19,6 +19,9 @@ const C_KEYWORDS = new Set(
 
 /** What a view has besides its fields. */
 const RESERVED = new Set([...Object.getOwnPropertyNames(Object.prototype), 'toJSON', 'then'])
+
+/** Structs that the hash of one may name. */
+const REACHABLE_MAX = 4096
 
 /** Checks a definition, and lays it out. */
 export function layOut(definition: unknown): Layout {
@@ -36,7 +39,7 @@ export function layOut(definition: unknown): Layout {
     align = Math.max(align, field.align)
   }
   if (end === 0) throw wrongValue('definition', 'an object of at least one field that takes memory', definition)
-  if (end > SIZE_MAX) throw outOfRange('definition', `a struct of at most ${SIZE_MAX} bytes`, `${end} bytes`)
+  if (end > SIZE_MAX) throw wrongSize('definition', `a struct of at most ${SIZE_MAX} bytes`, `${end} bytes`)
   return { slots, size: roundUp(end, align), align }
 }
 
@@ -70,6 +73,8 @@ export function canonicalText(first: Layout): string {
   const layouts = [first]
   const indexOf = (layout: Layout): string => {
     if (!layouts.includes(layout)) layouts.push(layout)
+    // Pointers whose functions make a new struct each time lead on for ever.
+    if (layouts.length > REACHABLE_MAX) throw wrongValue('definition', `a struct from which at most ${REACHABLE_MAX} others are reached: define each of them once`, 'more')
     return `#${layouts.indexOf(layout)}`
   }
   const typeOf = (field: StructField, home: Layout): string => {

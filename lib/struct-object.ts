@@ -5,7 +5,7 @@
  * @internal
  */
 
-import { outOfRange, wrongType } from './errors.js'
+import { wrongSize, wrongType } from './errors.js'
 import { ManagedObject, type Opened } from './managed-object.js'
 import { Struct, type StructDefinition, type StructView } from './struct.js'
 
@@ -36,6 +36,6 @@ export class StructObject extends ManagedObject {
 /** The bytes of a type that was passed. */
 export function bytesOf(type: Struct): number {
   if (!(type instanceof Struct)) throw wrongType('type', 'a struct', type)
-  if (type.size > BYTES_MAX) throw outOfRange('type', `a struct of at most ${BYTES_MAX} bytes`, `${type.size} bytes`)
+  if (type.size > BYTES_MAX) throw wrongSize('type', `a struct of at most ${BYTES_MAX} bytes`, `${type.size} bytes`)
   return type.size
 }

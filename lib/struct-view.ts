@@ -7,7 +7,7 @@
 
 import { inspect } from 'node:util'
 import { Atomic32, Atomic64 } from './atomic-cell.js'
-import { outOfRange, wrongType, wrongValue } from './errors.js'
+import { outOfRange, wrongSize, wrongType, wrongValue } from './errors.js'
 import { OffsetPointer, type Target } from './offset-pointer.js'
 import { boolAccessor, numberAccessor, partAccessor, type Accessor, type ViewMemory } from './struct-accessors.js'
 import { NUMBERS, targetOf, type Layout, type NumberName, type Slot, type Spec, type StructField } from './struct-fields.js'
@@ -101,7 +101,7 @@ function partOf(slot: Slot, at: number, home: Layout, makerOf: MakerOf, self: ()
   if (field.spec.kind !== 'bytes') return partAccessor(at, part, refuse)
   return partAccessor(at, part, (value, target) => {
     if (!(value instanceof Uint8Array)) throw wrongType(name, 'a Uint8Array', value)
-    if (value.length !== size) throw outOfRange(name, `${size} bytes`, `${value.length} bytes`)
+    if (value.length !== size) throw wrongSize(name, `${size} bytes`, `${value.length} bytes`)
     const bytes = target() as Uint8Array
     if (bytes.length === 0) throw memoryGone()
     bytes.set(value)

@@ -1,6 +1,6 @@
 /**
- * `npm run test:kill -- --kills 20000 --rounds 60000`: the kill tests of `npm test`, as long as one likes: so many kills and
- * so many quiet rounds in all. `-- mutex` runs those files whose name contains the word. The last line is that of `npm test`.
+ * `npm run test:kill -- --kills 20000 --rounds 60000`: the kill tests of `npm test`, as long as one likes: so many kills of
+ * the members of each structure, and of all locks together, and so many quiet rounds in all. `-- mutex` runs those files whose name contains the word. The last line is that of `npm test`.
  */
 import { testPackage } from './ava.mjs'
 import { bootstrap } from './bootstrap.mjs'

@@ -32,6 +32,7 @@ async function scribbled(...words: string[]): Promise<void> {
   attempt(seen, () => mem.close())
   console.log(`did ${rounds} rounds: ${[...seen].map(([code, count]) => `${count} ${code}`).join(', ')}`)
   assert.ok(rounds > 5)
+  assert.ok((seen.get('ERR_SHM_POSSIBLY_CORRUPT') ?? 0) > 0, 'nobody saw what was scribbled')
 }
 
 /** Everything, with limits of time. */

@@ -1,4 +1,7 @@
-/** How long the kill tests are: short in `npm test`, as long as one likes with `npm run test:kill -- --kills 20000 --rounds 60000`. */
+/**
+ * How long the kill tests are: short in `npm test`, as long as one likes with `npm run test:kill -- --kills 20000 --rounds 60000`: so many kills of the members of
+ * each structure; the locks share as many, the mutex most of them. A word besides chooses files by their name.
+ */
 
 const wished = (name: string): number | undefined => {
   const value = Number(process.env[name])
@@ -7,7 +10,7 @@ const wished = (name: string): number | undefined => {
 
 const all = wished('SHMEM_TEST_KILLS')
 
-/** So many of all kills, but never fewer than the short form has. */
+/** So many of the kills that were asked for, but never fewer than the short form has. */
 const part = (share: number, least: number): number => Math.max(least, Math.ceil((all ?? 0) * share))
 
 /** Kills of each storm. */
@@ -19,10 +22,11 @@ export const kills = {
   namespaces: part(0.1, 100),
   others: part(0.1, 500),
   join: part(0.1, 250),
-  many: part(1, 500),
+  /** Of each structure's storm. */
+  structures: part(1, 500),
   /** Of a ring of many with one consumer, and of one that drops the oldest. */
   manyOthers: part(0.1, 80),
-  ring: part(0.1, 550),
+  ring: part(1, 550),
   /** For ava: nobody waits for it unless something hangs. */
   timeoutMs: 600_000 + 100 * (all ?? 0)
 }

@@ -314,15 +314,15 @@ class Storm {
     report.resets = book.sum('resets')
     report.violations = book.sum('violations')
     report.complaints.push(...book.violations)
-    const within = (what: string, done: number, counted: number): void => {
+    const within = (what: string, done: number, counted: number, each = 2): void => {
       const lost = done - counted
-      // A killed one may have held two.
-      if (lost < 0 || lost > 2 * report.kills) report.complaints.push(`${what}: ${done} done, ${counted} counted, after ${report.kills} kills`)
+      // Of locks, a killed one may have held two.
+      if (lost < 0 || lost > each * report.kills) report.complaints.push(`${what}: ${done} done, ${counted} counted, after ${report.kills} kills`)
     }
     const locks = Number(options.find(option => option.startsWith('locks='))?.slice(6) ?? 4)
     const changed = Array.from({ length: locks }, (_, lock) => book.guarded(lock, 'first') >>> 0).reduce((a, b) => a + b, 0)
     if (role === 'mutex' || role === 'rwlock') within('changes under the lock', changed, book.sum('given'))
-    if (role === 'map') within('counts in shared keys', changed, book.sum('given'))
+    if (role === 'map') within('counts in shared keys', changed, book.sum('given'), 1)
     if (role === 'condition') {
       within('tickets made', book.tail, book.sum('given'))
       within('tickets taken', book.head, book.sum('taken'))

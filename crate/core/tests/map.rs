@@ -4,9 +4,9 @@
 #![expect(clippy::cast_possible_truncation, reason = "of numbers that are bounded, or random")]
 
 use proptest::prelude::*;
-use shmem_core::managed::geometry::map::{Eviction, MapOptions};
+use shmem_core::managed::geometry::map::{Eviction, KEY_BYTES, MapOptions, NEXT_ENTRY, VALUE_BYTES};
 use shmem_core::managed::{ManagedOptions, ManagedSegment};
-use shmem_core::membership::{JoinOptions, Member};
+use shmem_core::membership::{JoinOptions, Member, Word};
 use shmem_core::memory::{CreateOptions, memfd};
 use shmem_core::structures::map::{Condition, Outcome, SharedMap};
 use std::collections::HashMap;
@@ -244,6 +244,39 @@ fn nobody_loses_a_count_that_all_make() {
 }
 
 #[test]
+fn a_list_in_a_circle_is_an_error_before_more_is_copied_than_the_shard_has() {
+    let managed = managed();
+    let member = join(&managed);
+    let options = MapOptions { chunk_bytes: 256, shards: 1, entries: 16, ..MapOptions::new(1 << 20) };
+    let map = SharedMap::open(&managed, &member, "map", options).unwrap();
+    map.set("key", &vec![7; 256 << 10], None).unwrap();
+    let object = managed.objects().into_iter().find(|object| object.name == "map").unwrap();
+    let words: Vec<u64> = (0..object.bytes / 4).map(|word| object.offset + 4 * word).collect();
+    let word = |index: usize| managed.word(words[index]).unwrap();
+    let entry = (0..words.len())
+        .find(|first| word(first + KEY_BYTES).load() == 3 && word(first + VALUE_BYTES).load() == 256 << 10)
+        .unwrap();
+    // SAFETY: a word of the object, in the mapped segment.
+    unsafe { Word::at(word(entry + NEXT_ENTRY).address()) }.store(1);
+    let most = resident_most_kib();
+    assert_eq!(map.entries().unwrap_err().code(), "ERR_SHM_POSSIBLY_CORRUPT");
+    assert!(resident_most_kib() - most < 200 << 10);
+    // Who makes room comes by, and does not stay.
+    for number in 0..20 {
+        let _ = map.set(&format!("other {number}"), &vec![7; 100 << 10], None);
+    }
+    map.clear().unwrap();
+    assert_eq!(map.entries().unwrap(), []);
+    map.audit().unwrap();
+}
+
+fn resident_most_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
 fn scribbles_are_errors_or_nonsense_and_clear_ends_them() {
     let managed = managed();
     let member = join(&managed);
@@ -270,12 +303,7 @@ fn scribbles_are_errors_or_nonsense_and_clear_ends_them() {
                 let value =
                     [0, 1, u32::MAX, known, (next() % 400) as u32, next() as u32][next() as usize % 6];
                 // SAFETY: a word of the object, in the mapped segment.
-                unsafe {
-                    shmem_core::membership::Word::at(
-                        managed.word(object.offset + 4 * word).unwrap().address(),
-                    )
-                }
-                .store(value);
+                unsafe { Word::at(managed.word(object.offset + 4 * word).unwrap().address()) }.store(value);
             }
             let key = format!("{}", turn % 50);
             for error in [

@@ -16,6 +16,7 @@ use shmem_core::structures::ring::many::{CLAIMED, FULL, LAP, READING, SKIPPED};
 #[expect(missing_docs, reason = "see shmem_core::structures::ring::many")]
 pub struct NativeManyLayout {
     pub skipped_count: u32,
+    pub cleared_count: u32,
     pub claimed: u32,
     pub reading: u32,
     pub full: u32,
@@ -28,6 +29,7 @@ pub struct NativeManyLayout {
 pub fn ring_many_layout() -> NativeManyLayout {
     NativeManyLayout {
         skipped_count: u32::try_from(at::SKIPPED).unwrap_or(u32::MAX),
+        cleared_count: u32::try_from(at::CLEARED).unwrap_or(u32::MAX),
         claimed: CLAIMED,
         reading: READING,
         full: FULL,

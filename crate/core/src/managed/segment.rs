@@ -268,8 +268,8 @@ fn own_description(segment: &Segment) -> Result<OwnedFd> {
 }
 
 fn busy_directory(table: &MemberTable, word: Word) -> Error {
-    let owner = Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| table.member(token));
-    let who = owner.map_or_else(String::new, |facts| format!(" by process {} ('{}')", facts.pid, facts.name));
+    let owner = Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| table.describe(token));
+    let who = owner.map_or_else(String::new, |owner| format!(" by {owner}"));
     Error::own("ERR_SHM_TIMED_OUT", format!("its directory is being changed{who} for {PATIENCE:?} already"))
 }
 

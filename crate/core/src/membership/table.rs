@@ -182,6 +182,12 @@ impl MemberTable {
         self.facts(slot).filter(|facts| facts.token == token)
     }
 
+    /// Who a token is, for the text of an error, while its slot is not another's.
+    #[must_use]
+    pub fn describe(&self, token: Token) -> Option<String> {
+        self.member(token).map(|facts| format!("process {} ('{}')", facts.pid, facts.name))
+    }
+
     fn facts(&self, slot: u32) -> Option<MemberFacts> {
         let claim = self.claim(slot).load();
         if claim & STATE != ACTIVE || claim >> 2 > self.shape.generation_max() {

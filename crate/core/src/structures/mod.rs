@@ -3,7 +3,11 @@
 //! Each structure is a folder or file of its noun: its words and their states, its algorithm over [`crate::membership::Platform`], and the
 //! handles with which Rust uses it. [`operation`] is the door through which the binding waits, for locks too.
 //!
-//! [`broadcast`] and [`latest`] have one writer and many readers, which stand on [`one_writer`].
+//! * [`broadcast`] and [`latest`]: one writer and many readers. They stand on [`one_writer`]; [`seating`] is their part of the door, and
+//!   `payload` copies their bytes.
+//! * [`ring`]: messages from producers to consumers, each to one.
+//! * [`map`]: values by key, in shards with a lock each, and read without one.
+//! * [`list`]: values in a row, under a lock.
 
 pub mod broadcast;
 pub mod latest;

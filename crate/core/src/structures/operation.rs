@@ -26,6 +26,6 @@ pub fn wait(
 ) -> Result<Box<dyn Wait<MemberTable> + Send>> {
     match operation {
         Operation::Lock(operation) => place.wait(operation, token),
-        Operation::Ring(operation) => ring::door::wait(place, operation, token),
+        Operation::Ring(operation) => ring::door::wait(place, operation),
     }
 }

@@ -49,10 +49,7 @@ pub fn take(place: &Place<'_>, table: &MemberTable, token: Token) -> Result<()> 
     let who = if writer == token {
         "this member itself".to_owned()
     } else {
-        table.member(writer).map_or_else(
-            || "another member".to_owned(),
-            |facts| format!("process {} ('{}')", facts.pid, facts.name),
-        )
+        table.describe(writer).unwrap_or_else(|| "another member".to_owned())
     };
     Err(Error::own("ERR_SHM_WRITER_TAKEN", format!("it has a writer, and one at a time: {who}")))
 }

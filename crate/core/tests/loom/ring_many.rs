@@ -16,9 +16,11 @@ enum Act {
     /// Claims, and gives the claim up.
     Abort,
     Receive,
+    /// Ends the producers' side.
+    Ends,
 }
 
-use Act::{Abort, Receive, Send};
+use Act::{Abort, Ends, Receive, Send};
 
 /// A ring that is done wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,7 @@ const WORDS: &[&str] = &[
     "skipped",
     "standing",
     "laps",
+    "cleared",
     "seat[0]",
     "seat[1]",
     "control[0]",
@@ -54,8 +57,8 @@ const WORDS: &[&str] = &[
     "control[1]",
     "data[1]",
 ];
-const SEAT: usize = 12;
-const CONTROL: usize = 14;
+const SEAT: usize = 13;
+const CONTROL: usize = 15;
 
 #[derive(Clone)]
 struct Ring {
@@ -77,6 +80,7 @@ struct Book(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
+    tried: Vec<u32>,
     sent: Vec<u32>,
     got: Vec<u32>,
 }
@@ -113,6 +117,7 @@ impl Ring {
             lost: actor.word(7),
             state: actor.word(8),
             skipped: actor.word(9),
+            cleared: actor.word(12),
             standing: actor.word(10),
             laps: [actor.word(11); 2],
             part: |part| match part {
@@ -127,6 +132,10 @@ impl Ring {
 
     fn consumers(&self) -> impl Iterator<Item = usize> {
         (0..self.acts.len()).filter(|actor| self.acts[*actor].contains(&Receive))
+    }
+
+    fn ends(&self) -> bool {
+        self.acts.iter().any(|acts| acts.contains(&Ends))
     }
 
     fn control(&self, position: u32) -> usize {
@@ -182,6 +191,7 @@ impl Ring {
     fn send(&self, actor: &Actor, value: u32, book: &Book) -> Option<()> {
         let position = self.claim(actor)?;
         actor.store(actor.word(self.control(position) + 1), value);
+        book.0.lock().unwrap().tried.push(value);
         self.commit(actor, position);
         book.0.lock().unwrap().sent.push(value);
         Some(())
@@ -190,7 +200,14 @@ impl Ring {
     fn receive(&self, actor: &Actor, book: &Book) -> Option<()> {
         let ring = self.words(actor);
         loop {
-            if let Seen::Ready(position) = ring.take(actor, actor.token()).unwrap() {
+            // The state first, as an end of the ring does.
+            let has_ended = self.ends() && actor.load(ring.state) != 0;
+            let seen = ring.take(actor, actor.token()).unwrap();
+            if let (Seen::Wanting(position), true) = (seen, has_ended) {
+                ring.bury(actor, position, true).unwrap();
+                return None;
+            }
+            if let Seen::Ready(position) = seen {
                 let value = actor.load(actor.word(self.control(position) + 1));
                 {
                     let got = &mut book.0.lock().unwrap().got;
@@ -241,6 +258,10 @@ impl Model for Ring {
             let done = match act {
                 Send => self.send(actor, value, book),
                 Receive => self.receive(actor, book),
+                Ends => {
+                    self.words(actor).end(actor, End::Producer);
+                    None
+                }
                 Abort => self.claim(actor).map(|position| {
                     self.words(actor).abort(actor, actor.token(), position).unwrap();
                 }),
@@ -251,8 +272,11 @@ impl Model for Ring {
         }
     }
 
-    /// Consumers beside an empty ring, producers beside a full one.
+    /// Consumers beside an empty ring, producers beside a full one, while it has not ended.
     fn may_sleep(&self, world: &World) -> bool {
+        if world.at_end(world.word(8)) != 0 {
+            return false;
+        }
         let tail = world.at_end(world.word(0));
         let next = world.at_end(world.word(self.control(tail)));
         let dead =
@@ -264,7 +288,7 @@ impl Model for Ring {
             .all(|actor| if self.acts[actor].contains(&Receive) { !has_items } else { !has_room })
     }
 
-    /// One message at most died in somebody's hands.
+    /// One message at most died in somebody's hands, and none is counted twice as lost: a consumer may have died with one that it got.
     fn finish(&self, world: &World, book: &Book) {
         let book = book.0.lock().unwrap();
         let lying = self.lying(world);
@@ -272,6 +296,15 @@ impl Model for Ring {
             book.sent.iter().filter(|sent| !book.got.contains(sent) && !lying.contains(sent)).count();
         let deaths = (0..self.acts.len()).filter(|actor| world.is_dead(*actor)).count();
         let dropped = world.at_end(world.word(7)) as usize;
+        let gone =
+            book.tried.iter().filter(|tried| !book.got.contains(tried) && !lying.contains(tried)).count();
+        let readers = self.consumers().filter(|actor| world.is_dead(*actor)).count();
+        if dropped > gone + readers {
+            violate(format!(
+                "{dropped} are counted as lost, of {:x?}, of which {:x?} were got",
+                book.tried, book.got
+            ));
+        }
         if missing > deaths + dropped {
             violate(format!(
                 "sent {:x?}, got {:x?}, {lying:x?} is left, {dropped} were dropped",
@@ -317,10 +350,16 @@ fn a_claim_is_given_up() {
 }
 
 #[test]
+fn an_end_is_told_beside_a_message_that_is_read() {
+    holds(kill_each(&Ring::of(1, &[&[Send, Ends], &[Receive, Receive], &[Receive]]).within(1), &[0, 1]));
+}
+
+#[test]
 fn the_oldest_is_dropped() {
     let ring = |acts| Ring { drops: true, ..Ring::of(1, acts) };
     holds(kill_each(&ring(&[&[Send, Send], &[Receive]]).within(1), &[0, 1]));
     holds(kill_each(&ring(&[&[Send], &[Send]]).within(2), &[0]));
+    holds(kill_each(&ring(&[&[Send], &[Send, Send]]).within(1), &[0]));
     holds(kill_each(&ring(&[&[Send], &[Send], &[Receive]]).within(1), &[0]));
 }
 

@@ -77,6 +77,8 @@ enum Act {
     Receives(u32),
     /// Takes the end if it can be had, and receives.
     ComesToReceive(u32),
+    /// Another thread of who has that end, which ends it.
+    Ends(End),
 }
 
 /// A ring that is done wrong.
@@ -111,6 +113,9 @@ impl Ring {
         let ring = words(actor);
         for _ in 0..count {
             while ring.used(begin.position, actor.load(ring.head)).unwrap() == SLOTS {
+                if actor.load(ring.state) != 0 {
+                    return false;
+                }
                 match actor.wait(&mut OneWait::new(ring, End::Producer, begin.position)).unwrap() {
                     Some(Answer::Done) => {}
                     // Given up, or nobody takes any.
@@ -229,6 +234,7 @@ impl Model for Ring {
                     self.send(actor, begin, count);
                 }
             }
+            Act::Ends(end) => words(actor).end(actor, end),
             Act::Receives(count) => self.receive(actor, begin, count, received),
             Act::ComesToReceive(count) => {
                 if let Some(begin) = self.come(actor, End::Consumer) {
@@ -243,7 +249,7 @@ impl Model for Ring {
         let value = |number: usize| world.at_end(world.word(number));
         let (head, taken, tail) = (value(HEAD), value(TAKEN), value(TAIL));
         let waits_for_item = tail == taken && value(STATE) == 0;
-        let waits_for_room = tail.wrapping_sub(head) == SLOTS;
+        let waits_for_room = tail.wrapping_sub(head) == SLOTS && value(STATE) == 0;
         let is_there = |owner: usize| value(owner) == 0 || world.is_alive(value(owner));
         waits_for_item && is_there(PRODUCER) || waits_for_room && is_there(CONSUMER)
     }
@@ -260,7 +266,7 @@ impl Model for Ring {
     }
 }
 
-use Act::{ComesToReceive, ComesToSend, Receives, Sends, SendsAndEnds};
+use Act::{ComesToReceive, ComesToSend, Ends, Receives, Sends, SendsAndEnds};
 
 /// More messages than there are slots, so that both sleep.
 const THROUGH: Ring = Ring::of(&[Sends(3), Receives(3)]);
@@ -289,6 +295,12 @@ fn a_consumer_comes_to_a_producer_that_waits_and_is_killed() {
 #[test]
 fn an_end_is_told_to_who_waits() {
     holds(kill_each(&Ring::of(&[SendsAndEnds(1), Receives(3)]), &[0]));
+}
+
+#[test]
+fn an_end_is_told_to_who_waits_at_it() {
+    holds(kill_each(&Ring::of(&[Receives(1), Ends(End::Consumer)]), &[]));
+    holds(kill_each(&Ring::of(&[Sends(3), Ends(End::Producer)]), &[]));
 }
 
 #[test]

@@ -32,18 +32,15 @@ pub(crate) fn play(room: &Room) -> Result<()> {
     let scratch = open(room, "scratch")?;
     room.begin();
     while room.goes_on() {
-        match room.random.below(10) {
-            0..=3 => player.put()?,
-            4 | 5 => player.take()?,
-            6 => player.remove()?,
-            7 => player.read()?,
-            8 => player.write()?,
-            _ => player.look()?,
+        if room.options.quiet {
+            for _ in 0..20 {
+                player.turn(&scratch)?;
+            }
+            room.row.count(Count::Got);
+            room.linger();
+            continue;
         }
-        if room.random.one_in(16) {
-            scratch.insert(Position::First, &value_of(1)[..])?;
-            scratch.clear()?;
-        }
+        player.turn(&scratch)?;
         // Others shall come to start, too: all of these together could use more processors than there are.
         if room.random.one_in(8) {
             std::thread::sleep(Duration::from_micros(room.random.below(400)));
@@ -57,6 +54,22 @@ fn open<'a>(room: &'a Room, name: &str) -> Result<List<'a>> {
 }
 
 impl Player<'_> {
+    fn turn(&mut self, scratch: &List<'_>) -> Result<()> {
+        match self.room.random.below(10) {
+            0..=3 => self.put()?,
+            4 | 5 => self.take()?,
+            6 => self.remove()?,
+            7 => self.read()?,
+            8 => self.write()?,
+            _ => self.look()?,
+        }
+        if self.room.random.one_in(16) {
+            scratch.insert(Position::First, &value_of(1)[..])?;
+            scratch.clear()?;
+        }
+        Ok(())
+    }
+
     fn put(&mut self) -> Result<()> {
         let id = self.new_id();
         let beside = self.some_kept();

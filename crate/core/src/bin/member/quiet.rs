@@ -241,12 +241,22 @@ fn points_of(role: &str, position: usize, kills: u32) -> Vec<&'static str> {
         "many" if position.is_multiple_of(2) => &MANY_SENDING,
         "many" => &MANY_RECEIVING,
         "map" => &["lock.", "unlock.", "map."],
+        "list" => &["lock.", "unlock.", "list."],
         _ => &[],
     };
     // No wait of a quiet round has a limit, and nothing is given up; and the only victim never meets a dead one.
     let given_up = ["giving_up", "gave_up", "reset", "abandoned"];
-    let after_a_death =
-        ["owner_dead", "dead_taken", "dead_told", "reader_cleared", "repairing", "swept", "repaired"];
+    let after_a_death = [
+        "owner_dead",
+        "dead_taken",
+        "dead_told",
+        "reader_cleared",
+        "repairing",
+        "swept",
+        "repaired",
+        "redone",
+        "rebuilt",
+    ];
     let is_reached = |name: &str| {
         let step = name.split('.').nth(1).unwrap_or("");
         !given_up.contains(&step) && (kills > 1 || !after_a_death.contains(&step))

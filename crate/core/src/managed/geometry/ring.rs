@@ -7,7 +7,7 @@
 //!  128  producers' line   tail · items gate · items sequence      what a consumer reads, and sleeps on
 //!  256  a producer's own  owner · told · laps · full            among many: laps · full · skipped
 //!  384  consumers' line   head · room gate · room sequence        what a producer reads, and sleeps on
-//!  512  a consumer's own  owner · told · laps · taken           among many: laps · seats · standing
+//!  512  a consumer's own  owner · told · laps · taken           among many: laps · seats · standing · cleared
 //!  640  control words     of each slot, apart from the payload, so that a slot of 64 bytes is a cache line
 //!       payload           from a multiple of 128 on, a stride a slot
 //! ```
@@ -77,8 +77,10 @@ pub const SKIPPED: u64 = 272;
 pub const SEAT: u64 = 528;
 /// As many consumers' lives as a producer among many watches: two words each, beside its gate and a claimant.
 pub const SEATS: u32 = 12;
-/// Among many: not 0 once there were more consumers than seats.
+/// Among many: how many consumers found no seat, and have not closed.
 pub const STANDING: u64 = 576;
+/// Among many: claims of which no message came, and that the head has passed.
+pub const CLEARED: u64 = 580;
 /// The first slot's control words.
 pub const CONTROL: u64 = 640;
 

@@ -10,11 +10,11 @@
 #![expect(unsafe_code, reason = "values are copied by address")]
 
 mod chain;
-mod handle;
+mod node;
 #[cfg(test)]
 mod tests;
 
-pub use handle::Node;
+pub use node::Node;
 
 use crate::error::{Error, Result};
 use crate::managed::geometry::list::{self, ListGeometry};
@@ -304,9 +304,8 @@ impl<'a> List<'a> {
         self.chain.place.counters()?.count(waited);
         waited.answer.ok_or_else(|| {
             let owner =
-                Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| self.table.member(token));
-            let who = owner
-                .map_or_else(String::new, |facts| format!(" by process {} ('{}')", facts.pid, facts.name));
+                Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| self.table.describe(token));
+            let who = owner.map_or_else(String::new, |owner| format!(" by {owner}"));
             Error::own("ERR_SHM_TIMED_OUT", format!("the list is being used{who} for {PATIENCE:?} already"))
         })
     }

@@ -203,18 +203,18 @@ impl<C: Cells> Shard<'_, C> {
         let buckets = self.map.buckets;
         // The first turn takes the marks away, the second finds no more than readers set meanwhile, the third does not look at them.
         let turns = if evicts { 3 } else { 1 };
+        // No entry is in two lists.
+        let mut left = turns * u64::from(self.map.chunks);
         for step in 0..turns * u64::from(buckets) {
             let hand = self.number(HAND) & (buckets - 1);
             self.set_number(HAND, hand.wrapping_add(1));
             let mut link = self.bucket(hand);
-            for steps in 0.. {
+            loop {
                 let number = self.cells.load(link);
                 if number == 0 {
                     break;
                 }
-                if steps > self.map.chunks {
-                    return Err(Broken);
-                }
+                left = left.checked_sub(1).ok_or(Broken)?;
                 let entry = self.chunk(number).ok_or(Broken)?;
                 if self.has_expired(entry, now) {
                     self.unlink(link, entry);

@@ -238,8 +238,8 @@ fn drawn(word: Word) -> u32 {
 }
 
 fn busy(table: &MemberTable, word: Word) -> Error {
-    let owner = Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| table.member(token));
-    let who = owner.map_or_else(String::new, |facts| format!(" by process {} ('{}')", facts.pid, facts.name));
+    let owner = Token::from_word(word.load() & !mutex::WAITERS).and_then(|token| table.describe(token));
+    let who = owner.map_or_else(String::new, |owner| format!(" by {owner}"));
     Error::own(
         "ERR_SHM_TIMED_OUT",
         format!("a part of the map is being changed{who} for {PATIENCE:?} already"),

@@ -5,7 +5,7 @@ use super::key::Key;
 use super::shard::{Broken, Chunk, Payload, Shard};
 use crate::error::{Error, Result};
 use crate::managed::geometry::map::{
-    ENTRY_VERSION, EXPIRES, Eviction, KEY_BYTES, KEY_IS_BYTES, NEXT_ENTRY, RECENT, VALUE_BYTES, VERSION,
+    ENTRY_VERSION, EXPIRES, Eviction, HASH, KEY_BYTES, KEY_IS_BYTES, NEXT_ENTRY, RECENT, VALUE_BYTES, VERSION,
 };
 
 /// As often as a reader begins anew before it asks for the lock.
@@ -88,9 +88,10 @@ impl<C: Cells> Shard<'_, C> {
         if self.map.eviction == Eviction::Lru && self.field(entry, RECENT) == 0 {
             self.set_field(entry, RECENT, 1);
         }
-        Ok(self.copy(entry)?.map(|entry| Reading::Found(entry.found)))
+        Ok(self.copy(entry, self.lengths(entry))?.map(|entry| Reading::Found(entry.found)))
     }
 
+    /// A circle, or lengths that overlap, would be copied again and again: all entries together have no more chunks than the shard.
     fn attempt_all(
         &self,
         bucket: u32,
@@ -98,30 +99,44 @@ impl<C: Cells> Shard<'_, C> {
     ) -> std::result::Result<Result<Vec<Entry>>, Broken> {
         let mut entries = Vec::new();
         let mut link = self.bucket(bucket);
-        for _ in 0..=self.map.chunks {
+        let mut left = u64::from(self.map.chunks);
+        loop {
             let number = self.cells.follow(link);
             if number == 0 {
                 return Ok(Ok(entries));
             }
             let entry = self.chunk(number).ok_or(Broken)?;
+            let lengths = self.lengths(entry);
+            left = left.checked_sub(self.chunks_for(lengths)).ok_or(Broken)?;
+            if self.field(entry, HASH) & (self.map.buckets - 1) != bucket {
+                return Err(Broken);
+            }
             if !self.has_expired(entry, now) {
-                match self.copy(entry)? {
+                match self.copy(entry, lengths)? {
                     Ok(copied) => entries.push(copied),
                     Err(error) => return Ok(Err(error)),
                 }
             }
             link = entry.word(NEXT_ENTRY);
         }
-        Err(Broken)
+    }
+
+    /// The words that say how long key and value are.
+    fn lengths(&self, entry: Chunk) -> [u32; 2] {
+        [self.field(entry, KEY_BYTES), self.field(entry, VALUE_BYTES)]
+    }
+
+    fn chunks_for(&self, [key_word, value_bytes]: [u32; 2]) -> u64 {
+        self.map.chunks_for(key_word & !KEY_IS_BYTES, u64::from(value_bytes))
     }
 
     /// Key and value, if their lengths are such as a shard can have.
-    fn copy(&self, entry: Chunk) -> std::result::Result<Result<Entry>, Broken> {
-        let key_is_bytes = self.field(entry, KEY_BYTES) & KEY_IS_BYTES != 0;
-        let (key_bytes, value_bytes) = (self.key_bytes(entry), self.field(entry, VALUE_BYTES));
-        if self.map.chunks_for(key_bytes, u64::from(value_bytes)) > u64::from(self.map.chunks) {
+    fn copy(&self, entry: Chunk, lengths: [u32; 2]) -> std::result::Result<Result<Entry>, Broken> {
+        if self.chunks_for(lengths) > u64::from(self.map.chunks) {
             return Err(Broken);
         }
+        let [key_word, value_bytes] = lengths;
+        let (key_bytes, key_is_bytes) = (key_word & !KEY_IS_BYTES, key_word & KEY_IS_BYTES != 0);
         let mut payload = Payload::of(self, entry);
         let mut part = |length: u32| {
             let mut bytes = Vec::new();

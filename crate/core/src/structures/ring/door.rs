@@ -63,6 +63,7 @@ pub fn many(place: &Place<'_>) -> Result<Many<Word, impl Fn(Part) -> Word + Copy
         recovered: place.word(at::RECOVERED)?,
         lost: place.word(at::LOST)?,
         skipped: place.word(at::SKIPPED)?,
+        cleared: place.word(at::CLEARED)?,
         laps: [place.word(at::PRODUCER_LAPS)?, place.word(at::CONSUMER_LAPS)?],
     })
 }
@@ -76,15 +77,11 @@ fn lone_owner(place: &Place<'_>, end: End) -> Result<Option<Word>> {
     (geometry(place)?.flags & flag == 0).then(|| place.word(owner)).transpose()
 }
 
-/// The wait for `operation`, on behalf of `token`.
+/// The wait for `operation`.
 ///
 /// # Errors
 /// As [`geometry`].
-pub fn wait(
-    place: &Place<'_>,
-    operation: RingOperation,
-    _token: Token,
-) -> Result<Box<dyn Wait<MemberTable> + Send>> {
+pub fn wait(place: &Place<'_>, operation: RingOperation) -> Result<Box<dyn Wait<MemberTable> + Send>> {
     let (end, position) = match operation {
         RingOperation::Items(position) => (End::Consumer, position),
         RingOperation::Room(position) => (End::Producer, position),
@@ -128,7 +125,12 @@ pub fn take(place: &Place<'_>, table: &MemberTable, end: End, token: Token) -> R
 pub fn give(place: &Place<'_>, table: &MemberTable, end: End, token: Token) -> Result<()> {
     if geometry(place)?.is_one_to_one() {
         one(place)?.give(table, end, token);
-    } else if let Some(owner) = lone_owner(place, end)? {
+        return Ok(());
+    }
+    if end == End::Consumer {
+        many(place)?.stand_up(table, token);
+    }
+    if let Some(owner) = lone_owner(place, end)? {
         let _ = owner.compare_exchange(token.word(), 0);
     }
     Ok(())
@@ -200,7 +202,12 @@ pub fn unblock(place: &Place<'_>, table: &MemberTable, end: End) -> Result<bool>
     let ring = many(place)?;
     match ring.look_at(table, end)? {
         Seen::Ready(_) => Ok(true),
-        Seen::Wanting(_) => Ok(false),
+        Seen::Wanting(position) => {
+            if end == End::Consumer && state(place)? != 0 {
+                ring.bury(table, position, true)?;
+            }
+            Ok(false)
+        }
         Seen::Claimed(position, claim) => {
             ring.unblock(table, position, claim, true).map(|life| life.is_none())
         }
@@ -270,10 +277,10 @@ fn taken(table: &MemberTable, end: End, holder: Token, own: Token) -> Error {
         End::Producer => "ERR_SHM_PRODUCER_TAKEN",
         End::Consumer => "ERR_SHM_CONSUMER_TAKEN",
     };
-    let who = match table.member(holder) {
-        _ if holder == own => "this environment".to_owned(),
-        Some(facts) => format!("process {} ('{}')", facts.pid, facts.name),
-        None => "another member".to_owned(),
+    let who = if holder == own {
+        "this environment".to_owned()
+    } else {
+        table.describe(holder).unwrap_or_else(|| "another member".to_owned())
     };
     Error::own(code, format!("it has a {} already, {who}", end.name()))
 }

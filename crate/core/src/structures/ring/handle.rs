@@ -6,7 +6,7 @@ use super::many_ends::{ManyConsumer, ManyEnd, ManyProducer};
 use super::one_ends::{OneConsumer, OneProducer};
 use super::{End, PRODUCERS_ENDED};
 use crate::error::{Error, Result};
-use crate::managed::geometry::ring::RingGeometry;
+use crate::managed::geometry::ring::{self as at, RingGeometry};
 use crate::managed::{Kind, ManagedSegment, Place, Shape};
 use crate::membership::{Member, MemberTable, Token, Word};
 use crate::sync::wait::{Answer, wait_until};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// See the module.
 #[derive(Clone, Copy, Debug)]
 pub struct Ring<'a> {
-    pub(super) place: Place<'a>,
+    place: Place<'a>,
     member: &'a Member,
     geometry: RingGeometry,
 }
@@ -161,6 +161,32 @@ impl<'a> Ring<'a> {
         self.geometry
     }
 
+    /// Messages that nobody has taken; stale the moment it returns.
+    ///
+    /// # Errors
+    /// None for an open segment.
+    pub fn length(&self) -> Result<u32> {
+        let head =
+            self.place.word(if self.geometry().is_one_to_one() { at::TAKEN } else { at::HEAD })?.load();
+        Ok(self.place.word(at::TAIL)?.load().wrapping_sub(head).min(self.geometry().slots))
+    }
+
+    /// Messages that nobody gets: dropped, or in the hands of a consumer that died. Modulo 2^32.
+    ///
+    /// # Errors
+    /// None for an open segment.
+    pub fn lost(&self) -> Result<u32> {
+        Ok(self.place.word(at::LOST)?.load())
+    }
+
+    /// Ends, or claims, that were taken over from the dead. Modulo 2^32.
+    ///
+    /// # Errors
+    /// None for an open segment.
+    pub fn recovered(&self) -> Result<u32> {
+        Ok(self.place.word(at::RECOVERED)?.load())
+    }
+
     fn table(&self) -> &'a MemberTable {
         self.member.table()
     }
@@ -175,7 +201,7 @@ impl<'a> Ring<'a> {
 
     /// Waits until then; `None`: the time was over.
     fn wait(&self, operation: RingOperation, until: Option<Duration>) -> Result<Option<Answer>> {
-        let mut wait = door::wait(&self.place, operation, self.token())?;
+        let mut wait = door::wait(&self.place, operation)?;
         let waited = wait_until(self.table(), &mut *wait, until)?;
         self.place.counters()?.count(waited);
         Ok(waited.answer)

@@ -67,7 +67,7 @@ pub const SKIPPED: u32 = 1 << 31;
 pub const LAP: u32 = CLAIMED - 1;
 
 /// As often as one looks again because others went on meanwhile. Each time somebody else got something done, unless the words are not ours.
-const LOOKS_MAX: u32 = 1 << 16;
+pub(super) const LOOKS_MAX: u32 = 1 << 16;
 
 /// Where one side sleeps.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ pub struct Many<W, C> {
     pub slots: u32,
     /// Whether producers that find it full take the oldest message away.
     pub drops: bool,
-    /// Not 0 once there were more consumers than seats.
+    /// How many consumers found no seat, and have not closed.
     pub standing: W,
     /// Counts the claims that were taken from the dead.
     pub recovered: W,
@@ -127,6 +127,8 @@ pub struct Many<W, C> {
     pub lost: W,
     /// Counts claims of which no message came.
     pub skipped: W,
+    /// Counts those of them that the head has passed: it passed so many more than were ever taken.
+    pub cleared: W,
     /// Count the quarters that tail and head have passed (see [`settle`]).
     pub laps: [W; 2],
 }
@@ -166,8 +168,9 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
                 Seen::Wanting(position) if self.drops => {
                     let oldest = position.wrapping_sub(self.slots);
                     if self.take_at(platform, token, oldest) {
-                        platform.add(self.lost, 1);
                         self.release(platform, token, oldest)?;
+                        // Behind that: who takes the claim from a dead one counts the message itself.
+                        platform.add(self.lost, 1);
                     }
                 }
                 seen => return Ok(seen),
@@ -431,7 +434,9 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         self.pass_head(platform, position);
         fail_point::reach("many.skipped");
         let empty = self.lap(position.wrapping_add(self.slots));
-        let _ = platform.compare_exchange(self.word(position), SKIPPED | self.lap(position), empty);
+        if platform.compare_exchange(self.word(position), SKIPPED | self.lap(position), empty).is_ok() {
+            platform.add(self.cleared, 1);
+        }
     }
 
     fn strange(&self, position: u32, word: u32) -> Error {
@@ -440,6 +445,6 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     }
 }
 
-fn corrupt(what: &str) -> Error {
+pub(super) fn corrupt(what: &str) -> Error {
     Error::own("ERR_SHM_POSSIBLY_CORRUPT", format!("no ring: {what}"))
 }

@@ -1,11 +1,10 @@
 //! The two ends of [`super::many`] over real memory.
 
 use super::door::{RingOperation, Slots};
-use super::handle::{Found, Receiving, Ring, Sending, Slot};
-use super::many::{Many, Part, Seen};
+use super::handle::{Found, Receiving, Sending, Slot};
+use super::many::{LOOKS_MAX, Many, Part, Seen, corrupt};
 use crate::error::{Error, Result};
 use crate::fail_point;
-use crate::managed::geometry::ring as at;
 use crate::membership::{MemberTable, Platform, Token, Word};
 
 /// What the ends have in common.
@@ -30,7 +29,7 @@ impl<C: Fn(Part) -> Word> ManyEnd<C> {
         table: &MemberTable,
         claim: impl Fn(&Many<Word, C>) -> Result<Seen>,
     ) -> Result<Seen> {
-        loop {
+        for _ in 0..LOOKS_MAX {
             let seen = claim(&self.ring)?;
             match seen {
                 Seen::Claimed(position, word)
@@ -42,6 +41,7 @@ impl<C: Fn(Part) -> Word> ManyEnd<C> {
                 _ => return Ok(seen),
             }
         }
+        Err(corrupt("the claims in the way do not end"))
     }
 
     fn slot(&self, position: u32, bytes: u32) -> Slot {
@@ -102,7 +102,10 @@ impl<C: Fn(Part) -> Word> Receiving for ManyConsumer<C> {
                 let state = table.load(self.0.ring.state);
                 match self.0.claim_by(table, |ring| ring.take(table, token))? {
                     Seen::Ready(position) => position,
-                    Seen::Wanting(_) if state != 0 => return Ok(Found::Ended),
+                    Seen::Wanting(position) if state != 0 => {
+                        self.0.ring.bury(table, position, true)?;
+                        return Ok(Found::Ended);
+                    }
                     _ => return Ok(Found::Nothing),
                 }
             }
@@ -128,33 +131,5 @@ impl<C: Fn(Part) -> Word> Receiving for ManyConsumer<C> {
 
     fn items(&self) -> RingOperation {
         RingOperation::Items(0)
-    }
-}
-
-impl Ring<'_> {
-    /// Messages that nobody has taken; stale the moment it returns.
-    ///
-    /// # Errors
-    /// None for an open segment.
-    pub fn length(&self) -> Result<u32> {
-        let head =
-            self.place.word(if self.geometry().is_one_to_one() { at::TAKEN } else { at::HEAD })?.load();
-        Ok(self.place.word(at::TAIL)?.load().wrapping_sub(head).min(self.geometry().slots))
-    }
-
-    /// Messages that nobody gets: dropped, or in the hands of a consumer that died. Modulo 2^32.
-    ///
-    /// # Errors
-    /// None for an open segment.
-    pub fn lost(&self) -> Result<u32> {
-        Ok(self.place.word(at::LOST)?.load())
-    }
-
-    /// Ends, or claims, that were taken over from the dead. Modulo 2^32.
-    ///
-    /// # Errors
-    /// None for an open segment.
-    pub fn recovered(&self) -> Result<u32> {
-        Ok(self.place.word(at::RECOVERED)?.load())
     }
 }

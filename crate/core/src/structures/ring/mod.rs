@@ -2,6 +2,7 @@
 //!
 //! - [`one`] is the algorithm for one producer and one consumer.
 //! - [`many`] is the algorithm for any number of both.
+//! - `one_ends` and `many_ends` are their ends over real memory, and `slot` copies bytes in and out.
 //! - [`door`] is what the binding calls: ends taken and given back, waits made from an object's place.
 //! - [`handle`] is how Rust uses a ring.
 //!

@@ -242,6 +242,8 @@ impl<W: Copy> OneRing<W> {
         platform.set_bits(self.state, end.bit());
         fail_point::reach("ring.ended");
         other.open(platform, u32::MAX);
+        // Who waits there is of the same member: what kills the one kills the other, and nobody is left asleep.
+        self.gate(end).open(platform, u32::MAX);
         platform.set_pending(None);
     }
 
@@ -299,7 +301,7 @@ fn contradiction(ahead: u32, behind: u32) -> Error {
     )
 }
 
-/// A wait at one end: for a message, or for room. `Done` also when the other side has ended: look again. `PartyDied`, once for each death, when the
+/// A wait at one end: for a message, or for room. `Done` also when either side has ended: look again. `PartyDied`, once for each death, when the
 /// other end's owner died and left nothing to do.
 #[derive(Debug)]
 pub struct OneWait<W> {
@@ -315,10 +317,12 @@ impl<W: Copy> OneWait<W> {
         Self { ring, end, position }
     }
 
-    fn is_ready(&self, sequence: u32) -> Result<bool> {
+    /// Whether to look again. Where the end's owner went on while this waits in another thread, the position is an old one, and the other's may be any number
+    /// of messages ahead of it: that is no contradiction, and the look tells what is.
+    const fn is_ready(&self, sequence: u32) -> bool {
         match self.end {
-            End::Consumer => Ok(self.ring.used(sequence, self.position)? > 0),
-            End::Producer => Ok(self.ring.used(self.position, sequence)? < self.ring.slots),
+            End::Consumer => sequence != self.position,
+            End::Producer => self.position.wrapping_sub(sequence) != self.ring.slots,
         }
     }
 }
@@ -327,14 +331,14 @@ impl<P: Platform> Wait<P> for OneWait<P::Word> {
     fn step(&mut self, platform: &P, recheck: bool) -> Result<Step<P::Word>> {
         let (ring, gate) = (self.ring, self.ring.gate(self.end));
         let sequence = gate.arm(platform);
-        if self.is_ready(sequence)? {
+        if self.is_ready(sequence) {
             return Ok(Step::Answered(Answer::Done));
         }
         let state = platform.load(ring.state);
         let (owner, told) = (ring.owner(self.end.other()), ring.told(self.end));
         let peer = platform.load(owner);
         let mut sleep = gate.sleep(sequence).on(ring.state, state).on(owner, peer);
-        if state & self.end.other().bit() != 0 {
+        if state != 0 {
             return Ok(Step::Answered(Answer::Done));
         }
         if let Some(token) = Token::from_word(peer).filter(|_| platform.load(told) != peer) {
@@ -344,7 +348,7 @@ impl<P: Platform> Wait<P> for OneWait<P::Word> {
             match platform.look_at(token) {
                 Some(life) if life.is_alive => sleep.watch_life(&life),
                 // What it did last came before its death.
-                _ if self.is_ready(platform.load(gate.sequence))? => {
+                _ if self.is_ready(platform.load(gate.sequence)) => {
                     return Ok(Step::Answered(Answer::Done));
                 }
                 _ => {

@@ -3,7 +3,6 @@
 use super::door::{RingOperation, Slots};
 use super::handle::{Found, Receiving, Sending, Slot};
 use super::one::{Begin, OneRing, settle};
-use super::{CONSUMERS_ENDED, PRODUCERS_ENDED};
 use crate::error::{Error, Result};
 use crate::fail_point;
 use crate::membership::{MemberTable, Platform, Word};
@@ -108,11 +107,7 @@ impl Receiving for OneConsumer {
         let state = table.load(self.ring.state);
         // The state first: what was sent before the end is there by now.
         if self.tail == self.head && !self.refresh(table)? {
-            return Ok(if state & (PRODUCERS_ENDED | CONSUMERS_ENDED) == 0 {
-                Found::Nothing
-            } else {
-                Found::Ended
-            });
+            return Ok(if state == 0 { Found::Nothing } else { Found::Ended });
         }
         self.ring.mark_taken(table, self.head.wrapping_add(1));
         let bytes = self.slots.control(self.head).load();

@@ -1,31 +1,47 @@
 //! What the dead leave in a ring of many, and how the living know of a death: seats, ends, and claims that are taken over.
 
 use super::super::End;
-use super::{FULL, Many, Part, READING, SKIPPED};
+use super::{CLAIMED, FULL, Many, Part, READING, SKIPPED};
 use crate::error::Result;
 use crate::fail_point;
 use crate::membership::{Life, Platform, Sleep, Token};
 
 impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
-    /// Sits down as a consumer, before the first message is taken.
+    /// Sits down as a consumer, before the first message is taken; each end on a seat of its own.
     pub fn sit<P: Platform<Word = W>>(&self, platform: &P, token: Token) {
-        let seats = || (0..self.seats).map(|index| (self.part)(Part::Seat(index)));
-        if seats().any(|seat| platform.load(seat) == token.word()) {
-            return;
-        }
-        let is_seated = seats().any(|seat| {
-            let word = platform.load(seat);
-            let is_taken = Token::from_word(word)
-                .and_then(|token| platform.look_at(token))
-                .is_some_and(|life| life.is_alive);
-            !is_taken && platform.compare_exchange(seat, word, token.word()).is_ok()
-        });
-        if !is_seated {
-            platform.store(self.standing, 1);
+        // To ask the system who lives is dear: so first without.
+        if ![false, true].into_iter().any(|recheck| self.sit_on_free(platform, token, recheck)) {
+            platform.add(self.standing, 1);
         }
         fail_point::reach("many.seated");
         platform.add(self.room.sequence, 1);
         self.tell(platform, End::Producer);
+    }
+
+    fn sit_on_free<P: Platform<Word = W>>(&self, platform: &P, token: Token, recheck: bool) -> bool {
+        self.all_seats().any(|seat| {
+            let word = platform.load(seat);
+            let sitter = Token::from_word(word);
+            if let Some(other) = sitter.filter(|other| recheck && *other != token) {
+                platform.recheck(other);
+            }
+            let is_taken =
+                sitter.and_then(|sitter| platform.look_at(sitter)).is_some_and(|life| life.is_alive);
+            !is_taken && platform.compare_exchange(seat, word, token.word()).is_ok()
+        })
+    }
+
+    /// Stands up as a consumer that has nothing in hand. Of a member with several, whichever seat.
+    pub fn stand_up<P: Platform<Word = W>>(&self, platform: &P, token: Token) {
+        let is_up = self.all_seats().any(|seat| platform.compare_exchange(seat, token.word(), 0).is_ok());
+        // Who stood and died is never taken off: then producers look more often than they need to.
+        if !is_up && platform.load(self.standing) != 0 {
+            platform.add(self.standing, u32::MAX);
+        }
+    }
+
+    fn all_seats(&self) -> impl Iterator<Item = W> {
+        (0..self.seats).map(|index| (self.part)(Part::Seat(index)))
     }
 
     /// Takes the end of which there is one, from nobody or from a dead owner. That one's claims are recovered by whoever they are in the way of.
@@ -60,8 +76,8 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
 
     /// Watches all who sit.
     pub(super) fn watch_seats<P: Platform<Word = W>>(&self, platform: &P, sleep: &mut Sleep<W>) {
-        for index in 0..self.seats {
-            let seat = platform.load((self.part)(Part::Seat(index)));
+        for seat in self.all_seats() {
+            let seat = platform.load(seat);
             let life = Token::from_word(seat).and_then(|token| platform.look_at(token));
             if let Some(life) = life.filter(|life| life.is_alive) {
                 sleep.watch_life(&life);
@@ -123,6 +139,19 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
             self.open(platform, &[self.items, self.room]);
         }
         Ok(None)
+    }
+
+    /// Takes from a dead consumer what it reads in the slot of the head, beside an empty ring that has ended: nobody writes any more, so nobody else
+    /// would find that in the way.
+    ///
+    /// # Errors
+    /// As [`Self::unblock`].
+    pub fn bury<P: Platform<Word = W>>(&self, platform: &P, position: u32, recheck: bool) -> Result<()> {
+        let word = platform.load(self.word(position));
+        if word & CLAIMED != 0 && word & READING != 0 {
+            self.unblock(platform, position, word, recheck)?;
+        }
+        Ok(())
     }
 
     /// Whether a position had passed a slot that nobody claimed (see "words that come back"), and the slot is skipped now.
