@@ -242,32 +242,32 @@ test('close rejects the waits of that semaphore object, and of no other', async 
 })
 
 test('a hundred promises pend on sixteen threads, each has its turns, and the event loop is free', async t => {
-  await survives(t, 'semaphore-waits', 'hundred-at-once')
+  await survives(t, 'semaphore-waits', 'hundred-at-once', { isAlone: true })
 })
 
 test('a pending wait takes no thread of the pool', async t => {
-  await survives(t, 'semaphore-waits', 'no-pool-thread', { env: { UV_THREADPOOL_SIZE: '1' } })
+  await survives(t, 'semaphore-waits', 'no-pool-thread', { env: { UV_THREADPOOL_SIZE: '1' }, isAlone: true })
 })
 
 test('a pending wait keeps the process alive', async t => {
-  await survives(t, 'semaphore-waits', 'pending-keeps-alive')
+  await survives(t, 'semaphore-waits', 'pending-keeps-alive', { isAlone: true })
 })
 
 test('a wait with ref: false lets the process go', async t => {
-  const { code, signal, stderr, survived } = await scenario(t, 'semaphore-waits', 'unref-lets-go')
+  const { code, signal, stderr, survived } = await scenario(t, 'semaphore-waits', 'unref-lets-go', { isAlone: true })
   t.deepEqual({ code, signal, survived }, { code: 0, signal: null, survived: true }, stderr)
 })
 
 test('fifty workers terminated while waits pend', async t => {
-  await survives(t, 'semaphore-waits', 'terminate-idle')
+  await survives(t, 'semaphore-waits', 'terminate-idle', { isAlone: true })
 })
 
 test('fifty workers terminated before they learn what they were granted: it is given back', async t => {
-  await survives(t, 'semaphore-waits', 'terminate-granted')
+  await survives(t, 'semaphore-waits', 'terminate-granted', { isAlone: true })
 })
 
 test('a thread that is idle ends, and undoes nothing', async t => {
-  await survives(t, 'semaphore-waits', 'threads-end')
+  await survives(t, 'semaphore-waits', 'threads-end', { isAlone: true })
 })
 
 /** A child that has `theirs`: what `opening` answers. */

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
+import { privately, whyNotPrivate } from './namespace.js'
 
 /** How a scenario ended. */
 export interface Outcome {
@@ -28,12 +29,16 @@ export interface ScenarioOptions {
   runtime?: string
   /** When it is killed. @default 60 s */
   patienceMs?: number
+  /** Whether its objects are in namespaces of its own, where those can be had: they go with it also when the whole run is killed. */
+  isAlone?: boolean
 }
 
 /** Runs one scenario to its end. */
 export async function scenario(t: ExecutionContext<unknown>, program: string, name: string, options: ScenarioOptions = {}): Promise<Outcome> {
   const args = [...(options.execArgv ?? []), programFile(program), name, ...(options.args ?? []).map(String)]
-  const child = spawn(options.runtime ?? process.execPath, args, {
+  const alone = options.isAlone === true && whyNotPrivate() === undefined ? privately('mount -t tmpfs shm /dev/shm') : []
+  const [command = '', ...words] = [...alone, options.runtime ?? process.execPath, ...args]
+  const child = spawn(command, words, {
     env: { ...process.env, NODE_NO_WARNINGS: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: options.patienceMs ?? 60_000,
