@@ -86,7 +86,9 @@ function copyOnWrite(segment: PosixSegment): Way {
   return {
     name: 'swap of an offset',
     write(number) {
-      const free = offsets.findIndex(place => place !== current.offset && place !== read.offset)
+      // Each looked at once: the reader goes on meanwhile.
+      const [newest, inUse] = [current.offset, read.offset]
+      const free = offsets.findIndex(place => place !== newest && place !== inUse)
       fill(at(quotes, free), number)
       current.target = at(quotes, free)
     },
