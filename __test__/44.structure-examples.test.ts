@@ -3,18 +3,7 @@
  * examples/cluster-cache, examples/three-ways-to-update, examples/false-sharing,
  * examples/linked-list, examples/list-with-header, examples/list, examples/ring, examples/latest, examples/broadcast.
  */
-import test, { type ExecutionContext } from 'ava'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { openRoom, type Ended, type Room } from './support/example-room.js'
-import { asOther, whyNotOther } from './support/namespace.js'
-import { skip } from './support/skip.js'
-
-type Test = ExecutionContext<unknown>
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
-/** Why nothing can be run as nobody here, or nothing. */
-const whyAlone = whyNotOther()
+import { testPrinted } from './support/printed-examples.js'
 
 /** What each prints. */
 const printed: Record<string, RegExp | string> = {
@@ -68,33 +57,4 @@ slow: lost some; received and lost make 2000
 `
 }
 
-for (const [name, expected] of Object.entries(printed)) {
-  test.serial(`${name} prints what it did and leaves nothing`, async t => {
-    const room = await openRoom(t)
-    printsAll(t, await room.run(program(name)), expected)
-    leftNothing(t, room)
-  })
-
-  test.serial(`${name} does the same for nobody`, async t => {
-    if (whyAlone !== undefined) return skip(t, whyAlone)
-    const room = await openRoom(t)
-    printsAll(t, await room.run([...asOther(), ...program(name)]), expected)
-    leftNothing(t, room)
-  })
-}
-
-function printsAll(t: Test, { code, stdout, stderr }: Ended, expected: RegExp | string): void {
-  t.is(stderr, '')
-  if (typeof expected === 'string') t.is(stdout, expected.trimStart())
-  else t.regex(stdout, expected)
-  t.is(code, 0)
-}
-
-function program(name: string): string[] {
-  return [process.execPath, join(root, 'dist/examples', `${name}.js`)]
-}
-
-function leftNothing(t: Test, room: Room): void {
-  if (room.whyShared === undefined) t.deepEqual(room.leftovers(), [])
-  else t.log(`SKIP ${t.title}: what is left cannot be told: ${room.whyShared}`)
-}
+testPrinted(printed)
