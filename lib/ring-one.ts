@@ -18,6 +18,8 @@ import { pause, relaxedSpinWhile, spinWhile } from './spinning.js'
 
 /** A drain gives slots back so often on its way, in parts of the ring: a producer that waits need not wait for its end. */
 const RELEASES = 4
+/** And it looks so often whether one waits, in messages. */
+const LOOK = 16
 /** Fewer messages than these are few. */
 const FEW = 256
 /** How long the producer may come ahead: some 1 µs. */
@@ -182,6 +184,7 @@ export class OneConsumer extends Consumer {
     const { slotBytes } = this.parts
     const most = Math.min(limit, this.#slots)
     const stretch = Math.max(1, this.#slots / RELEASES)
+    const between = Math.min(stretch, LOOK) - 1
     let head = this.#head
     let released = head
     let count = 0
@@ -199,6 +202,7 @@ export class OneConsumer extends Consumer {
         if (length > slotBytes) this.refuseLength(index, length)
         count += 1
         onIndex(index, length)
+        if ((head & between) !== 0) continue
         if (((head - released) | 0) >= stretch || words[ROOM_GATE] !== 0) {
           this.#release(head)
           released = head

@@ -79,8 +79,18 @@ function sendCopies(out: Producer, count: number): void {
   }
 }
 
+/** Unrolled: V8 does not, and the C compiler does. Messages have a multiple of 16 words. */
 function fill(words: Uint32Array, first: number, length: number, next: number): void {
-  for (let word = 0; word < length; word += 1) words[first + word] = next + word
+  for (let at = first, value = next; at < first + length; at += 8, value += 8) {
+    words[at] = value
+    words[at + 1] = value + 1
+    words[at + 2] = value + 2
+    words[at + 3] = value + 3
+    words[at + 4] = value + 4
+    words[at + 5] = value + 5
+    words[at + 6] = value + 6
+    words[at + 7] = value + 7
+  }
 }
 
 function fillEnds(words: Uint32Array, first: number, length: number, next: number): void {

@@ -65,12 +65,20 @@ function checkWords(input: Consumer, from: number, to: number): void {
   const check = (index: number, length: number): void => {
     const first = index * stride
     const count = length / 4
-    let sum = 0
-    for (let word = first; word < first + count; word += 1) sum = (sum + (words[word] ?? 0)) | 0
-    if (sum !== (Math.imul(count, next) + (count * (count - 1)) / 2 | 0)) throw new Error(`message ${next} has other words`)
+    if (sumOf(words, first, count) !== (Math.imul(count, next) + (count * (count - 1)) / 2 | 0)) throw new Error(`message ${next} has other words`)
     next += 1
   }
   drain(input, to - from, check)
+}
+
+/** Unrolled: V8 does not, and the C compiler does. Messages have a multiple of 16 words. */
+function sumOf(words: Uint32Array, first: number, count: number): number {
+  const word = (at: number): number => words[at] as number
+  let sum = 0
+  for (let at = first; at < first + count; at += 8) {
+    sum = (sum + word(at) + word(at + 1) + word(at + 2) + word(at + 3) + word(at + 4) + word(at + 5) + word(at + 6) + word(at + 7)) | 0
+  }
+  return sum
 }
 
 function checkEnds(input: Consumer, from: number, to: number): void {
