@@ -37,7 +37,8 @@ async function writeLatest(book: Book, position: number, out: LatestWriter): Pro
     book.count(position, 'given')
     if (random(16) === 0) await setImmediate()
   }
-  if (random(4) === 0) out.end()
+  // Who sat down behind the closer took back what that one had said: that nothing follows.
+  if (book.isStopped || random(4) === 0) out.end()
   else out.close()
 }
 
@@ -112,7 +113,8 @@ async function send(book: Book, position: number, out: BroadcastWriter): Promise
     book.count(position, 'given')
     if (random(16) === 0) await setImmediate()
   }
-  if (random(4) === 0) out.end()
+  // Who sat down behind the closer took back what that one had said: that nothing follows.
+  if (book.isStopped || random(4) === 0) out.end()
   else out.close()
 }
 

@@ -47,6 +47,10 @@ fn message(room: &Room, position: u64) -> Vec<u8> {
 
 fn send(room: &Room, mut writer: BroadcastWriter<'_>) -> Result<()> {
     let quiet = room.options.quiet;
+    if !quiet && room.is_stopped() {
+        // Behind the closer: sitting down took back what that one had said, that nothing follows.
+        return writer.end();
+    }
     let turns = if quiet { 3 } else { 1 + room.random.below(200) };
     for _ in 0..turns {
         writer.send(&message(room, writer.sent()))?;

@@ -71,6 +71,10 @@ pub(crate) fn is_whole(value: &[u8], number: u64) -> bool {
 
 fn write(room: &Room, mut writer: LatestWriter<'_>) -> Result<()> {
     let quiet = room.options.quiet;
+    if !quiet && room.is_stopped() {
+        // Behind the closer: sitting down took back what that one had said, that nothing follows.
+        return writer.end();
+    }
     let turns = if quiet { 3 } else { 1 + room.random.below(200) };
     for _ in 0..turns {
         writer.write(&value(room, writer.version() + 1))?;
