@@ -83,20 +83,20 @@ impl Model for Meeting {
 
 #[test]
 fn two_parties_meet_and_one_is_killed() {
-    holds(kill_each(&Meeting::of(2, 2), &[0]));
+    holds(|| kill_each(&Meeting::of(2, 2), &[0]));
 }
 
 #[test]
 fn three_parties_meet_and_one_is_killed() {
-    holds(kill_each(&Meeting::of(3, 1), &[0]));
+    holds(|| kill_each(&Meeting::of(3, 1), &[0]));
 }
 
 #[test]
 fn a_forgotten_wake_is_found() {
-    is_found(kill_each(&Meeting { mutant: Mutant::WakesNobody, ..Meeting::of(2, 1) }, &[]));
+    is_found(|| kill_each(&Meeting { mutant: Mutant::WakesNobody, ..Meeting::of(2, 1) }, &[]));
 }
 
 #[test]
 fn a_kernel_that_wakes_nobody_is_found() {
-    is_found(kill_each(&Meeting { mutant: Mutant::KernelWakesNobody, ..Meeting::of(2, 1) }, &[0]));
+    is_found(|| kill_each(&Meeting { mutant: Mutant::KernelWakesNobody, ..Meeting::of(2, 1) }, &[0]));
 }

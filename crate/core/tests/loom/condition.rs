@@ -132,39 +132,39 @@ impl Flag {
 
 #[test]
 fn a_notifier_is_killed_and_another_notifies() {
-    holds(kill_each(&Handing::between(2, 1, 1), &[0]));
-    holds(kill_each(&Handing::between(2, 1, u32::MAX), &[0]));
+    holds(|| kill_each(&Handing::between(2, 1, 1), &[0]));
+    holds(|| kill_each(&Handing::between(2, 1, u32::MAX), &[0]));
 }
 
 #[test]
 fn two_notify_at_once_and_two_wake() {
-    holds(kill_each(&Handing::between(2, 2, 1), &[0, 2]));
+    holds(|| kill_each(&Handing::between(2, 2, 1), &[0, 2]));
 }
 
 #[test]
 fn a_waiter_is_killed_and_its_wake_goes_to_another() {
-    holds(kill_each(&Handing::between(1, 2, 1), &[1]));
-    holds(kill_each(&Handing { items: 2, ..Handing::between(1, 2, 1) }, &[1]));
+    holds(|| kill_each(&Handing::between(1, 2, 1), &[1]));
+    holds(|| kill_each(&Handing { items: 2, ..Handing::between(1, 2, 1) }, &[1]));
 }
 
 #[test]
 fn waiters_of_a_mutex_see_the_flag() {
-    holds(kill_each(&Flag::before(1, false), &[0, 1]));
-    holds(kill_each(&Flag::before(1, true), &[0, 1]));
-    holds(kill_each(&Flag::before(2, true), &[1]));
+    holds(|| kill_each(&Flag::before(1, false), &[0, 1]));
+    holds(|| kill_each(&Flag::before(1, true), &[0, 1]));
+    holds(|| kill_each(&Flag::before(2, true), &[1]));
 }
 
 #[test]
 fn a_waiter_gives_up() {
-    holds(give_up_each(&Flag::before(2, false), 1, None));
+    holds(|| give_up_each(&Flag::before(2, false), 1, None));
 }
 
 #[test]
 fn a_forgotten_wake_is_found() {
-    is_found(kill_each(&Handing::between(1, 1, 1).with(Mutant::WakesNobody), &[]));
+    is_found(|| kill_each(&Handing::between(1, 1, 1).with(Mutant::WakesNobody), &[]));
 }
 
 #[test]
 fn a_missing_pending_word_is_found() {
-    is_found(kill_each(&Handing::between(1, 2, 1).with(Mutant::NothingIsPending), &[1]));
+    is_found(|| kill_each(&Handing::between(1, 2, 1).with(Mutant::NothingIsPending), &[1]));
 }

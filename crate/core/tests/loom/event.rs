@@ -72,49 +72,49 @@ impl Model for Signalling {
 
 #[test]
 fn a_setter_is_killed_and_another_sets() {
-    holds(kill_each(&Signalling::between(2, 1, Reset::Auto), &[0]));
-    holds(kill_each(&Signalling::between(2, 2, Reset::Auto), &[0]));
-    holds(kill_each(&Signalling::between(2, 1, Reset::Manual), &[0]));
-    holds(kill_each(&Signalling::between(2, 2, Reset::Manual), &[0]));
+    holds(|| kill_each(&Signalling::between(2, 1, Reset::Auto), &[0]));
+    holds(|| kill_each(&Signalling::between(2, 2, Reset::Auto), &[0]));
+    holds(|| kill_each(&Signalling::between(2, 1, Reset::Manual), &[0]));
+    holds(|| kill_each(&Signalling::between(2, 2, Reset::Manual), &[0]));
 }
 
 #[test]
 fn a_waiter_is_killed() {
-    holds(kill_each(&Signalling::between(1, 2, Reset::Auto), &[1]));
-    holds(kill_each(&Signalling::between(1, 3, Reset::Auto), &[1]));
-    holds(kill_each(&Signalling::between(1, 2, Reset::Manual), &[1]));
-    holds(kill_each(&Signalling::between(1, 3, Reset::Manual), &[1]));
+    holds(|| kill_each(&Signalling::between(1, 2, Reset::Auto), &[1]));
+    holds(|| kill_each(&Signalling::between(1, 3, Reset::Auto), &[1]));
+    holds(|| kill_each(&Signalling::between(1, 2, Reset::Manual), &[1]));
+    holds(|| kill_each(&Signalling::between(1, 3, Reset::Manual), &[1]));
 }
 
 #[test]
 fn a_waiter_gives_up() {
-    holds(give_up_each(&Signalling::between(1, 3, Reset::Auto), 1, None));
-    holds(give_up_each(&Signalling::between(1, 3, Reset::Manual), 1, None));
+    holds(|| give_up_each(&Signalling::between(1, 3, Reset::Auto), 1, None));
+    holds(|| give_up_each(&Signalling::between(1, 3, Reset::Manual), 1, None));
 }
 
 #[test]
 fn a_waiter_gives_up_and_a_setter_or_waiter_is_killed() {
     for reset in [Reset::Auto, Reset::Manual] {
-        holds(give_up_each(&Signalling::between(2, 1, reset), 2, Some(0)));
-        holds(give_up_each(&Signalling::between(1, 2, reset), 1, Some(2)));
+        holds(|| give_up_each(&Signalling::between(2, 1, reset), 2, Some(0)));
+        holds(|| give_up_each(&Signalling::between(1, 2, reset), 1, Some(2)));
     }
 }
 
 #[test]
 fn a_forgotten_wake_is_found() {
-    is_found(kill_each(&Signalling::between(1, 1, Reset::Auto).with(Mutant::WakesNobody), &[]));
-    is_found(kill_each(&Signalling::between(1, 1, Reset::Manual).with(Mutant::WakesNobody), &[]));
+    is_found(|| kill_each(&Signalling::between(1, 1, Reset::Auto).with(Mutant::WakesNobody), &[]));
+    is_found(|| kill_each(&Signalling::between(1, 1, Reset::Manual).with(Mutant::WakesNobody), &[]));
 }
 
 #[test]
 fn a_missing_pending_word_is_found() {
     for reset in [Reset::Auto, Reset::Manual] {
-        is_found(kill_each(&Signalling::between(2, 1, reset).with(Mutant::NothingIsPending), &[0]));
+        is_found(|| kill_each(&Signalling::between(2, 1, reset).with(Mutant::NothingIsPending), &[0]));
     }
-    is_found(kill_each(&Signalling::between(1, 2, Reset::Auto).with(Mutant::NothingIsPending), &[1]));
+    is_found(|| kill_each(&Signalling::between(1, 2, Reset::Auto).with(Mutant::NothingIsPending), &[1]));
 }
 
 #[test]
 fn an_exchange_that_is_not_atomic_is_found() {
-    is_found(kill_each(&Signalling::between(2, 2, Reset::Auto).with(Mutant::ExchangeIsNotAtomic), &[]));
+    is_found(|| kill_each(&Signalling::between(2, 2, Reset::Auto).with(Mutant::ExchangeIsNotAtomic), &[]));
 }

@@ -149,40 +149,42 @@ impl Model for Publishing {
 
 #[test]
 fn a_reader_reads_whole_values_and_none_goes_back() {
-    holds(kill_each(&Publishing::of(1, 4, 1, 2), &[0, 1]));
+    holds(|| kill_each(&Publishing::of(1, 4, 1, 2), &[0, 1]));
 }
 
 #[test]
 fn two_readers_share_a_writer_and_one_is_killed() {
-    holds(kill_each(&Publishing::of(1, 3, 2, 1), &[1]));
+    holds(|| kill_each(&Publishing::of(1, 3, 2, 1), &[1]));
 }
 
 #[test]
 fn a_writer_is_killed_and_another_goes_on() {
-    holds(kill_each(&Publishing::of(2, 2, 1, 1), &[0]));
+    holds(|| kill_each(&Publishing::of(2, 2, 1, 1), &[0]));
 }
 
 #[test]
 fn a_writer_that_does_not_help_is_found() {
-    is_found(kill_each(&Publishing { fault: Fault::DoesNotHelp, ..Publishing::of(1, 4, 1, 2) }, &[]));
+    is_found(|| kill_each(&Publishing { fault: Fault::DoesNotHelp, ..Publishing::of(1, 4, 1, 2) }, &[]));
 }
 
 #[test]
 fn a_reader_that_insists_on_what_it_found_is_found() {
-    is_found(kill_each(&Publishing { fault: Fault::InsistsOnNewest, ..Publishing::of(1, 3, 1, 1) }, &[]));
+    is_found(|| kill_each(&Publishing { fault: Fault::InsistsOnNewest, ..Publishing::of(1, 3, 1, 1) }, &[]));
 }
 
 #[test]
 fn a_value_that_is_named_too_early_is_found() {
-    is_found(kill_each(&Publishing { fault: Fault::PublishesFirst, ..Publishing::of(1, 2, 1, 1) }, &[]));
+    is_found(|| kill_each(&Publishing { fault: Fault::PublishesFirst, ..Publishing::of(1, 2, 1, 1) }, &[]));
 }
 
 #[test]
 fn a_reader_that_is_not_counted_is_found() {
-    is_found(kill_each(&Publishing { fault: Fault::IsNotCounted, ..Publishing::of(1, 4, 1, 2) }, &[]));
+    is_found(|| kill_each(&Publishing { fault: Fault::IsNotCounted, ..Publishing::of(1, 4, 1, 2) }, &[]));
 }
 
 #[test]
 fn a_store_that_is_late_is_found() {
-    is_found(kill_each(&Publishing { mutant: Mutant::StoreIsBuffered, ..Publishing::of(1, 4, 1, 2) }, &[]));
+    is_found(|| {
+        kill_each(&Publishing { mutant: Mutant::StoreIsBuffered, ..Publishing::of(1, 4, 1, 2) }, &[])
+    });
 }

@@ -15,6 +15,7 @@ mod mutant;
 mod mutex;
 mod news;
 mod permits;
+mod process;
 mod ring_many;
 mod ring_one;
 mod rwlock;

@@ -289,35 +289,35 @@ impl Model for Setting {
 
 #[test]
 fn a_reader_beside_a_writer_that_uses_chunks_again() {
-    holds(kill_each(&Setting::by(&[2], true), &[]));
+    holds(|| kill_each(&Setting::by(&[2], true), &[]));
 }
 
 #[test]
 fn a_writer_is_killed_anywhere_and_the_next_goes_on() {
-    holds(kill_each(&Setting::by(&[1, 1], false), &[0]));
+    holds(|| kill_each(&Setting::by(&[1, 1], false), &[0]));
 }
 
 #[test]
 fn a_writer_is_killed_anywhere_beside_a_reader() {
-    holds(kill_each(&Setting::by(&[2], true), &[0]));
+    holds(|| kill_each(&Setting::by(&[2], true), &[0]));
 }
 
 #[test]
 fn a_writer_is_killed_anywhere_and_the_next_goes_on_beside_a_reader() {
-    holds(kill_each(&Setting::by(&[1, 1], true), &[0]));
+    holds(|| kill_each(&Setting::by(&[1, 1], true), &[0]));
 }
 
 #[test]
 fn chunks_that_are_used_again_uncounted_are_found() {
-    is_found(kill_each(&Setting::by(&[2], true).with(Fault::NotCounted), &[]));
+    is_found(|| kill_each(&Setting::by(&[2], true).with(Fault::NotCounted), &[]));
 }
 
 #[test]
 fn a_link_that_swings_too_early_is_found() {
-    is_found(kill_each(&Setting::by(&[1], true).with(Fault::PublishedFirst), &[]));
+    is_found(|| kill_each(&Setting::by(&[1], true).with(Fault::PublishedFirst), &[]));
 }
 
 #[test]
 fn a_shard_that_is_not_repaired_is_found() {
-    is_found(kill_each(&Setting::by(&[1, 1], false).with(Fault::NotRepaired), &[0]));
+    is_found(|| kill_each(&Setting::by(&[1, 1], false).with(Fault::NotRepaired), &[0]));
 }

@@ -196,46 +196,48 @@ impl Model for Joining {
 
 #[test]
 fn two_never_have_one_slot_and_a_killed_one_leaves_it_free() {
-    holds(kill_each(&Joining::by(2, Holding::Nothing), &[0]));
+    holds(|| kill_each(&Joining::by(2, Holding::Nothing), &[0]));
 }
 
 #[test]
 fn a_token_lives_only_while_its_presence_stands() {
-    holds(kill_each(&Joining::by(1, Holding::Nothing), &[0]));
+    holds(|| kill_each(&Joining::by(1, Holding::Nothing), &[0]));
 }
 
 #[test]
 fn a_lock_comes_free_though_another_takes_the_dead_ones_slot() {
     for second_stays in [false, true] {
-        holds(kill_each(&Joining { second_stays, ..Joining::by(2, Holding::Lock) }, &[0]));
+        holds(|| kill_each(&Joining { second_stays, ..Joining::by(2, Holding::Lock) }, &[0]));
     }
 }
 
 #[test]
 fn a_permit_comes_free_though_another_takes_the_dead_ones_slot() {
     for second_stays in [false, true] {
-        holds(kill_each(&Joining { second_stays, ..Joining::by(2, Holding::Permit) }, &[0]));
+        holds(|| kill_each(&Joining { second_stays, ..Joining::by(2, Holding::Permit) }, &[0]));
     }
 }
 
 #[test]
 fn a_joiner_buries_whom_the_kernel_did_not_mark() {
     let unmarked = Joining { fault: Fault::NoMark, second_stays: true, ..Joining::by(2, Holding::Lock) };
-    holds(kill_each(&unmarked, &[0]));
+    holds(|| kill_each(&unmarked, &[0]));
 }
 
 #[test]
 fn joining_without_the_byte_lock_is_found() {
-    is_found(kill_each(&Joining { fault: Fault::NoByteLock, ..Joining::by(2, Holding::Nothing) }, &[]));
+    is_found(|| kill_each(&Joining { fault: Fault::NoByteLock, ..Joining::by(2, Holding::Nothing) }, &[]));
 }
 
 #[test]
 fn standing_before_claiming_is_found() {
-    is_found(kill_each(&Joining { fault: Fault::PresenceFirst, ..Joining::by(2, Holding::Nothing) }, &[0]));
+    is_found(|| {
+        kill_each(&Joining { fault: Fault::PresenceFirst, ..Joining::by(2, Holding::Nothing) }, &[0])
+    });
 }
 
 #[test]
 fn a_dead_one_that_nobody_buries_is_found() {
     let unburied = Joining { fault: Fault::NoBurial, second_stays: true, ..Joining::by(2, Holding::Lock) };
-    is_found(kill_each(&unburied, &[0]));
+    is_found(|| kill_each(&unburied, &[0]));
 }

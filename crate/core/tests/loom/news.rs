@@ -96,38 +96,38 @@ impl Model for Waiting {
 
 #[test]
 fn a_writer_publishes_or_is_killed() {
-    holds(kill_each(&Waiting::of(1, 1), &[0]));
-    holds(kill_each(&Waiting::of(1, 2), &[0]));
+    holds(|| kill_each(&Waiting::of(1, 1), &[0]));
+    holds(|| kill_each(&Waiting::of(1, 2), &[0]));
 }
 
 #[test]
 fn a_writer_ends_or_is_killed() {
-    holds(kill_each(&Waiting { publishes: false, ends: true, ..Waiting::of(1, 1) }, &[0, 1]));
-    holds(kill_each(&Waiting { publishes: false, ends: true, ..Waiting::of(1, 2) }, &[]));
+    holds(|| kill_each(&Waiting { publishes: false, ends: true, ..Waiting::of(1, 1) }, &[0, 1]));
+    holds(|| kill_each(&Waiting { publishes: false, ends: true, ..Waiting::of(1, 2) }, &[]));
 }
 
 #[test]
 fn a_writer_is_killed_and_another_publishes() {
-    holds(kill_each(&Waiting::of(2, 1), &[0]));
+    holds(|| kill_each(&Waiting::of(2, 1), &[0]));
 }
 
 #[test]
 fn a_reader_gives_up() {
-    holds(give_up_each(&Waiting::of(1, 2), 1, None));
-    holds(give_up_each(&Waiting::of(1, 1), 1, Some(0)));
+    holds(|| give_up_each(&Waiting::of(1, 2), 1, None));
+    holds(|| give_up_each(&Waiting::of(1, 1), 1, Some(0)));
 }
 
 #[test]
 fn a_forgotten_wake_is_found() {
-    is_found(kill_each(&Waiting::of(1, 1).with(Mutant::WakesNobody), &[]));
+    is_found(|| kill_each(&Waiting::of(1, 1).with(Mutant::WakesNobody), &[]));
 }
 
 #[test]
 fn a_kernel_that_wakes_nobody_is_found() {
-    is_found(kill_each(&Waiting::of(1, 1).with(Mutant::KernelWakesNobody), &[0]));
+    is_found(|| kill_each(&Waiting::of(1, 1).with(Mutant::KernelWakesNobody), &[0]));
 }
 
 #[test]
 fn a_late_store_is_found() {
-    is_found(kill_each(&Waiting::of(1, 1).with(Mutant::StoreIsBuffered), &[]));
+    is_found(|| kill_each(&Waiting::of(1, 1).with(Mutant::StoreIsBuffered), &[]));
 }

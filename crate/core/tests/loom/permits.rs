@@ -73,24 +73,24 @@ impl Model for Acquiring {
 
 #[test]
 fn two_share_a_permit_and_one_is_killed() {
-    holds(kill_each(&Acquiring::by(2, 1), &[0]));
+    holds(|| kill_each(&Acquiring::by(2, 1), &[0]));
 }
 
 #[test]
 fn three_share_a_permit_and_one_is_killed() {
-    holds(kill_each(&Acquiring::by(3, 1), &[0]));
+    holds(|| kill_each(&Acquiring::by(3, 1), &[0]));
 }
 
 #[test]
 fn three_share_two_permits_and_one_is_killed() {
-    holds(kill_each(&Acquiring::by(3, 2), &[0]));
+    holds(|| kill_each(&Acquiring::by(3, 2), &[0]));
 }
 
 #[test]
 fn nobody_waits_for_a_permit_that_nobody_holds() {
-    holds(kill_each(&Acquiring { keepers: 1, ..Acquiring::by(3, 1) }, &[0, 1]));
-    holds(kill_each(&Acquiring { keepers: 0, ..Acquiring::by(3, 2) }, &[0]));
-    holds(kill_each(&Acquiring { keepers: 2, ..Acquiring::by(4, 2) }, &[]));
+    holds(|| kill_each(&Acquiring { keepers: 1, ..Acquiring::by(3, 1) }, &[0, 1]));
+    holds(|| kill_each(&Acquiring { keepers: 0, ..Acquiring::by(3, 2) }, &[0]));
+    holds(|| kill_each(&Acquiring { keepers: 2, ..Acquiring::by(4, 2) }, &[]));
 }
 
 /// The first takes both permits, and two others wait for one each.
@@ -163,30 +163,30 @@ impl Model for Changing {
 
 #[test]
 fn permits_change_hands_at_once_and_one_that_got_one_is_killed() {
-    holds(kill_each(&Changing, &[2]));
+    holds(|| kill_each(&Changing, &[2]));
 }
 
 #[test]
 fn the_holder_of_two_permits_is_killed_and_both_are_taken() {
-    holds(kill_each(&Hoarding, &[0]));
+    holds(|| kill_each(&Hoarding, &[0]));
 }
 
 #[test]
 fn one_of_three_gives_up_anywhere() {
-    holds(give_up_each(&Acquiring::by(3, 1), 1, None));
+    holds(|| give_up_each(&Acquiring::by(3, 1), 1, None));
 }
 
 #[test]
 fn one_of_two_gives_up_and_the_other_is_killed() {
-    holds(give_up_each(&Acquiring::by(2, 1), 1, Some(0)));
+    holds(|| give_up_each(&Acquiring::by(2, 1), 1, Some(0)));
 }
 
 #[test]
 fn a_forgotten_wake_is_found() {
-    is_found(kill_each(&Acquiring::by(2, 1).with(Mutant::WakesNobody), &[]));
+    is_found(|| kill_each(&Acquiring::by(2, 1).with(Mutant::WakesNobody), &[]));
 }
 
 #[test]
 fn a_kernel_that_wakes_nobody_is_found() {
-    is_found(kill_each(&Acquiring::by(2, 1).with(Mutant::KernelWakesNobody), &[0]));
+    is_found(|| kill_each(&Acquiring::by(2, 1).with(Mutant::KernelWakesNobody), &[0]));
 }
