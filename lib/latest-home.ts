@@ -30,9 +30,14 @@ export class LatestHome {
     this.#stride = (Math.ceil((feedLayout.bufferPayload + bytes) / feedLayout.bufferAlign) * feedLayout.bufferAlign) / 4
   }
 
-  /** The buffer of that number, 1 being the first: where its words begin. */
+  /** Whether that is a buffer's number, 1 being the first. */
+  hasBuffer(number: number): boolean {
+    return number >= 1 && number <= this.readers + 2
+  }
+
+  /** The buffer of that number: where its words begin. */
   at(number: number): number {
-    if (number < 1 || number > this.readers + 2) throw this.error('ERR_SHM_POSSIBLY_CORRUPT', 'its words make no sense: it names no buffer')
+    if (!this.hasBuffer(number)) throw this.error('ERR_SHM_POSSIBLY_CORRUPT', 'its words make no sense: it names no buffer')
     return this.#firstBuffer + this.#stride * (number - 1)
   }
 

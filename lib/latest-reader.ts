@@ -152,16 +152,18 @@ export class LatestReader {
     const newest = Atomics.load(words, NEWEST)
     const filled = Atomics.compareExchange(words, cell, CLEAR, newest)
     const held = filled === CLEAR ? newest : filled
-    this.#view = undefined
     // Where a number makes no sense it holds nothing, so that the next call looks again.
     this.#held = 0
     const number = held & NUMBER
     const home = this.#home
+    if (!home.hasBuffer(number)) this.#view = undefined
     const at = number === 0 ? 0 : home.at(number)
     this.#held = held
     if (number === 0) return
     const length = (words[at + BUFFER_LENGTH] ?? 0) >>> 0
-    this.#view = this.#viewOf(number, length > home.bytes ? home.bytes : length)
+    const view = this.#viewOf(number, length > home.bytes ? home.bytes : length)
+    // To store an object costs more than to look.
+    if (view !== this.#view) this.#view = view
     const low = words[at + BUFFER_VERSION] ?? 0
     words[cell + CELL_RECEIVED] = ((words[cell + CELL_RECEIVED] ?? 0) + 1) | 0
     const missed = (low - this.#low - 1) | 0
