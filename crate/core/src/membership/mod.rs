@@ -4,6 +4,7 @@
 //! - [`MemberTable`] reads the slots of all members, and tells exactly whether a token's member lives.
 //! - [`Member`] is this thread's own slot: joined, and left or died.
 //! - [`claim`] is how one joins and leaves, step by step.
+//! - [`ownership`] is how one takes a word that is a member's, from nobody or from the dead.
 //! - [`Platform`] is what a lock's algorithm asks of memory and kernel, so that models can stand in for both.
 //!
 //! How it survives `kill -9` is drawn in `docs/membership.md`.
@@ -12,6 +13,7 @@ pub mod claim;
 mod layout;
 mod member;
 mod own;
+pub mod ownership;
 mod platform;
 mod presence;
 mod table;

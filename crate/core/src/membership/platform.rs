@@ -63,6 +63,11 @@ pub trait Platform {
         })
     }
 
+    /// Whether the token's member lives, by two loads, the claim first: an exact answer, but for deaths that the kernel could not mark.
+    fn is_alive(&self, token: Token) -> bool {
+        self.look_at(token).is_some_and(|life| life.is_alive)
+    }
+
     /// Whether nothing that a dead member began can still write here: an asynchronous system call goes on behind its thread's death. To be asked
     /// by who takes memory over from the dead and writes there.
     fn has_stopped(&self, token: Token) -> bool {

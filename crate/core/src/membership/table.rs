@@ -138,7 +138,7 @@ impl MemberTable {
     /// Whether the token's member lives, by two loads, the claim first: an exact answer, but for deaths that the kernel could not mark.
     #[must_use]
     pub fn is_alive(&self, token: Token) -> bool {
-        self.look_at(token).is_some_and(|life| life.is_alive)
+        Platform::is_alive(self, token)
     }
 
     /// All members that live, and those that died and whose slot nobody took since.

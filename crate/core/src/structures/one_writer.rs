@@ -12,6 +12,7 @@
 
 use crate::error::Result;
 use crate::fail_point;
+use crate::membership::ownership::{self, Heir, Occupied};
 use crate::membership::{Platform, Token};
 use crate::sync::gate::Gate;
 use crate::sync::wait::{Answer, Step, Wait};
@@ -27,15 +28,6 @@ pub struct Seat<W> {
     pub ended: W,
 }
 
-/// Why the seat cannot be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occupied {
-    /// That member sits there, and lives.
-    Taken(Token),
-    /// That member is dead, but a system call of its process may still write: it can be had soon.
-    Dying(Token),
-}
-
 impl<W: Copy> Seat<W> {
     /// Sits down where nobody sits, or a dead one. `recover` makes whole what that one left, before anybody is told.
     ///
@@ -48,7 +40,7 @@ impl<W: Copy> Seat<W> {
         recover: impl FnOnce(),
     ) -> std::result::Result<(), Occupied> {
         platform.set_pending(Some(self.gate));
-        let taken = self.sit_down(platform, token);
+        let taken = ownership::take(platform, self.writer, token, Heir { asks: true, writes: true });
         if taken.is_ok() {
             fail_point::reach("seat.taken");
             recover();
@@ -58,7 +50,7 @@ impl<W: Copy> Seat<W> {
             self.open(platform);
         }
         platform.set_pending(None);
-        taken
+        taken.map(drop)
     }
 
     /// Leaves the seat; `ends`: and says that nothing follows.
@@ -85,42 +77,13 @@ impl<W: Copy> Seat<W> {
 
     /// Whose seat it is, if that member is dead.
     pub fn dead_writer<P: Platform<Word = W>>(&self, platform: &P) -> Option<Token> {
-        Token::from_word(platform.load(self.writer)).filter(|writer| !is_alive(platform, *writer))
-    }
-
-    fn sit_down<P: Platform<Word = W>>(
-        &self,
-        platform: &P,
-        token: Token,
-    ) -> std::result::Result<(), Occupied> {
-        loop {
-            let value = platform.load(self.writer);
-            if let Some(writer) = Token::from_word(value) {
-                if is_alive(platform, writer) {
-                    platform.recheck(writer);
-                    if is_alive(platform, writer) {
-                        return Err(Occupied::Taken(writer));
-                    }
-                }
-                if !platform.has_stopped(writer) {
-                    return Err(Occupied::Dying(writer));
-                }
-            }
-            if platform.compare_exchange(self.writer, value, token.word()).is_ok() {
-                return Ok(());
-            }
-        }
+        Token::from_word(platform.load(self.writer)).filter(|writer| !platform.is_alive(*writer))
     }
 
     fn open<P: Platform<Word = W>>(&self, platform: &P) {
         // Nobody's condition is in the sequence here: it is the word that each reader watches.
         Gate { gate: self.gate, sequence: self.gate }.open(platform, u32::MAX);
     }
-}
-
-/// Whether a token's member lives.
-pub(super) fn is_alive<P: Platform>(platform: &P, token: Token) -> bool {
-    platform.look_at(token).is_some_and(|life| life.is_alive)
 }
 
 /// Waiting for a word that the writer changes, for the end, or for the writer's death.

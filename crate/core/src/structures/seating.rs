@@ -1,11 +1,12 @@
 //! The seats of named objects, and the waits for their writers: [`super::one_writer`] over an object's place.
 
 use super::broadcast;
-use super::one_writer::{News, Occupied, Seat};
+use super::one_writer::{News, Seat};
 use super::takeover::{self, Patience};
 use crate::error::{Error, Result};
 use crate::managed::geometry::one_writer as words;
 use crate::managed::{Kind, Place};
+use crate::membership::ownership::Occupied;
 use crate::membership::{MemberTable, Token, Word};
 
 /// The words of the object's seat.

@@ -35,8 +35,7 @@ impl<W: Copy, C: Fn(u32) -> W> Permits<W, C> {
     pub fn available<P: Platform<Word = W>>(&self, platform: &P) -> u32 {
         let is_held = |index: &u32| {
             Token::from_word(platform.load((self.cells)(*index)))
-                .and_then(|holder| platform.look_at(holder))
-                .is_some_and(|life| life.is_alive)
+                .is_some_and(|holder| platform.is_alive(holder))
         };
         self.count - u32::try_from((0..self.count).filter(is_held).count()).unwrap_or(0)
     }

@@ -21,8 +21,8 @@
 //! from one buffer, for which there is room, until the next reader takes the cell; clear, the writer fills it.
 
 use crate::fail_point;
+use crate::membership::ownership::{self, Heir};
 use crate::membership::{Platform, Token};
-use crate::structures::one_writer::is_alive;
 
 const NUMBER_BITS: u32 = 10;
 const NUMBER: u32 = (1 << NUMBER_BITS) - 1;
@@ -112,19 +112,10 @@ pub fn register<P: Platform>(
     readers: u32,
     token: Token,
 ) -> Option<u32> {
-    for recheck in [false, true] {
+    for asks in [false, true] {
         for index in 0..readers {
             let (value, owner) = cells(index);
-            let before = platform.load(owner);
-            if let Some(reader) = Token::from_word(before) {
-                if recheck {
-                    platform.recheck(reader);
-                }
-                if is_alive(platform, reader) {
-                    continue;
-                }
-            }
-            if platform.compare_exchange(owner, before, token.word()).is_ok() {
+            if ownership::take(platform, owner, token, Heir { asks, writes: false }).is_ok() {
                 fail_point::reach("latest.registered");
                 platform.store(value, 0);
                 count(platform, used, index + 1);

@@ -6,6 +6,7 @@ use super::one::{Begin, OneRing, OneWait, Refused};
 use crate::error::{Error, Result};
 use crate::managed::geometry::ring::{self as at, CONTROL, RingGeometry, STATE};
 use crate::managed::{Kind, Place};
+use crate::membership::ownership::Occupied;
 use crate::membership::{MemberTable, Token, Word};
 use crate::structures::takeover::{self, Patience};
 use crate::sync::wait::Wait;
@@ -103,14 +104,17 @@ pub fn take(place: &Place<'_>, table: &MemberTable, end: End, token: Token) -> R
             match one(place)?.take(table, end, token) {
                 Ok(begin) => return Ok(begin),
                 Err(Refused::Corrupt(error)) => return Err(error),
-                Err(Refused::Taken(holder)) => return Err(taken(table, end, holder, token)),
-                Err(Refused::Dying(holder)) => takeover::wait(table, holder, patience)?,
+                Err(Refused::Occupied(Occupied::Taken(holder))) => {
+                    return Err(taken(table, end, holder, token));
+                }
+                Err(Refused::Occupied(Occupied::Dying(holder))) => takeover::wait(table, holder, patience)?,
             }
         }
     }
     let ring = many(place)?;
     if let Some(owner) = lone_owner(place, end)? {
-        ring.take_end(table, owner, token).map_err(|holder| taken(table, end, holder, token))?;
+        // Whoever claims a slot after a dead one waits for it there.
+        ring.take_end(table, owner, token).map_err(|occupied| taken(table, end, occupied.owner(), token))?;
     }
     if end == End::Consumer {
         ring.sit(table, token);

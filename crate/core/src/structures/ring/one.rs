@@ -29,6 +29,7 @@ use super::End;
 use crate::error::{Error, Result};
 use crate::fail_point;
 use crate::managed::geometry::ring as at;
+use crate::membership::ownership::{self, Heir, Occupied};
 use crate::membership::{Platform, Token};
 use crate::sync::gate::Gate;
 use crate::sync::wait::{Answer, Step, Wait};
@@ -58,10 +59,8 @@ pub struct OneRing<W> {
 /// Why an end cannot be had.
 #[derive(Debug)]
 pub enum Refused {
-    /// That member has it, and lives.
-    Taken(Token),
-    /// That member is dead, but a system call of its process may still write into the slot: it can be had soon.
-    Dying(Token),
+    /// Another has it.
+    Occupied(Occupied),
     /// The positions contradict each other.
     Corrupt(Error),
 }
@@ -152,25 +151,9 @@ impl<W: Copy> OneRing<W> {
         token: Token,
     ) -> std::result::Result<Begin, Refused> {
         let owner = self.owner(end);
-        let before = loop {
-            let before = platform.load(owner);
-            if let Some(holder) = Token::from_word(before) {
-                if holder != token {
-                    platform.recheck(holder);
-                }
-                if platform.look_at(holder).is_some_and(|life| life.is_alive) {
-                    return Err(Refused::Taken(holder));
-                }
-                // A consumer only reads.
-                if end == End::Producer && !platform.has_stopped(holder) {
-                    return Err(Refused::Dying(holder));
-                }
-            }
-            // SYNC: acquires what the one before wrote before it gave the end back, or before it died.
-            if platform.compare_exchange(owner, before, token.word()).is_ok() {
-                break before;
-            }
-        };
+        // A consumer only reads.
+        let heir = Heir { asks: true, writes: end == End::Producer };
+        let before = ownership::take(platform, owner, token, heir).map_err(Refused::Occupied)?;
         fail_point::reach("ring.end_taken");
         let begin = self.begin(platform, end).map_err(|error| {
             let _ = platform.compare_exchange(owner, token.word(), 0);

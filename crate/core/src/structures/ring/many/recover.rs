@@ -4,31 +4,22 @@ use super::super::End;
 use super::{CLAIMED, FULL, Many, Part, READING, SKIPPED};
 use crate::error::Result;
 use crate::fail_point;
+use crate::membership::ownership::{self, Heir, Occupied};
 use crate::membership::{Life, Platform, Sleep, Token};
 
 impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     /// Sits down as a consumer, before the first message is taken; each end on a seat of its own.
     pub fn sit<P: Platform<Word = W>>(&self, platform: &P, token: Token) {
-        // To ask the system who lives is dear: so first without.
-        if ![false, true].into_iter().any(|recheck| self.sit_on_free(platform, token, recheck)) {
+        let has_seat = [false, true].into_iter().any(|asks| {
+            let heir = Heir { asks, writes: false };
+            self.all_seats().any(|seat| ownership::take(platform, seat, token, heir).is_ok())
+        });
+        if !has_seat {
             platform.add(self.standing, 1);
         }
         fail_point::reach("many.seated");
         platform.add(self.room.sequence, 1);
         self.tell(platform, End::Producer);
-    }
-
-    fn sit_on_free<P: Platform<Word = W>>(&self, platform: &P, token: Token, recheck: bool) -> bool {
-        self.all_seats().any(|seat| {
-            let word = platform.load(seat);
-            let sitter = Token::from_word(word);
-            if let Some(other) = sitter.filter(|other| recheck && *other != token) {
-                platform.recheck(other);
-            }
-            let is_taken =
-                sitter.and_then(|sitter| platform.look_at(sitter)).is_some_and(|life| life.is_alive);
-            !is_taken && platform.compare_exchange(seat, word, token.word()).is_ok()
-        })
     }
 
     /// Stands up as a consumer that has nothing in hand. Of a member with several, whichever seat.
@@ -47,31 +38,19 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
     /// Takes the end of which there is one, from nobody or from a dead owner. That one's claims are recovered by whoever they are in the way of.
     ///
     /// # Errors
-    /// Whose it is.
+    /// See [`Occupied`].
     pub fn take_end<P: Platform<Word = W>>(
         &self,
         platform: &P,
         owner: W,
         token: Token,
-    ) -> std::result::Result<(), Token> {
-        loop {
-            let before = platform.load(owner);
-            if let Some(holder) = Token::from_word(before) {
-                if holder != token {
-                    platform.recheck(holder);
-                }
-                if platform.look_at(holder).is_some_and(|life| life.is_alive) {
-                    return Err(holder);
-                }
-            }
-            if platform.compare_exchange(owner, before, token.word()).is_ok() {
-                fail_point::reach("many.end_taken");
-                if before != 0 {
-                    platform.add(self.recovered, 1);
-                }
-                return Ok(());
-            }
+    ) -> std::result::Result<(), Occupied> {
+        let before = ownership::take(platform, owner, token, Heir { asks: true, writes: false })?;
+        fail_point::reach("many.end_taken");
+        if before != 0 {
+            platform.add(self.recovered, 1);
         }
+        Ok(())
     }
 
     /// Watches all who sit.
