@@ -25,8 +25,9 @@ export {
   type ManagedCreateOptions,
   type ManagedGeometry,
   type ManagedOpenOptions,
-  type ObjectEntry
+  type SegmentPart
 } from './lib/managed-segment.js'
+export type { ObjectEntry, ObjectStats } from './lib/object-stats.js'
 export type { Member, MemberEvent } from './lib/members.js'
 export { LockManager, type GrantedLock, type LockMode, type LockRequestOptions } from './lib/lock-manager.js'
 export type { ManagedObject, ObjectCounters } from './lib/managed-object.js'
@@ -114,3 +115,6 @@ export { PthreadBarrier, type PthreadBarrierOptions } from './lib/pthread-barrie
 export type { PthreadAbi, PthreadOptions } from './lib/pthread-place.js'
 
 export { ShmError } from './lib/errors.js'
+
+export { clean, doctor, limits, list, orphans, remove } from './lib/system/stub.js'
+export type { Cleaned, Finding, Limit, ListOptions as SystemListOptions, ObjectFacts, ObjectKind, Orphan, OrphanOptions, User } from './lib/system/facts.js'

@@ -6,7 +6,7 @@
  */
 
 import { ShmError } from './errors.js'
-import { BUFFER_VERSION, CELL_STRIDE, feedLayout } from './feed-layout.js'
+import { BUFFER_VERSION, CELL_MISSED, CELL_RECEIVED, CELL_STRIDE, NEWEST, NUMBER, feedLayout } from './feed-layout.js'
 import { PARTS } from './managed-layout.js'
 import type { Binding } from './native.js'
 
@@ -26,8 +26,8 @@ export class LatestHome {
     words: Int32Array
   ) {
     this.words = words
-    this.#firstBuffer = PARTS + CELL_STRIDE * readers
-    this.#stride = (Math.ceil((feedLayout.bufferPayload + bytes) / feedLayout.bufferAlign) * feedLayout.bufferAlign) / 4
+    this.#firstBuffer = firstBuffer(readers)
+    this.#stride = bufferStride(bytes)
   }
 
   /** Whether that is a buffer's number, 1 being the first. */
@@ -47,10 +47,35 @@ export class LatestHome {
   }
 
   version(words: Int32Array, at: number): number {
-    return ((words[at + BUFFER_VERSION + 1] ?? 0) >>> 0) * 2 ** 32 + ((words[at + BUFFER_VERSION] ?? 0) >>> 0)
+    return versionAt(words, at)
   }
 
   error(code: string, message: string): ShmError {
     return new ShmError({ code, message: `${this.what}: ${message}`, objectName: this.object.name })
   }
+}
+
+/** What the words of a latest counted. It looks at every reader's cell; a number that names no buffer counts as none. */
+export function latestCounts(words: Int32Array, bytes: number, readers: number): { sent: number; received: number; missed: number } {
+  let received = 0
+  let missed = 0
+  for (let cell = PARTS; cell < PARTS + readers * CELL_STRIDE; cell += CELL_STRIDE) {
+    received += words[cell + CELL_RECEIVED] ?? 0
+    missed += words[cell + CELL_MISSED] ?? 0
+  }
+  const number = Atomics.load(words, NEWEST) & NUMBER
+  const sent = number >= 1 && number <= readers + 2 ? versionAt(words, firstBuffer(readers) + bufferStride(bytes) * (number - 1)) : 0
+  return { sent, received: received >>> 0, missed: missed >>> 0 }
+}
+
+function versionAt(words: Int32Array, at: number): number {
+  return ((words[at + BUFFER_VERSION + 1] ?? 0) >>> 0) * 2 ** 32 + ((words[at + BUFFER_VERSION] ?? 0) >>> 0)
+}
+
+function firstBuffer(readers: number): number {
+  return PARTS + CELL_STRIDE * readers
+}
+
+function bufferStride(bytes: number): number {
+  return (Math.ceil((feedLayout.bufferPayload + bytes) / feedLayout.bufferAlign) * feedLayout.bufferAlign) / 4
 }

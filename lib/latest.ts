@@ -6,11 +6,10 @@
  */
 
 import * as check from './arguments.js'
-import { CELL_MISSED, CELL_RECEIVED, CELL_STRIDE, NEWEST, NUMBER, feedLayout } from './feed-layout.js'
-import { LatestHome } from './latest-home.js'
+import { feedLayout } from './feed-layout.js'
+import { LatestHome, latestCounts } from './latest-home.js'
 import { LatestReader } from './latest-reader.js'
 import { LatestWriter } from './latest-writer.js'
-import { PARTS } from './managed-layout.js'
 import { ManagedObject, type ObjectCounters, type Opened } from './managed-object.js'
 
 /** What a latest is made with. Part of its type: who opens it says the same. */
@@ -80,20 +79,8 @@ export class Latest extends ManagedObject {
 
   /** What was counted so far. It looks at every reader's cell. */
   override stats(): LatestCounters {
-    const { words } = this
-    const home = this.#home
-    let received = 0
-    let missed = 0
-    let sent = 0
-    if (home.words !== undefined) {
-      for (let cell = PARTS; cell < PARTS + home.readers * CELL_STRIDE; cell += CELL_STRIDE) {
-        received += words[cell + CELL_RECEIVED] ?? 0
-        missed += words[cell + CELL_MISSED] ?? 0
-      }
-      const number = Atomics.load(words, NEWEST) & NUMBER
-      if (number !== 0) sent = home.version(words, home.at(number))
-    }
-    return { ...super.stats(), sent, received: received >>> 0, missed: missed >>> 0 }
+    const counts = this.#home.words === undefined ? { sent: 0, received: 0, missed: 0 } : latestCounts(this.words, this.bytes, this.readers)
+    return { ...super.stats(), ...counts }
   }
 
   /** @internal */

@@ -29,6 +29,7 @@ import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
 import type { CreateOptions } from './options.js'
+import { statsOf, type ObjectEntry, type ObjectStats } from './object-stats.js'
 import { Once } from './once.js'
 import { PosixSegment } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
@@ -66,17 +67,18 @@ export interface ManagedOpenOptions extends JoinOptions {
   access?: 'write' | 'observe'
 }
 
-/** An object that the segment's directory lists. */
-export interface ObjectEntry {
-  name: string
-  kind: string
-  /** Kind and geometry, as in an error about them. */
-  words: string
+/** A part of a managed segment's memory: who reads a dump wants to know what is where. */
+export interface SegmentPart {
+  /** `'members'`: their table, a page a member; `'directory'`: the names, 128 bytes each; `'heap'`: the objects' bytes. */
+  part: 'header' | 'members' | 'directory' | 'heap'
   /** First byte in the segment. */
   offset: number
   bytes: number
+  /** Of how many bytes each place in it is; of header and heap all of it. */
+  stride: number
 }
 
+const ENTRY_BYTES = layout.entryBytes
 const GEOMETRY_WORDS = ['members', 'objects', 'memberName'] as const
 const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', ...GEOMETRY_WORDS] as const
 
@@ -311,6 +313,24 @@ export class ManagedSegment {
   /** What the directory lists. */
   get objects(): ObjectEntry[] {
     return this.#native.objects()
+  }
+
+  /** What each object that the directory lists counted, whoever it was; an observer sees it too. Stale the moment it returns. */
+  stats(): ObjectStats[] {
+    const entries = this.#native.objects()
+    const members = this.#native.members()
+    return entries.map(entry => statsOf(entry, this.segment.buffer, members))
+  }
+
+  /** Where its parts are, in the order of their offsets. */
+  get parts(): SegmentPart[] {
+    const { pageSizeBytes, slots, objects, membersOffset, directoryOffset, heapOffset, heapEnd } = this.#native.geometry()
+    return [
+      { part: 'header', offset: 0, bytes: membersOffset, stride: membersOffset },
+      { part: 'members', offset: membersOffset, bytes: slots * pageSizeBytes, stride: pageSizeBytes },
+      { part: 'directory', offset: directoryOffset, bytes: objects * ENTRY_BYTES, stride: ENTRY_BYTES },
+      { part: 'heap', offset: heapOffset, bytes: heapEnd - heapOffset, stride: heapEnd - heapOffset }
+    ]
   }
 
   /**

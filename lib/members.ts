@@ -15,6 +15,8 @@ export interface Member {
   /** The thread that is the member. */
   tid: number
   name: string
+  /** Its place in the member table, from 0. */
+  slot: number
   /** `false`: it died, and nobody took its place since. */
   alive: boolean
   joinedAt: Date
@@ -34,8 +36,8 @@ const LEFT = 2
 
 /** A member in the user's words; `token` is this environment's own. @internal */
 export function memberOf(member: Binding.NativeMember, token: number): Member {
-  const { pid, tid, name, alive, joinedAtMs } = member
-  return { pid, tid, name, alive, joinedAt: new Date(joinedAtMs), isSelf: (member.token | 0) === token }
+  const { pid, tid, name, slot, alive, joinedAtMs } = member
+  return { pid, tid, name, slot, alive, joinedAt: new Date(joinedAtMs), isSelf: (member.token | 0) === token }
 }
 
 /**

@@ -148,9 +148,7 @@ export class Ring extends ManagedObject {
   /** Messages that are in it; stale the moment it returns. */
   get length(): number {
     this.live()
-    const head = Atomics.load(this.words, this.#flags === 0 ? TAKEN : HEAD)
-    const length = (Atomics.load(this.words, TAIL) - head) >>> 0
-    return Math.min(length, this.slots)
+    return ringLength(this.words, this.#flags, this.slots)
   }
 
   /** Who has the end where messages go in, alive or dead; nothing while nobody has, or where many may. */
@@ -165,18 +163,7 @@ export class Ring extends ManagedObject {
 
   /** What was counted so far. */
   override stats(): RingCounters {
-    const { words } = this
-    const small = (index: number): number => (words[index] ?? 0) >>> 0
-    // Before the positions, which come before what is counted here.
-    const [skipped, unread] = this.#flags === 0 ? [0, 0] : [small(SKIPPED_COUNT), small(CLEARED_COUNT) + small(LOST)]
-    return {
-      ...super.stats(),
-      sent: total(small(PRODUCER_LAPS), small(TAIL)) - skipped,
-      received: total(small(CONSUMER_LAPS), small(this.#flags === 0 ? TAKEN : HEAD)) - unread,
-      lost: small(LOST),
-      recovered: small(RECOVERED),
-      full: small(FULL)
-    }
+    return { ...super.stats(), ...ringCounts(this.words, this.#flags) }
   }
 
   /** @internal */
@@ -219,6 +206,27 @@ export class Ring extends ManagedObject {
     this.#ends.add(end)
     return end
   }
+}
+
+/** What the words of a ring with those flags counted. @internal */
+export function ringCounts(words: Int32Array, flags: number): Omit<RingCounters, keyof ObjectCounters> {
+  const small = (index: number): number => (words[index] ?? 0) >>> 0
+  // Before the positions, which come before what is counted here.
+  const [skipped, unread] = flags === 0 ? [0, 0] : [small(SKIPPED_COUNT), small(CLEARED_COUNT) + small(LOST)]
+  return {
+    sent: total(small(PRODUCER_LAPS), small(TAIL)) - skipped,
+    received: total(small(CONSUMER_LAPS), small(flags === 0 ? TAKEN : HEAD)) - unread,
+    lost: small(LOST),
+    recovered: small(RECOVERED),
+    full: small(FULL)
+  }
+}
+
+/** Messages in a ring with those flags and slots. @internal */
+export function ringLength(words: Int32Array, flags: number, slots: number): number {
+  const head = Atomics.load(words, flags === 0 ? TAKEN : HEAD)
+  const length = (Atomics.load(words, TAIL) - head) >>> 0
+  return Math.min(length, slots)
 }
 
 /** Messages in all, from a position that wraps and the count of the quarters that it passed, which may be one behind (crate/core/src/structures/ring/one.rs). */

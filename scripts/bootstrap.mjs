@@ -1,5 +1,5 @@
 /**
- * Makes a fresh clone ready: tools, packages, native image, facade. For `npm start`, `npm test` and every other
+ * Makes a fresh clone ready: tools, packages, native image, facade, command. For `npm start`, `npm test` and every other
  * script, which all begin with `bootstrap()`, and for `node scripts/bootstrap.mjs` by hand.
  * Only what is missing or out of date is done; what cannot be done ends in one sentence.
  * Imports no package and depends on no install script. Progress goes to stderr, stdout belongs to the program.
@@ -11,12 +11,13 @@ import { Stop, capture, main, root, timed } from './process.mjs'
 
 const oldest = { node: '20.19', rust: '1.88' }
 
-/** All four steps, in order; each prints one line. */
+/** All five steps, in order; each prints one line. */
 export async function bootstrap() {
   await timed('tools', checkTools)
   await timed('packages', installPackages)
   await timed('native', buildNative)
   await timed('facade', buildFacade)
+  await timed('command', buildCommand)
 }
 
 /** Everything that we cannot install ourselves, all that is missing named in one sentence. */
@@ -66,6 +67,16 @@ function buildFacade() {
   quietly('npm', ['run', 'build:facade', '--loglevel=error'], 'Compiling TypeScript')
   removeOrphans()
   writeFileSync(stamp, state)
+}
+
+/** The command's bundle, unless it is newer than what it is made of. */
+function buildCommand() {
+  const sources = [
+    ...filesUnder(join(root, 'command'), (name) => name.endsWith('.ts')),
+    ...['scripts/bundle.mjs', 'package-lock.json'].map((name) => join(root, name)),
+  ]
+  if (modifiedMs(join(root, 'bin/shmem.js')) >= Math.max(...sources.map(modifiedMs))) return 'up to date'
+  quietly('npm', ['run', 'build:command', '--loglevel=error'], 'Bundling the command')
 }
 
 function complaint(tool, atLeast) {

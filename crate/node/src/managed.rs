@@ -8,7 +8,7 @@ use napi::Result;
 use napi::bindgen_prelude::{BigInt, Env};
 use napi_derive::napi;
 use shmem_core::Error;
-use shmem_core::managed::header::{IfBlank, LAYOUT_VERSION};
+use shmem_core::managed::header::{ENTRY_BYTES, IfBlank, LAYOUT_VERSION};
 use shmem_core::managed::{Kind, ManagedOptions, ManagedSegment, ObjectFacts, Shape, kind, layout};
 use shmem_core::membership::{Fate, JoinOptions, Member, MemberFacts, MemberTable, Token};
 use shmem_core::sync::member_watch::MemberWatch;
@@ -60,8 +60,23 @@ pub struct NativeObjectFacts {
     pub name: String,
     pub kind: String,
     pub words: String,
+    pub numbers: Vec<u32>,
     pub offset: f64,
     pub bytes: f64,
+}
+
+/// Where a segment's parts are.
+#[napi(object)]
+#[derive(Debug)]
+#[expect(missing_docs, reason = "see shmem_core::managed::Geometry")]
+pub struct NativeManagedGeometry {
+    pub page_size_bytes: f64,
+    pub slots: u32,
+    pub objects: u32,
+    pub members_offset: f64,
+    pub directory_offset: f64,
+    pub heap_offset: f64,
+    pub heap_end: f64,
 }
 
 /// What was drawn in Rust: no offset is written twice.
@@ -105,6 +120,7 @@ pub struct NativeLayout {
     pub objects_default: u32,
     pub slots_max: u32,
     pub objects_max: u32,
+    pub entry_bytes: u32,
 }
 
 /// The layout of this build.
@@ -147,6 +163,7 @@ pub fn managed_layout() -> NativeLayout {
         objects_default: ManagedOptions::OBJECTS,
         slots_max: shmem_core::membership::SLOTS_MAX,
         objects_max: shmem_core::managed::header::OBJECTS_MAX,
+        entry_bytes: small(ENTRY_BYTES),
     }
 }
 
@@ -221,6 +238,7 @@ impl NativeManaged {
             name: facts.name,
             kind: facts.shape.kind.name().to_owned(),
             words: facts.shape.words(),
+            numbers: facts.shape.numbers.to_vec(),
             offset: number(facts.offset),
             bytes: number(facts.bytes),
         };
@@ -257,6 +275,25 @@ impl NativeManaged {
     #[napi(catch_unwind)]
     pub fn slot(&self, env: Env) -> Result<u32> {
         self.inner.with(|open| Ok(open.table().shape().parts(open.member()?.token()).0)).or_throw(&env)
+    }
+
+    /// Where the segment's parts are.
+    #[napi(catch_unwind)]
+    pub fn geometry(&self, env: Env) -> Result<NativeManagedGeometry> {
+        self.inner
+            .with(|open| {
+                let geometry = open.managed.geometry();
+                Ok(NativeManagedGeometry {
+                    page_size_bytes: number(geometry.page_size_bytes),
+                    slots: geometry.slots,
+                    objects: geometry.objects,
+                    members_offset: number(geometry.members_offset),
+                    directory_offset: number(geometry.directory_offset),
+                    heap_offset: number(geometry.heap_offset),
+                    heap_end: number(geometry.heap_end),
+                })
+            })
+            .or_throw(&env)
     }
 
     /// Members at once.

@@ -1,0 +1,41 @@
+/**
+ * How the command ends: its exit codes, and what it says of an error.
+ */
+import { readFileSync } from 'node:fs'
+import { printJson } from './output.js'
+import { escaped } from './words.js'
+
+/** As docs/cli.md tells them. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const
+
+/** The user asked for what there is not. */
+export class Usage extends Error {}
+
+/** What an error looks like to us: Node's, and our own, whose message ends with its hint. */
+interface Facts {
+  message?: string
+  code?: string
+  hint?: string
+}
+
+/** Says what went wrong on standard error. Answers the exit code. */
+export function complain(error: unknown, json: boolean): number {
+  const { message = String(error), code, hint } = (error ?? {}) as Facts
+  if (json) printJson({ error: { message, ...(code === undefined ? {} : { code }), ...(hint === undefined ? {} : { hint }) } }, process.stderr)
+  else process.stderr.write(`shmem: ${escaped(message)}\n`)
+  return error instanceof Usage ? EXIT.usage : EXIT.failed
+}
+
+/** Of the package that this command is in. */
+export function version(): string {
+  const { version: text } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return text
+}
+
+/** `shmem ls | head`: who reads no more wants no error. */
+export function whenReaderLeaves(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
+}
