@@ -1,0 +1,74 @@
+/**
+ * The command as a user runs it: bin/shmem.js in a room of its own, with or without the objects of `children/command-stage.ts`.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { ExecutionContext } from 'ava'
+import { openRoom, type Ended, type Room } from './example-room.js'
+import { whyNotPrivate } from './namespace.js'
+import { programFile } from './scenario.js'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const command = join(root, 'bin/shmem.js')
+
+/** Why the command cannot be shown among known objects here, or nothing. */
+export const whyNoStage = existsSync(command) ? whyNotPrivate() : 'bin/shmem.js is missing: npm run build:command'
+
+/** How a command is run. */
+export interface RunOptions {
+  /** Columns that it is told of. @default none: a pipe has no end */
+  columns?: number
+  /** A command in front of it, as `namespace.ts` makes them. */
+  prefix?: string[]
+  env?: Record<string, string>
+}
+
+/** A room in which commands run. */
+export class Shell {
+  constructor(readonly room: Room) {}
+
+  /** Runs `shmem` with these words, in a pipe and without a terminal to ask. */
+  shmem(words: string[], { columns, prefix = [], env = {} }: RunOptions = {}): Promise<Ended> {
+    const set = Object.entries({ ...env, ...(columns === undefined ? {} : { COLUMNS: String(columns) }) }).map(([name, value]) => `${name}=${value}`)
+    return this.room.run([...prefix, 'env', '-u', 'COLUMNS', '-u', 'NO_COLOR', '-u', 'FORCE_COLOR', ...set, process.execPath, command, ...words])
+  }
+
+  /** The same on a terminal of script(1); `typed` is what its user types. */
+  onTerminal(words: string[], typed: string, env: Record<string, string> = {}): Promise<Ended> {
+    const line = ['env', '-u', 'NO_COLOR', '-u', 'COLUMNS', 'TERM=xterm', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), process.execPath, command, ...words]
+    const quoted = line.map(word => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
+    return this.room.run(['sh', '-c', 'printf "$1" | { sleep 1; cat; sleep 1; } | script -qefc "$2" /dev/null', 'sh', typed, quoted])
+  }
+}
+
+/** A room without any object. */
+export async function openShell(t: ExecutionContext<unknown>): Promise<Shell> {
+  return new Shell(await openRoom(t))
+}
+
+/** A room with the stage's objects. */
+export async function openStage(t: ExecutionContext<unknown>): Promise<Shell> {
+  const room = await openRoom(t)
+  const stage = room.start([process.execPath, programFile('command-stage')], ['pipe', 'pipe', 'inherit'])
+  t.teardown(async () => {
+    stage.stdin?.end()
+    if (stage.exitCode === null && stage.signalCode === null) await once(stage, 'exit')
+  })
+  const [said] = (await Promise.race([once(stage.stdout as NodeJS.ReadableStream, 'data'), once(stage, 'exit')])) as [unknown]
+  if (String(said).trim() !== 'ready') throw new Error(`the stage did not open: ${said}`)
+  return new Shell(room)
+}
+
+const schema = JSON.parse(readFileSync(join(root, 'docs/cli.schema.json'), 'utf8')) as { $defs: Record<string, unknown> }
+const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true })
+ajv.addSchema(schema, 'cli')
+
+/** What is wrong with a verb's JSON, by docs/cli.schema.json. */
+export function complaintsAbout(verb: string, value: unknown): string[] {
+  const validate = ajv.getSchema(`cli#/$defs/${verb}`) as ValidateFunction | undefined
+  if (validate === undefined) return [`docs/cli.schema.json does not describe ${verb}`]
+  return validate(value) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
+}
