@@ -26,6 +26,10 @@ export interface ObjectFacts {
   id?: number
   /** POSIX only: absolute path. */
   path?: string
+  /** Of what has an inode: the device. */
+  device?: number
+  /** Of what has an inode: with `device` tells it from an object that takes its name later. */
+  inode?: number
   /** Size in bytes; of a System V semaphore set, 0. */
   sizeBytes: number
   /** Permission bits. */
@@ -54,7 +58,7 @@ export interface ObjectFacts {
   users: User[]
   /** False where some processes could not be looked at (another user's), or `users: false` was asked. */
   usersComplete: boolean
-  /** `'ours'`: bears our sign (a managed header, or a liveness byte that somebody holds); `'foreign'`: other software's, or nobody knows. */
+  /** `'ours'`: bears our sign (a managed header, a liveness byte that somebody holds, or the attribute of who made it); `'foreign'`: other software's, or nobody knows. */
   origin: 'ours' | 'foreign'
   /** It has the header of a managed segment. */
   managed?: boolean
