@@ -1,10 +1,11 @@
 /**
  * `shmem clean`: what nobody uses any more, why that is thought, and its removal.
  */
-import { clean as cleanOne, orphans, type Cleaned, type Orphan } from 'shmem'
+import type { Cleaned, Orphan } from 'shmem'
 import { agrees, canAsk } from './ask.js'
 import { EXIT } from './exit.js'
 import { lines } from './ls.js'
+import { cleanListed, listedOrphans } from './objects.js'
 import { print, printJson } from './output.js'
 import { escaped, objectWords, plural } from './words.js'
 
@@ -23,11 +24,11 @@ const WORDS: Record<Outcome, string> = { removed: 'removed', gone: 'gone already
 
 /** Fails while orphans are left. */
 export async function clean({ foreign, yes, json }: CleanOptions): Promise<number> {
-  const all = orphans({ foreign: foreign === true })
+  const all = listedOrphans(foreign === true)
   const removable = all.filter(orphan => orphan.removable)
   if (json !== true) {
     if (all.length === 0) print('nothing to clean')
-    else print(...lines(all, false, [[{ title: 'REASON', isFlexible: true }, orphan => reason(orphan as Orphan)]]))
+    else print(...lines(all, false, [[{ title: 'REASON', least: 16, wraps: true }, orphan => reason(orphan as Orphan)]]))
   }
   const isAgreed = yes === true || (removable.length > 0 && canAsk() && (await agrees(`Remove ${plural(removable.length, 'object')}?`)))
   const results: Result[] = all.map(orphan => ({ ...orphan, ...(isAgreed && orphan.removable ? cleaned(orphan) : { outcome: 'kept' }) }))
@@ -45,7 +46,7 @@ function reason({ reason: why, whyNot }: Orphan): string {
 
 function cleaned(orphan: Orphan): { outcome: Outcome; why?: string } {
   try {
-    return { outcome: cleanOne(orphan) }
+    return { outcome: cleanListed(orphan) }
   } catch (error) {
     return { outcome: 'failed', why: (error as Error).message }
   }

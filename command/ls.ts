@@ -2,8 +2,9 @@
  * `shmem ls`: all objects there are, as `ipcs -m`, `ipcs -s` and `ls /dev/shm` list them, and who uses them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { list, type ObjectFacts, type ObjectKind } from 'shmem'
+import type { ObjectFacts, ObjectKind } from 'shmem'
 import { EXIT } from './exit.js'
+import { listed } from './objects.js'
 import { colored, print, printJson, table, type Column } from './output.js'
 import { drawInPlace } from './screen.js'
 import { escaped, mode, plural, size, users } from './words.js'
@@ -20,7 +21,7 @@ export interface LsOptions {
 
 export async function ls(options: LsOptions): Promise<number> {
   if (options.watch !== true) {
-    const objects = listed(options)
+    const objects = wanted(options)
     if (options.json) printJson({ objects })
     else print(...lines(objects, options.users))
     return EXIT.ok
@@ -28,7 +29,7 @@ export async function ls(options: LsOptions): Promise<number> {
   const rounds = options.iterations ?? Infinity
   const screen = drawInPlace(options.json === true)
   for (let round = 1; round <= rounds && screen.isOpen; round += 1) {
-    const objects = listed(options)
+    const objects = wanted(options)
     if (options.json) printJson({ objects }, process.stdout, true)
     else screen.draw([colored('dim', `${plural(objects.length, 'object')}, ${new Date().toLocaleTimeString('sv')}`), ...lines(objects, options.users)])
     if (round < rounds) await pause(options.interval, undefined, { signal: screen.signal }).catch(() => {})
@@ -37,8 +38,8 @@ export async function ls(options: LsOptions): Promise<number> {
   return EXIT.ok
 }
 
-function listed({ kind, mine, users: withUsers }: LsOptions): ObjectFacts[] {
-  return list({ ...(kind === undefined ? {} : { kinds: [kind] }), mine: mine === true, users: withUsers })
+function wanted({ kind, mine, users: withUsers }: LsOptions): ObjectFacts[] {
+  return listed({ ...(kind === undefined ? {} : { kinds: [kind] }), mine: mine === true, users: withUsers })
 }
 
 type Cell = (object: ObjectFacts) => string
@@ -48,8 +49,8 @@ export function lines(objects: ObjectFacts[], withUsers: boolean, more: [Column,
   if (objects.length === 0) return ['no shared memory and no semaphores']
   const has = (what: 'swappedBytes' | 'hugeBytes' | 'lockedBytes'): boolean => objects.some(object => (object[what] ?? 0) > 0)
   const cells: [Column, Cell][] = [
-    [{ title: 'KIND' }, ({ kind }) => kind],
-    [{ title: 'NAME' }, ({ name, managed }) => (managed === true ? colored('cyan', escaped(name)) : escaped(name))],
+    [{ title: 'KIND' }, ({ kind }) => kind.replace('semaphore', 'sem')],
+    [{ title: 'NAME', least: 16 }, ({ name, managed }) => (managed === true ? colored('cyan', escaped(name)) : escaped(name))],
     ...(objects.some(({ id }) => id !== undefined) ? [[{ title: 'ID', align: 'right' }, ({ id }) => (id === undefined ? '-' : String(id))] satisfies [Column, Cell]] : []),
     [{ title: 'OWNER' }, ({ owner }) => escaped(owner)],
     [{ title: 'MODE' }, object => mode(object.mode)],
@@ -58,7 +59,7 @@ export function lines(objects: ObjectFacts[], withUsers: boolean, more: [Column,
     ...(has('swappedBytes') ? [[{ title: 'SWAPPED', align: 'right' }, memory('swappedBytes')] satisfies [Column, Cell]] : []),
     ...(has('hugeBytes') ? [[{ title: 'HUGE', align: 'right' }, memory('hugeBytes')] satisfies [Column, Cell]] : []),
     ...(has('lockedBytes') ? [[{ title: 'LOCKED', align: 'right' }, memory('lockedBytes')] satisfies [Column, Cell]] : []),
-    ...(withUsers ? [[{ title: 'USERS', isFlexible: more.length === 0 }, users] satisfies [Column, Cell]] : []),
+    ...(withUsers ? [[{ title: 'USERS', least: 10 }, users] satisfies [Column, Cell]] : []),
     ...more
   ]
   return table(cells.map(([column]) => column), objects.map(object => cells.map(([, cell]) => cell(object))))

@@ -101,7 +101,7 @@ function innerObject({ name, kind, words, offset, bytes, counters, holder }: Obj
 export function memberLines(members: MemberFacts[]): string[] {
   if (members.length === 0) return ['no members']
   return table(
-    [{ title: 'PID', align: 'right' }, { title: 'TID', align: 'right' }, { title: 'NAME' }, { title: 'STATE' }, { title: 'JOINED' }, { title: 'HOLDS', isFlexible: true }],
+    [{ title: 'PID', align: 'right' }, { title: 'TID', align: 'right' }, { title: 'NAME', least: 12 }, { title: 'STATE' }, { title: 'JOINED' }, { title: 'HOLDS', least: 12 }],
     members.map(({ pid, tid, name, alive, joinedMs, holds }) => [
       String(pid), String(tid), escaped(name), alive ? 'alive' : colored('red', 'dead'), time(joinedMs), holds.length === 0 ? '-' : holds.map(escaped).join(', ')
     ])
@@ -112,7 +112,7 @@ export function memberLines(members: MemberFacts[]): string[] {
 export function objectLines(objects: InnerObject[]): string[] {
   if (objects.length === 0) return ['no objects']
   return table(
-    [{ title: 'OBJECT' }, { title: 'KIND' }, { title: 'OFFSET', align: 'right' }, { title: 'SIZE', align: 'right' }, { title: 'STATE', isFlexible: true }],
+    [{ title: 'OBJECT', least: 12 }, { title: 'KIND' }, { title: 'OFFSET', align: 'right' }, { title: 'SIZE', align: 'right' }, { title: 'STATE', least: 12 }],
     objects.map(object => [escaped(object.name), object.kind, String(object.offset), size(object.bytes), stateOf(object)])
   )
 }

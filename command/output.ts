@@ -13,10 +13,10 @@ export function colored(style: Style, text: string): string {
   return isColored ? styleText(style, text) : text
 }
 
-/** Columns of the terminal, or of COLUMNS; a pipe has no end. */
+/** Columns of the terminal, where it knows them, or of COLUMNS; a pipe has no end. */
 export function columns(): number {
   const wished = Number(process.env['COLUMNS'])
-  return process.stdout.columns ?? (wished > 0 ? wished : Infinity)
+  return process.stdout.columns || (wished > 0 ? wished : Infinity)
 }
 
 /** Writes lines. */
@@ -30,29 +30,35 @@ export function printJson(value: unknown, stream: NodeJS.WriteStream = process.s
   stream.write(`${text.replaceAll(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069]/gu, sign => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`)
 }
 
-/** A column: its title, and whether it is aligned to the right, or takes what room is left and is cut there. */
+/** A column: its title, and whether it is aligned to the right, or may be cut down to so many signs where the terminal is too narrow, the last column first. */
 export interface Column {
   title: string
   align?: 'right'
-  isFlexible?: boolean
+  least?: number
+  /** Its text goes on in the next line instead of being cut. */
+  wraps?: boolean
 }
 
 const GAP = 2
-const FLEXIBLE_MIN = 8
 
 /** A table without lines, as `ps` prints one. */
 export function table(heads: readonly Column[], rows: readonly string[][], indent = 0): string[] {
   const widths = heads.map(({ title }, index) => Math.max(title.length, ...rows.map(row => stripVTControlCharacters(row[index] ?? '').length)))
-  const flexible = heads.findIndex(({ isFlexible }) => isFlexible)
-  const room = columns() - indent - widths.reduce((sum, width, index) => sum + (index === flexible ? 0 : width), 0) - GAP * (heads.length - 1)
-  const wide = widths.map((width, index) => (index === flexible ? Math.min(width, Math.max(room, FLEXIBLE_MIN)) : width))
+  let excess = widths.reduce((sum, width) => sum + width, indent + GAP * (heads.length - 1)) - columns()
+  for (let index = heads.length - 1; index >= 0 && excess > 0; index -= 1) {
+    const width = widths[index] ?? 0
+    const least = Math.min(heads[index]?.least ?? width, width)
+    const cut = Math.min(width - least, excess)
+    widths[index] = width - cut
+    excess -= cut
+  }
   const made = new Table({
     chars: { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: ' '.repeat(GAP) },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    colWidths: wide,
+    colWidths: widths,
     colAligns: heads.map(({ align }) => align ?? 'left')
   })
-  made.push(heads.map(({ title }) => colored('bold', title)), ...rows)
+  made.push(heads.map(({ title }) => colored('bold', title)), ...rows.map(row => row.map((content, index) => ({ content, wordWrap: heads[index]?.wraps === true }))))
   return made.toString().split('\n').map(line => `${' '.repeat(indent)}${line}`.trimEnd())
 }
 

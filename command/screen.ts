@@ -52,7 +52,7 @@ export function drawInPlace(isQuiet: boolean): Screen {
     signal: closing.signal,
     draw(lines) {
       if (inPlace) {
-        const fitting = lines.slice(0, Math.max(process.stdout.rows - 1, 1))
+        const fitting = lines.slice(0, Math.max((process.stdout.rows || Infinity) - 1, 1))
         process.stdout.write(`${HOME}${fitting.map(line => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_BELOW}`)
       } else print(...(last === undefined ? [] : ['']), ...lines)
       last = lines

@@ -63,7 +63,7 @@ export async function openStage(t: ExecutionContext<unknown>): Promise<Shell> {
 }
 
 const schema = JSON.parse(readFileSync(join(root, 'docs/cli.schema.json'), 'utf8')) as { $defs: Record<string, unknown> }
-const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true })
+const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true, strictTypes: false })
 ajv.addSchema(schema, 'cli')
 
 /** What is wrong with a verb's JSON, by docs/cli.schema.json. */
