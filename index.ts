@@ -132,9 +132,3 @@ export type {
 } from './lib/system/facts.js'
 
 export { ShmError } from './lib/errors.js'
-
-export { clean, remove } from './lib/system/cleaning.js'
-export { list } from './lib/system/list.js'
-export { orphans } from './lib/system/orphans.js'
-export { doctor, limits } from './lib/system/stub.js'
-export type { Cleaned, Finding, Limit, ListOptions as SystemListOptions, ObjectFacts, ObjectKind, Orphan, OrphanOptions, User } from './lib/system/facts.js'

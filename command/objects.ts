@@ -1,11 +1,11 @@
 /**
  * The objects of this machine under the names by which their own calls know them: a named semaphore is `/gate`, though its file is `/dev/shm/sem.gate`.
  */
-import { clean, list, orphans, remove, type Cleaned, type SystemListOptions, type ObjectFacts, type Orphan } from 'shmem'
+import { clean, list, orphans, remove, type Cleaned, type ObjectListOptions, type ObjectFacts, type Orphan } from 'shmem'
 
 const SEMAPHORE_FILES = '/dev/shm/sem.'
 
-export function listed(options: SystemListOptions): ObjectFacts[] {
+export function listed(options: ObjectListOptions): ObjectFacts[] {
   return list(options).map(named)
 }
 
