@@ -9,7 +9,7 @@ import { escaped, size } from './words.js'
 export function limits({ json }: { json?: boolean }): number {
   const all = allLimits()
   if (json) printJson({ limits: all })
-  else print(...table([{ title: 'LIMIT' }, { title: 'VALUE', align: 'right' }, { title: 'MEANING', least: 16, wraps: true }], all.map(limit => [limit.name, value(limit), limit.meaning])))
+  else print(...table([{ title: 'LIMIT', least: 24, wraps: true }, { title: 'VALUE', align: 'right' }, { title: 'MEANING', least: 36, wraps: true }], all.map(limit => [limit.name, value(limit), limit.meaning])))
   return EXIT.ok
 }
 

@@ -139,5 +139,5 @@ const STATES: Partial<Record<string, (number: Say, some: SaySome) => string[]>> 
   broadcast: (_, some) => some('lost', 'lost'),
   latest: (_, some) => some('missed', 'missed'),
   list: number => [`${number('length')} of ${number('capacity')}`],
-  map: (number, some) => [`${number('entries')} entries`, ...some('evictions', 'evicted'), ...some('expired', 'expired')]
+  map: (number, some) => [`${number('entries')} ${number('entries') === '1' ? 'entry' : 'entries'}`, ...some('evictions', 'evicted'), ...some('expired', 'expired')]
 }
