@@ -98,7 +98,7 @@ first: unmapped: the view has 0 bytes`
 
 /** Each has a test file of its own, which names it. */
 const elsewhere = [
-  'broadcast', 'cluster-cache', 'counter', 'false-sharing', 'hand-over', 'latest', 'linked-list', 'list', 'list-with-header', 'messages', 'ring', 'robust-mutex',
+  'broadcast', 'cluster-cache', 'counter', 'false-sharing', 'hand-over', 'latest', 'linked-list', 'list', 'list-with-header', 'memory-to-child', 'messages', 'named-semaphore', 'ring', 'robust-mutex',
   'semaphore-pipe', 'taking-turns',
   'three-ways-to-update'
 ]

@@ -1,5 +1,5 @@
 /**
- * The examples about locks and waits between processes, `examples/counter`, `examples/taking-turns`, `examples/messages` and
+ * The examples about locks and waits between processes, `examples/counter`, `examples/named-semaphore`, `examples/taking-turns`, `examples/messages` and
  * `examples/robust-mutex`: what each prints, as this user and as nobody, and that none leaves anything behind.
  */
 import test from 'ava'
@@ -19,6 +19,15 @@ child: 4
 parent: 5
 child: 6
 parent: the ball is at 6
+`,
+  'named-semaphore': `
+parent: created with the value 1; created again: EEXIST
+parent: takes one: acquired; another: busy; one within 20 ms: timedOut
+parent: acquired, 1 of 3
+parent: acquired, 2 of 3
+parent: acquired, 3 of 3
+parent: removed; opened again: ENOENT
+parent: who has it open goes on: its value is 1
 `,
   messages: `
 consumer: one

@@ -1,7 +1,7 @@
 /**
  * The examples about structures: what each prints, as this user and as nobody, and that none leaves anything behind. They are
  * examples/cluster-cache, examples/three-ways-to-update, examples/false-sharing,
- * examples/linked-list, examples/list-with-header, examples/list, examples/ring, examples/latest, examples/broadcast.
+ * examples/linked-list, examples/list-with-header, examples/list, examples/ring, examples/latest, examples/broadcast; and examples/memory-to-child.
  */
 import { testPrinted } from './support/printed-examples.js'
 
@@ -14,6 +14,12 @@ a worker is killed in the middle of filling the cache
 12 requests for it: 12 from the cache, answered by 2 workers
 a page that nobody asked for yet: from a computation, then from the cache
 what the dead one left: over a hundred pages whole, 0 torn
+`,
+  'memory-to-child': `
+memfd, its descriptor through stdio: "and back by the child"
+System V, its identifier as an argument: "and back by the child"
+POSIX, its name in the environment: "and back by the child"
+any segment, its descriptor in a message: "and back by the child"
 `,
   'three-ways-to-update': /^without any care: [1-9]\d* of 30000 quotes were seen, and [1-9]\d* reads were torn\n(?:(?:version-numbered record|double buffer|swap of an offset): [1-9]\d* of 30000 quotes were seen, none of them torn\n){3}$/u,
   ring: /^first child: has message 77777 in its hands, 0 were out of order\nsecond child: began with message 77778, 0 were out of order, 200000 is the end\nparent: 200000 sent, 200000 received, 1 lost with the child that was killed, 1 end taken over\n$/u,

@@ -414,3 +414,46 @@ test('after a truncation whatever asks the native side is told', t => {
   mem.close()
   segment.close()
 })
+
+test('what objects counted, who holds them and where the parts are is told to an observer too', async t => {
+  const { mem, name } = managed(t, { members: 3, objects: 8 })
+  const child = await member(t, name)
+  await child.ask('lockSync', { name: 'book' })
+  mem.semaphore('seats', { permits: 3 }).tryAcquire()
+  const ring = mem.ring('ticks', { slots: 4, slotBytes: 8 })
+  const many = mem.ring('jobs', { slots: 4, slotBytes: 8, producers: 'many' })
+  for (const { producer, consumer } of [ring, many].map(one => ({ producer: one.producer(), consumer: one.consumer() }))) {
+    for (let index = 0; index < 6; index += 1) producer.trySend('x')
+    consumer.tryReceive()
+  }
+  mem.counter('hits').add(5n)
+  mem.latest('pose', { bytes: 8 }).writer().write('there')
+  const map = mem.map('cache', { memory: '16KiB' })
+  map.set('key', 'value')
+
+  const observer = ManagedSegment.open(name, { access: 'observe' })
+  t.teardown(() => observer.close())
+  const stats = new Map(observer.stats().map(object => [object.name, object]))
+  t.deepEqual([...stats.keys()], mem.objects.map(object => object.name))
+  t.like(stats.get('book'), { kind: 'mutex', holder: { pid: child.pid, alive: true } })
+  t.like(stats.get('seats')?.counters, { permits: 3, held: 1, waits: 0 })
+  t.like(stats.get('ticks')?.counters, { ...ring.stats(), sent: 4, received: 1, full: 2, length: 3, slots: 4 })
+  t.like(stats.get('jobs')?.counters, { ...many.stats(), sent: 4, received: 1, length: 3 })
+  t.like(stats.get('hits')?.counters, { value: 5 })
+  t.like(stats.get('pose')?.counters, { sent: 1, received: 0 })
+  const { hits: _hits, misses: _misses, ...shared } = map.stats()
+  t.like(stats.get('cache')?.counters, { ...shared })
+
+  t.deepEqual(observer.parts, mem.parts)
+  const [header, members, directory, heap] = observer.parts
+  t.deepEqual([header?.offset, members?.offset, (members?.bytes ?? 0) / (members?.stride ?? 1)], [0, header?.bytes, 3])
+  t.is((directory?.bytes ?? 0) / (directory?.stride ?? 1), 8)
+  t.is(Buffer.from(mem.buffer).indexOf('seats'), (directory?.offset ?? 0) + (directory?.stride ?? 0) + 64, 'the second entry has its name where the directory says')
+  for (const { offset } of stats.values()) t.true(offset >= (heap?.offset ?? Infinity) && offset < (heap?.offset ?? 0) + (heap?.bytes ?? 0))
+  t.deepEqual(observer.members.map(({ slot }) => slot).toSorted(), [...new Set(mem.members.map(({ slot }) => slot))].toSorted())
+
+  mem.semaphore('seats', { permits: 3 }).release()
+  await child.kill()
+  t.is(observer.stats().find(object => object.name === 'book')?.holder?.alive, false, 'the dead are named as such')
+  t.is(observer.segment.stat().faults.readOnly, 0, 'nothing was written to the read-only mapping')
+})

@@ -79,7 +79,7 @@ export function insideOf(mem: ManagedSegment): Inside {
     const { pid, tid, slot, name, alive, joinedAt } = member
     return { pid, tid, slot, name, alive, joinedMs: joinedAt.getTime(), holds: holds(member) }
   })
-  return { members, objects }
+  return { members: members.toSorted((a, b) => a.joinedMs - b.joinedMs || a.slot - b.slot), objects }
 }
 
 /** The same of a name or path, opened and closed for it. */

@@ -51,6 +51,7 @@ export function managedRows(over: MemfdSegment): Record<string, Argument[]> {
     'ManagedSegment#mutex': [object],
     'ManagedSegment#on': [event, listener, takes('options', {}, bad.object, { once: bad.flag })],
     'ManagedSegment#off': [event, listener],
+    'ManagedSegment#stats': [],
     'ManagedSegment#close': [],
     'ManagedSegment#remove': [],
     'ManagedSegment#[Symbol.dispose]': [],
