@@ -122,9 +122,9 @@ export type {
   Cleaned,
   Finding,
   Limit,
-  ListOptions as ObjectListOptions,
   ObjectFacts,
   ObjectKind,
+  ObjectListOptions,
   Orphan,
   OrphanOptions,
   User
