@@ -18,6 +18,7 @@ import { findUses, inodeIdentity, sysvIdentity, type FoundMemfd, type Identity, 
 /** Where POSIX objects have their names. */
 export const SHM_DIRECTORY = '/dev/shm'
 const KINDS: readonly ObjectKind[] = ['sysv', 'posix', 'memfd', 'sysv-semaphore', 'posix-semaphore']
+const SIGNS = native.signs()
 const SEMAPHORE_FILE = /^sem\./
 
 /** An object on its way into the list. */
@@ -114,7 +115,7 @@ export function namedFiles(): NamedFile[] {
 
 /** The objects whose liveness byte somebody holds, of all namespaces: /proc/locks shows open-file-description locks to everybody. */
 export function aliveObjects(): Set<Identity> {
-  const byte = String(native.signs().livenessByte)
+  const byte = String(SIGNS.livenessByte)
   const alive = new Set<Identity>()
   for (const line of (textOf('/proc/locks') ?? '').split('\n')) {
     const words = line.trim().split(/\s+/)
@@ -183,7 +184,7 @@ function withInode(kind: ObjectKind, name: string, stat: Stats, { owners }: Look
 function judgeOrigin(found: Found, path: Buffer, { alive }: Look): void {
   const { facts, identity } = found
   const front = frontOf(path, facts)
-  if (front !== undefined) facts.managed = front === native.signs().magic
+  if (front !== undefined) facts.managed = front === SIGNS.magic
   if (facts.managed === true || alive.has(identity) || native.hasSign(path.toString())) facts.origin = 'ours'
 }
 
