@@ -2,7 +2,7 @@
  * Huge pages: of a reserved pool on every kind that can have them, transparent ones, and what is said where there are none.
  */
 import test from 'ava'
-import { IPC_PRIVATE, FileSegment, MemfdSegment, PosixSegment, type Segment } from 'shmem'
+import { IPC_PRIVATE, FileSegment, MemfdSegment, ManagedSegment, PosixSegment, numaNodes, type Segment } from 'shmem'
 import { MAP_ANONYMOUS, MAP_HUGETLB, MAP_HUGE_2MB, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap } from 'shmem/posix'
 import { readFileSync } from 'node:fs'
 import { startChild } from './support/child.js'
@@ -30,6 +30,10 @@ test.serial('System V and memfd segments are on the reserved pool, rounded up, a
     t.deepEqual(hugePages, { asked: 'require', kind: 'hugetlb', pageSizeBytes: HUGE, bytes: 2 * HUGE })
     t.is(mappedBytes, 2 * HUGE)
     t.like(pages, { hugetlbBytes: 2 * HUGE, residentBytes: 2 * HUGE, transparentBytes: 0 })
+    t.like(segment.placement({ policy: 'preferred', nodes: [numaNodes()[0]?.node ?? 0], move: true }), { residentPages: 2, absentPages: 0, pageSizeBytes: HUGE })
+    segment.lockMemory()
+    segment.prefault()
+    segment.unlockMemory()
     const tooMuch = { ...wish, size: 3 * HUGE }
     failsWith(t, () => newSegment(t, IPC_PRIVATE, tooMuch), { code: 'ENOMEM', syscall: 'shmget', key: 0, hint: POOL_HINT })
     failsWith(t, () => MemfdSegment.create('more', tooMuch), { code: 'ENOMEM', syscall: 'mmap', objectName: 'more', hint: POOL_HINT })
@@ -131,6 +135,20 @@ test.serial('collapse of less than a huge page, and of a file on disk, is EINVAL
   using file = FileSegment.create(`${temporaryFolder(t)}/file`, { size: 2 * HUGE, hugePages: 'prefer' })
   t.like(file.stat({ pages: true }).hugePages, { asked: 'prefer' })
   t.throws(() => file.collapse({ offset: 0, length: 2 ** 40 }), { any: true, code: 'ERR_OUT_OF_RANGE' })
+})
+
+test.serial('a managed segment takes the same wishes by name, and is in no core dump', t => {
+  const reason = whyNotTransparent()
+  if (reason !== undefined) return skip(t, reason)
+  const mem = ManagedSegment.create(objectName(t).slice(1), { size: 2 * HUGE, hugePages: 'prefer', lockMemory: 'onFault', placement: { policy: 'local' } })
+  try {
+    const { hugePages, memoryLock, dump, pages } = mem.segment.stat({ pages: true })
+    t.like(hugePages, { asked: 'prefer', kind: 'transparent', bytes: 2 * HUGE })
+    t.deepEqual([memoryLock, dump, pages?.undumpedBytes], ['onFault', false, 2 * HUGE])
+    mem.mutex('book').withLockSync(() => t.pass())
+  } finally {
+    mem.close()
+  }
 })
 
 /** MADV_COLLAPSE is Linux 6.1. */
