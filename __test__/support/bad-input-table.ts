@@ -17,6 +17,7 @@ import { endRing, makeRing, ringRows } from './bad-input-ring.js'
 import { numaRows, placementRows } from './bad-input-placement.js'
 import { endMap, makeMap, mapRows } from './bad-input-map.js'
 import { makeStructs, structRows } from './bad-input-struct.js'
+import { systemRows } from './bad-input-system.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -131,6 +132,7 @@ export function mainTable(world: World): Table {
     ...mapRows(),
     ...structRows(world.structs),
     ...allocatorRows(world.allocator),
+    ...systemRows(),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],

@@ -13,6 +13,7 @@ pub mod memfd;
 pub mod mman;
 pub mod numa;
 pub mod posix_sem;
+pub mod probe;
 pub mod process;
 pub mod pthread;
 pub mod robust_list;
