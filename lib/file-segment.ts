@@ -12,6 +12,7 @@ import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChang
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
 import type { FileDescriptor } from './descriptor.js'
+import { removals, tellRemoval } from './tracing.js'
 
 /** {@link CreateOptions} for files, which have base pages. */
 export type FileCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'>
@@ -58,7 +59,7 @@ export class FileSegment extends Segment {
 
   /** Removes a file's name (unlink(2)); who has it open goes on. @throws {@link ShmError} ENOENT, EACCES, EPERM. */
   static remove(path: string): void {
-    native.fileRemove(resolve(check.path('path', path)))
+    removePath(resolve(check.path('path', path)))
   }
 
   static #make(path: string, options: FileCreateOptions, open: typeof native.fileCreate): FileSegment {
@@ -90,11 +91,20 @@ export class FileSegment extends Segment {
 
   /** @internal */
   protected override describe(): Subject {
-    return { words: `file '${this.path}'`, path: this.path }
+    return { words: wordsFor(this.path), path: this.path }
   }
 
   /** `unlink(2)`. Works after `close()` too. ENOENT, EACCES, EPERM. */
   override remove(): void {
-    native.fileRemove(this.path)
+    removePath(this.path)
   }
+}
+
+function removePath(path: string): void {
+  native.fileRemove(path)
+  if (removals.hasSubscribers) tellRemoval('file', wordsFor(path), { path })
+}
+
+function wordsFor(path: string): string {
+  return `file '${path}'`
 }

@@ -7,7 +7,7 @@
 import { types } from 'node:util'
 import * as check from './arguments.js'
 import { wrongSize, wrongType } from './errors.js'
-import { ANSWER, OPERATION } from './managed-layout.js'
+import { OPERATION } from './managed-layout.js'
 import { native } from './native.js'
 import { waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
 import { PRODUCER_END } from './ring-layout.js'
@@ -74,7 +74,7 @@ export abstract class Producer extends RingEnd {
         const sent = this.trySend(message)
         return sent === 'full' ? undefined : sent
       },
-      outcome: answer => (answer === ANSWER.partyDied ? 'peerDied' : undefined),
+      outcome: answer => this.peerDied(answer),
       all: false,
       blocked: () => this.#isBusy
     })

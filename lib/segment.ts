@@ -13,6 +13,7 @@ import type { Subject } from './error-facts.js'
 import { range, refuseTooLarge, type Access, type CheckedMap, type Range } from './options.js'
 import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
 import type { Descriptor } from './descriptor.js'
+import { closings, creations, openings, type SegmentMessage } from './tracing.js'
 import { endWaitsOn } from './word-waits.js'
 import type { Size } from './arguments.js'
 
@@ -57,6 +58,8 @@ const NO_BYTES = Buffer.alloc(0)
  * @internal
  */
 export let nativeOf: (segment: Segment) => Binding.NativeSegment
+/** What error messages call one. For this library's own modules. @internal */
+export let wordsOf: (segment: Segment) => string
 /** Keeps a segment from being closed or mapped anew, until the answer is called. For this library's own modules. @internal */
 export let keepOpen: (segment: Segment, user: string) => () => void
 
@@ -79,6 +82,7 @@ export abstract class Segment {
 
   static {
     nativeOf = segment => segment.#live()
+    wordsOf = segment => segment.describe().words
     keepOpen = (segment, user) => {
       segment.#users.push(user)
       return () => {
@@ -112,6 +116,7 @@ export abstract class Segment {
 
   /** What opening itself leaves to do; a failure closes, and removes what this opening made. @internal */
   protected settle(options: CheckedMap): this {
+    this.#tell(this.created ? creations : openings)
     try {
       refuseTooLarge(this.#size, this.kind !== 'sysv')
       if (options.prefault) this.prefault()
@@ -344,6 +349,7 @@ export abstract class Segment {
     endWaitsOn(this.#buffer)
     segment.close(this.#buffer)
     if (unreported !== undefined) process.emitWarning(unreported.message, { type: 'ShmWarning', code: unreported.code })
+    this.#tell(closings)
   }
 
   /** Removes the object's name (IPC_RMID, shm_unlink(3), unlink(2)): nobody can open it again, who has it open goes on. */
@@ -367,6 +373,12 @@ export abstract class Segment {
       hugePages: { kind: huge ? 'hugetlb' : 'none', pageSizeBytes: segment.pageSize, bytes: huge ? segment.mappedBytes : 0 },
       faults: segment.faults()
     }
+  }
+
+  #tell(channel: typeof creations): void {
+    if (!channel.hasSubscribers) return
+    const { words, ...about } = this.describe()
+    channel.publish({ kind: this.kind, segment: words, size: this.#size, access: this.access, ...about } satisfies SegmentMessage)
   }
 
   /** Throws what the guard saw. */
