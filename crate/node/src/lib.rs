@@ -31,6 +31,7 @@ pub mod ring_many;
 pub mod segment;
 pub mod semaphore_waits;
 mod shared_view;
+pub mod system;
 pub mod sysv_segment;
 pub mod sysv_semaphore;
 mod view;

@@ -33,6 +33,9 @@ pub enum Backing {
 /// drops the lock when the last descriptor and mapping of the description are gone, however their process died.
 pub const LIVENESS_BYTE: i64 = 1 << 42;
 
+/// The extended attribute that says of a POSIX object that this library made it, also when all its users are dead.
+pub const SIGN: &std::ffi::CStr = c"user.shmem";
+
 /// How an object can be found again after its descriptor was closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

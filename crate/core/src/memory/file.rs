@@ -2,7 +2,7 @@
 //!
 //! A new file is made without a name, sized, mapped, then published; see [`super::posix`], which does the same on /dev/shm.
 
-use super::backing::{Origin, open_flags};
+use super::backing::{Origin, SIGN, open_flags};
 use super::object::{Object, exact_mode, map_object};
 use super::options::{CreateOptions, MapOptions, OpenMode, ROUNDS_MAX};
 use super::reserve::{self, Reservation};
@@ -63,7 +63,18 @@ fn follow(path: &str, options: &MapOptions, errno: Errno) -> crate::sys::SysResu
     }
 }
 
+/// Opens once more where what was opened lost its name meanwhile.
 fn open_at_least(path: &str, options: &MapOptions, at_least_bytes: u64) -> Result<Segment> {
+    for _ in 1..ROUNDS_MAX {
+        match open_once(path, options, at_least_bytes) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) && file::stat_path(path).is_ok() => {}
+            other => return other,
+        }
+    }
+    open_once(path, options, at_least_bytes)
+}
+
+fn open_once(path: &str, options: &MapOptions, at_least_bytes: u64) -> Result<Segment> {
     let fd = file::open(path, open_flags(options.access) | flags::O_NOFOLLOW, 0)
         .or_else(|errno| follow(path, options, errno))
         .map_err(|errno| called_on("open", errno, path))?;
@@ -101,6 +112,10 @@ fn finish(fd: OwnedFd, path: &str, temporary: Option<&str>, options: &CreateOpti
         huge_page_bytes: None,
         at_least_bytes: 0,
     };
+    if path.starts_with(crate::sys::shm::DIRECTORY) {
+        // Kernels before 6.6 have no attributes on /dev/shm, and a mode without writing forbids them: then nobody can tell whose it is.
+        let _ = file::set_attribute(object.fd.as_fd(), SIGN);
+    }
     let mut segment = map_object(object, &kept)?;
     segment.with_fd(options.map.access, |fd| {
         match temporary {

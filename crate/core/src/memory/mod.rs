@@ -10,6 +10,7 @@ pub mod file;
 pub mod guard;
 mod holds;
 mod huge;
+pub mod liveness;
 mod mapping;
 pub mod memfd;
 mod object;
@@ -22,8 +23,9 @@ pub mod raw;
 mod reserve;
 mod segment;
 pub mod sysv;
+mod sysv_cleaning;
 
-pub use backing::{Backing, LIVENESS_BYTE, Origin};
+pub use backing::{Backing, LIVENESS_BYTE, Origin, SIGN};
 pub use guard::FaultCounts;
 pub use holds::Holds;
 pub use mapping::{MapRequest, Mapping, Pinned, Place};
@@ -31,3 +33,4 @@ pub use options::{Access, CreateOptions, HugeWish, MapOptions, OpenMode, ROUNDS_
 pub use pages::Extent;
 pub use reserve::Reservation;
 pub use segment::Segment;
+pub use sysv_cleaning::{Cleaned, clean as clean_sysv};

@@ -1,6 +1,7 @@
 //! What POSIX objects, memfds and files have in common: a descriptor that is sized, checked, mapped, and kept alive by a lock.
 
-use super::backing::{Backing, LIVENESS_BYTE, Origin, open_flags};
+use super::backing::{Backing, Origin, open_flags};
+use super::liveness::{self, Sign};
 use super::mapping::{MapRequest, Mapping, Place};
 use super::options::{Access, MapOptions};
 use super::reserve::Reservation;
@@ -25,7 +26,7 @@ pub(super) struct Object {
 /// Maps an opened object, whatever its origin.
 ///
 /// # Errors
-/// EACCES EAGAIN EINVAL (not a regular file) ENODEV ENOMEM EPERM; `ERR_SHM_EMPTY`; `ERR_OUT_OF_RANGE`; `ERR_SHM_TRUNCATED`.
+/// EACCES EAGAIN EINVAL (not a regular file) ENODEV ENOENT (removed meanwhile) ENOMEM EPERM; `ERR_SHM_EMPTY`; `ERR_OUT_OF_RANGE`; `ERR_SHM_TRUNCATED`.
 pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment> {
     let stat = file::stat(object.fd.as_fd()).called("fstat")?;
     let size_bytes = checked_size(&stat, options, object.at_least_bytes)?;
@@ -42,8 +43,7 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
     };
     let read_only = if options.access == Access::Read { reopen_for_reading(&object.fd)? } else { None };
     let mapped_fd = read_only.as_ref().unwrap_or(&object.fd).as_fd();
-    // A sign of life; where the file system has no such locks there is none, and orphans cannot be told.
-    let liveness = file::lock_byte_shared(mapped_fd, LIVENESS_BYTE).is_ok();
+    let sign = liveness::take(mapped_fd)?;
     let mapping = Mapping::map(&MapRequest {
         place: Place::Anywhere,
         size_bytes,
@@ -55,7 +55,7 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
         guard: options.guard,
     })?;
     if !object.created {
-        refuse_shrunk(&object.fd, options.offset.saturating_add(size_bytes))?;
+        refuse_changed(&object, sign, options.offset.saturating_add(size_bytes))?;
     }
     Ok(Segment {
         mapping,
@@ -70,7 +70,7 @@ pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment
             origin: object.origin,
             device: stat.device,
             inode: stat.inode,
-            liveness,
+            liveness: sign != Sign::None,
         },
     })
 }
@@ -88,13 +88,19 @@ fn reopen_for_reading(fd: &OwnedFd) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// Somebody may have shrunk the object between the look and the mapping: a view never ends beyond the object. One that was
-/// just made has no name yet.
-fn refuse_shrunk(fd: &OwnedFd, end: u64) -> Result<()> {
-    let now = file::stat(fd.as_fd()).called("fstat")?.size_bytes;
-    if now >= end {
+/// Somebody may have shrunk the object between the look and the mapping: a view never ends beyond the object. Or removed it as an
+/// orphan, before the sign of life stood: then whoever opens it next would get another. One that was just made has no name yet.
+fn refuse_changed(object: &Object, sign: Sign, end: u64) -> Result<()> {
+    let now = file::stat(object.fd.as_fd()).called("fstat")?;
+    if let Origin::Path(path) = &object.origin
+        && liveness::lost_its_name(sign, &now, path)
+    {
+        return Err(Error::system("open", Errno::ENOENT).detail("it was removed while it was opened"));
+    }
+    if now.size_bytes >= end {
         return Ok(());
     }
+    let now = now.size_bytes;
     Err(Error::own("ERR_SHM_TRUNCATED", format!("the object shrank to {now} bytes while it was opened")))
 }
 

@@ -5,6 +5,7 @@ use super::mapping::{Mapping, Place};
 use super::options::{Access, CreateOptions, MapOptions, ROUNDS_MAX, to_usize};
 use super::reserve::Reservation;
 use super::segment::Segment;
+use super::sysv_cleaning;
 use crate::error::{Errno, Error, Named, Result, Subject};
 use crate::sys::sysv_shm::{self, BareCommand, flags};
 
@@ -46,35 +47,45 @@ pub fn open_or_create(key: i32, options: &CreateOptions) -> Result<Segment> {
         }
         rounds += 1;
         match sysv_shm::shmget(key, size, 0) {
-            Ok(id) => return attach(id, &options.map),
-            // Removed between the two calls: make it.
+            // Removed between the two: make it.
+            Ok(id) => match attach(id, &options.map) {
+                Err(error) if is_gone(&error) && rounds < ROUNDS_MAX => {}
+                other => return other,
+            },
             Err(Errno::ENOENT) if rounds < ROUNDS_MAX => {}
             Err(errno) => return Err(Error::system("shmget", errno).on(Subject::Key(key))),
         }
     }
 }
 
-/// Attaches by identifier; the bytes are as many as the kernel says.
+/// Attaches by identifier; the bytes are as many as the kernel says. What somebody removes meanwhile as an orphan is given back: see
+/// [`super::sysv_cleaning`].
 ///
 /// # Errors
-/// EACCES EIDRM EINVAL ENOMEM.
+/// EACCES EAGAIN (a cleaner does not let go) EIDRM EINVAL ENOMEM.
 pub fn attach(id: i32, options: &MapOptions) -> Result<Segment> {
-    attach_at(id, options, Place::Anywhere, 0)
+    refuse_private(options)?;
+    sysv_cleaning::beside_cleaners(id, |size_bytes| attach_sized(id, size_bytes, options, Place::Anywhere, 0))
 }
 
-/// As [`attach`], at a place and with flags of shmat(2).
+/// As [`attach`] without a look at cleaners, at a place and with flags of shmat(2).
 ///
 /// # Errors
 /// As [`attach`]; `ERR_SHM_NOT_OURS`.
 pub fn attach_at(id: i32, options: &MapOptions, place: Place, extra_flags: i32) -> Result<Segment> {
     let by_id = |error: Error| error.on(Subject::Id(id));
-    if options.access == Access::CopyOnWrite {
-        return Err(Error::own("ERR_SHM_UNSUPPORTED", "System V segments cannot be mapped copy-on-write"));
-    }
+    refuse_private(options)?;
     // IPC_STAT needs read permission, as attaching does.
     // What it refuses, it refuses as shmat(2) would.
     let size_bytes = sysv_shm::stat(id).called("shmat").map_err(by_id)?.size_bytes;
     attach_sized(id, size_bytes, options, place, extra_flags)
+}
+
+fn refuse_private(options: &MapOptions) -> Result<()> {
+    if options.access == Access::CopyOnWrite {
+        return Err(Error::own("ERR_SHM_UNSUPPORTED", "System V segments cannot be mapped copy-on-write"));
+    }
+    Ok(())
 }
 
 /// As [`attach_at`], where the size is known: the caller just made the segment.
@@ -106,6 +117,10 @@ fn attach_sized(
 /// EIDRM EINVAL EPERM.
 pub fn remove(id: i32) -> Result<()> {
     sysv_shm::control(id, BareCommand::Remove).called("shmctl").map_err(|error| error.on(Subject::Id(id)))
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::EIDRM | Errno::EINVAL))
 }
 
 fn get_new(key: i32, options: &CreateOptions) -> Result<i32> {

@@ -7,6 +7,7 @@ use super::conv::{c_string, from_nix, ret, ret_fd, ret_unit, retry};
 use crate::error::Errno;
 use nix::fcntl::{FallocateFlags, OFlag};
 use nix::sys::stat::Mode;
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// The flag words of open(2), for the floors above.
@@ -286,6 +287,44 @@ pub fn is_byte_locked(fd: BorrowedFd<'_>, byte: i64) -> SysResult<bool> {
     // SAFETY: the request is a live flock; l_pid is 0 as OFD commands demand.
     ret_unit(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) })?;
     Ok(i32::from(request.l_type) != libc::F_UNLCK)
+}
+
+/// Whether another open file description holds that byte exclusively, and nothing but that byte (`F_OFD_GETLK`).
+///
+/// # Errors
+/// EBADF EINVAL.
+pub fn is_byte_locked_alone(fd: BorrowedFd<'_>, byte: i64) -> SysResult<bool> {
+    let mut request = byte_lock(libc::F_RDLCK, byte);
+    // SAFETY: the request is a live flock; l_pid is 0 as OFD commands demand.
+    ret_unit(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) })?;
+    Ok(i32::from(request.l_type) == libc::F_WRLCK && request.l_start == byte && request.l_len == 1)
+}
+
+/// Takes the whole file for itself, at once or not at all (`flock(2)`); given back with the descriptor. Any description will do, also
+/// one for reading.
+///
+/// # Errors
+/// EAGAIN (somebody else has it) EBADF ENOLCK.
+pub fn lock_whole(fd: BorrowedFd<'_>) -> SysResult<()> {
+    // SAFETY: numbers only; the descriptor is borrowed, so it is open.
+    retry(|| ret_unit(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }))
+}
+
+/// Sets an extended attribute to an empty value (`fsetxattr(2)`).
+///
+/// # Errors
+/// EACCES ENOSPC EOPNOTSUPP (tmpfs before Linux 6.6) EPERM.
+pub fn set_attribute(fd: BorrowedFd<'_>, name: &CStr) -> SysResult<()> {
+    // SAFETY: the name is NUL-terminated and outlives the call; an empty value is never read.
+    ret_unit(unsafe { libc::fsetxattr(fd.as_raw_fd(), name.as_ptr(), std::ptr::null(), 0, 0) })
+}
+
+/// Whether a path's file has an extended attribute (`lgetxattr(2)`); false where one may not look.
+#[must_use]
+pub fn has_attribute(path: &str, name: &CStr) -> bool {
+    let Ok(path) = c_string(path) else { return false };
+    // SAFETY: both are NUL-terminated strings that outlive the call; a size of 0 asks for the length only.
+    unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "lock types and SEEK_SET fit a short by definition")]

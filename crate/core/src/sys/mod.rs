@@ -12,6 +12,7 @@ pub mod machine;
 pub mod memfd;
 pub mod mman;
 pub mod posix_sem;
+pub mod probe;
 pub mod process;
 pub mod pthread;
 pub mod robust_list;

@@ -1,0 +1,143 @@
+/**
+ * Who uses which object: each process's maps and descriptors are read once. System V maps show as `/SYSV<key> (deleted)` with the
+ * identifier for an inode; device and inode tell all others.
+ *
+ * @module
+ * @internal
+ */
+
+import { readFileSync, readdirSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { User } from './facts.js'
+import { commandOf, deviceText, isForbidden, linkOf, processIds, statOf, textOf } from './proc.js'
+
+/** What tells an object from all others on this machine: `sysv:<id>`, or device and inode as /proc/locks writes them. */
+export type Identity = string
+
+/** The identity of a System V segment. */
+export const sysvIdentity = (id: number): Identity => `sysv:${id}`
+
+/** The identity of anything that has an inode. */
+export const inodeIdentity = (device: number, inode: number): Identity => `${deviceText(device)}:${inode}`
+
+/** A memfd that some process has. */
+export interface FoundMemfd {
+  label: string
+  /** Under /proc: leads to it for as long as that process has it. */
+  path: string
+  /** How many bytes of it are mapped, where only that can be known. */
+  mappedBytes: number
+}
+
+/** What one look at all processes found. */
+export interface Uses {
+  users: Map<Identity, User[]>
+  /** How often a System V segment is mapped: the kernel counts the same in `nattch`, across all namespaces. */
+  attaches: Map<Identity, number>
+  memfds: Map<Identity, FoundMemfd>
+  /** The owners of processes that could not be looked at. */
+  hidden: number[]
+}
+
+/** One line of /proc/pid/maps. */
+const MAPPED = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ (\S+) (\d+) +(\/.*)$/gm
+const SYSV_PATH = /^\/SYSV[0-9a-f]{8} \(deleted\)$/
+const MEMFD_PATH = /^\/memfd:(.*) \(deleted\)$/s
+
+/** What shall be looked for. */
+export interface Sought {
+  /** Objects with a name, by identity; the value is their file name. */
+  named: Map<Identity, string>
+  /** A descriptor of this process that does not count: who removes an object has it open. */
+  butNotFd?: number
+}
+
+/** Looks at all processes once. */
+export function findUses(sought: Sought): Uses {
+  const uses: Uses = { users: new Map(), attaches: new Map(), memfds: new Map(), hidden: [] }
+  const fileNames = new Set(sought.named.values())
+  const namespace = linkOf('/proc/self/ns/ipc')
+  for (const pid of processIds()) {
+    const used = new Map<Identity, User['how']>()
+    try {
+      lookAtDescriptors(pid, sought, fileNames, used, uses)
+      lookAtMaps(pid, sought, namespace, used, uses)
+    } catch (error) {
+      // Any other failure means that it has ended meanwhile.
+      if (isForbidden(error) && hasMemory(pid)) uses.hidden.push(statOf(`/proc/${pid}`)?.uid ?? 0)
+    }
+    if (used.size > 0) note(uses.users, pid, used)
+  }
+  return uses
+}
+
+function note(users: Uses['users'], pid: number, used: Map<Identity, User['how']>): void {
+  const name = commandOf(pid)
+  // Gone meanwhile: it uses nothing.
+  if (name === undefined) return
+  for (const [identity, how] of used) {
+    const all = users.get(identity)
+    if (all === undefined) users.set(identity, [{ pid, name, how }])
+    else all.push({ pid, name, how })
+  }
+}
+
+function lookAtMaps(pid: number, sought: Sought, namespace: string | undefined, used: Map<Identity, User['how']>, uses: Uses): void {
+  let isSameNamespace: boolean | undefined
+  for (const [, from = '', to = '', device, inode, path = ''] of mapsOf(pid).matchAll(MAPPED)) {
+    if (SYSV_PATH.test(path)) {
+      // Identifiers of another IPC namespace mean other segments.
+      isSameNamespace ??= linkOf(`/proc/${pid}/ns/ipc`) === namespace
+      if (!isSameNamespace) continue
+      const identity = sysvIdentity(Number(inode))
+      used.set(identity, 'mapped')
+      uses.attaches.set(identity, (uses.attaches.get(identity) ?? 0) + 1)
+      continue
+    }
+    const identity = `${device}:${inode}`
+    const [, label] = MEMFD_PATH.exec(path) ?? []
+    if (label !== undefined) {
+      used.set(identity, 'mapped')
+      const known = uses.memfds.get(identity)
+      if (known === undefined) uses.memfds.set(identity, { label, path: `/proc/${pid}/map_files/${from}-${to}`, mappedBytes: extent(from, to) })
+      else if (known.path.startsWith(`/proc/${pid}/map_files/`)) known.mappedBytes += extent(from, to)
+    } else if (sought.named.has(identity)) {
+      used.set(identity, 'mapped')
+    }
+  }
+}
+
+function extent(from: string, to: string): number {
+  return parseInt(to, 16) - parseInt(from, 16)
+}
+
+/** A process whose first thread has ended shows no maps there, but in those that live on. */
+function mapsOf(pid: number): string {
+  const maps = readFileSync(`/proc/${pid}/maps`, 'latin1')
+  if (maps !== '') return maps
+  const others = readdirSync(`/proc/${pid}/task`).filter(thread => Number(thread) !== pid)
+  return others.map(thread => textOf(`/proc/${pid}/task/${thread}/maps`) ?? '').find(text => text !== '') ?? ''
+}
+
+function lookAtDescriptors(pid: number, sought: Sought, fileNames: Set<string>, used: Map<Identity, User['how']>, uses: Uses): void {
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    if (pid === process.pid && Number(fd) === sought.butNotFd) continue
+    const path = `/proc/${pid}/fd/${fd}`
+    const link = linkOf(path)
+    if (link?.[0] !== '/') continue
+    const [, label] = MEMFD_PATH.exec(link) ?? []
+    // Seen from another mount namespace the folder reads differently, and so the file name decides who is looked at closely.
+    if (label === undefined && !fileNames.has(basename(link))) continue
+    const stat = statOf(path)
+    if (stat === undefined) continue
+    const identity = inodeIdentity(stat.dev, stat.ino)
+    if (label === undefined ? !sought.named.has(identity) : !stat.isFile()) continue
+    used.set(identity, 'open')
+    if (label !== undefined && !uses.memfds.has(identity)) uses.memfds.set(identity, { label, path, mappedBytes: 0 })
+  }
+}
+
+/** Kernel threads and the dead have none; anybody may read that. */
+function hasMemory(pid: number): boolean {
+  return !(textOf(`/proc/${pid}/statm`) ?? '0 ').startsWith('0 ')
+}
