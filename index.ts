@@ -113,6 +113,23 @@ export { PthreadRwLock } from './lib/pthread-rwlock.js'
 export { PthreadBarrier, type PthreadBarrierOptions } from './lib/pthread-barrier.js'
 export type { PthreadAbi, PthreadOptions } from './lib/pthread-place.js'
 
+export { list } from './lib/system/list.js'
+export { orphans } from './lib/system/orphans.js'
+export { clean, remove } from './lib/system/cleaning.js'
+export { limits } from './lib/system/limits.js'
+export { doctor } from './lib/system/doctor.js'
+export type {
+  Cleaned,
+  Finding,
+  Limit,
+  ListOptions as ObjectListOptions,
+  ObjectFacts,
+  ObjectKind,
+  Orphan,
+  OrphanOptions,
+  User
+} from './lib/system/facts.js'
+
 export { ShmError } from './lib/errors.js'
 export type {
   FaultMessage,

@@ -3,7 +3,9 @@
 mod support;
 
 use shmem_core::Errno;
-use shmem_core::memory::{CreateOptions, MapOptions, OpenMode, Reservation, file, memfd, posix, sysv};
+use shmem_core::memory::{
+    Cleaned, CreateOptions, MapOptions, OpenMode, Reservation, clean_sysv, file, liveness, memfd, posix, sysv,
+};
 use shmem_core::sys::memfd::flags;
 use shmem_core::sys::{file as sys_file, sysv_shm};
 use std::os::fd::AsFd;
@@ -70,6 +72,80 @@ fn the_sign_of_life_lasts_as_long_as_the_mapping() {
     segment.mapping.release();
     assert!(!alive());
     posix::remove(&name).unwrap();
+}
+
+/// Somebody who removes what nobody uses: holds the sign of life alone while `act` runs.
+fn while_cleaned<T: Send>(name: &str, act: impl FnOnce() + Send, opened: impl FnOnce() -> T) -> T {
+    let path = posix::path_of(name).unwrap();
+    let fd = sys_file::open(&path, sys_file::flags::O_RDWR, 0).unwrap();
+    assert!(liveness::take_alone(fd.as_fd()).unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            act();
+            drop(fd);
+        });
+        opened()
+    })
+}
+
+#[test]
+fn an_opener_waits_for_a_cleaner_and_never_gets_what_was_removed() {
+    let name = unique_name("cleaned");
+    let options = CreateOptions::new(4096);
+    let make = || posix::create(&name, &options, OpenMode::Create).unwrap().mapping.release();
+    let remove = || posix::remove(&name).unwrap();
+    make();
+    let refused = while_cleaned(&name, remove, || posix::open(&name, &options.map).unwrap_err());
+    assert_eq!(refused.errno(), Some(Errno::ENOENT));
+    make();
+    let made =
+        while_cleaned(&name, remove, || posix::create(&name, &options, OpenMode::OpenOrCreate).unwrap());
+    assert!(made.created);
+    assert_eq!(made.object_stat().unwrap().links, 1);
+    made.mapping.release();
+    let left = while_cleaned(&name, || (), || posix::open(&name, &options.map).unwrap());
+    assert_eq!(left.object_stat().unwrap().links, 1);
+    remove();
+}
+
+#[test]
+fn an_object_without_a_name_is_opened_through_its_descriptor() {
+    let name = unique_name("nameless");
+    let options = MapOptions { keep_fd: true, ..MapOptions::default() };
+    let segment =
+        posix::create(&name, &CreateOptions { map: options, ..CreateOptions::new(4096) }, OpenMode::Create)
+            .unwrap();
+    posix::remove(&name).unwrap();
+    let shmem_core::memory::Backing::Object { fd: Some(fd), .. } = &segment.backing else { panic!("kept") };
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(fd));
+    let again = file::open(&path, &MapOptions::default()).unwrap();
+    set(&segment.mapping, 0, 9);
+    assert_eq!(get(&again.mapping, 0), 9);
+}
+
+#[test]
+fn an_attacher_gives_way_to_a_cleaner_of_system_v_segments() {
+    let segment = sysv::create(0, &CreateOptions::new(100)).unwrap();
+    let shmem_core::memory::Backing::Sysv { id } = segment.backing else { panic!("not System V") };
+    assert_eq!(clean_sysv(id).unwrap(), Cleaned::InUse);
+    assert_eq!(sysv_shm::stat(id).unwrap().mode & 0o777, 0o600, "its mode is as before");
+    segment.mapping.release();
+    let owner = sysv_shm::stat(id).unwrap();
+    let set_mode = |mode: u16| sysv_shm::set(id, owner.uid, owner.gid, mode).unwrap();
+    // The mark of a cleaner, for a while.
+    set_mode(0o410);
+    let attached = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            set_mode(0o600);
+        });
+        sysv::attach(id, &MapOptions::default()).unwrap()
+    });
+    assert_eq!(sysv_shm::stat(id).unwrap().mode & 0o777, 0o600, "it waited for the mark to go");
+    attached.mapping.release();
+    assert_eq!(clean_sysv(id).unwrap(), Cleaned::Removed);
+    assert_eq!(clean_sysv(id).unwrap(), Cleaned::Gone);
 }
 
 #[test]
