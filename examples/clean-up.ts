@@ -31,7 +31,8 @@ async function main(): Promise<void> {
       console.log(`  ${what}, ${sizeBytes / 1024} KiB${kind === 'posix' ? `: ${name.slice(prefix.length + 2)}` : ''}`)
     }
     const [segment] = found.filter(({ managed }) => managed === true)
-    console.log(`why: ${segment?.reason}`)
+    // And how sure one can be: that there are processes that may not be looked at.
+    console.log(`why: ${segment?.reason.split(',')[0]}`)
 
     // Somebody comes while we look: what is used is left alone, however the list was made.
     const late = ManagedSegment.open(`${prefix}-orders`)
@@ -52,11 +53,12 @@ async function main(): Promise<void> {
 
 /** Makes things, takes a lock, and never comes to its end. */
 function crash(): void {
-  PosixSegment.create(`/${prefix}-frames`, { size: '64KiB' })
+  const frames = PosixSegment.create(`/${prefix}-frames`, { size: '64KiB' })
   ManagedSegment.create(`${prefix}-orders`, { size: '1MiB' }).mutex('book').lockSync()
-  const { id } = SysvSegment.create(IPC_PRIVATE, { size: '128KiB' })
-  process.send?.(id)
-  setInterval(() => {}, 1000)
+  const rows = SysvSegment.create(IPC_PRIVATE, { size: '128KiB' })
+  process.send?.(rows.id)
+  // A segment that nobody refers to any more would be collected, and closed with that.
+  setInterval(() => [frames, rows], 1000)
 }
 
 async function firstMessage(child: ChildProcess): Promise<number> {

@@ -11,11 +11,12 @@ import type { Subject } from './error-facts.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
+import type { StatOptions } from './segment-stat.js'
 import type { FileDescriptor } from './descriptor.js'
 import { removals, tellRemoval } from './tracing.js'
 
-/** {@link CreateOptions} for files, which have base pages. */
-export type FileCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'>
+/** {@link CreateOptions} for files, which have huge pages on hugetlbfs only, of the size it was mounted with. */
+export type FileCreateOptions = Omit<CreateOptions, 'hugePageSize'>
 
 /** A file, mapped. It is there under its path only once it has its size. `flush()` makes what was written durable. */
 export class FileSegment extends Segment {
@@ -80,8 +81,8 @@ export class FileSegment extends Segment {
   }
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
-  override stat(): ObjectStat & { kind: 'file' } {
-    return objectStat('file', this.commonStat(), nativeOf(this).objectStat())
+  override stat(options?: StatOptions): ObjectStat & { kind: 'file' } {
+    return objectStat('file', this.commonStat(options), nativeOf(this).objectStat())
   }
 
   /** fchmod(2) and fchown(2) of the file; what is not given stays. @throws {@link ShmError} EPERM, EROFS. */

@@ -10,6 +10,7 @@ import type { Subject } from './error-facts.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
+import type { StatOptions } from './segment-stat.js'
 import type { PosixDescriptor } from './descriptor.js'
 import { removals, tellRemoval } from './tracing.js'
 
@@ -86,8 +87,8 @@ export class PosixSegment extends Segment {
   }
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
-  override stat(): ObjectStat & { kind: 'posix' } {
-    return objectStat('posix', this.commonStat(), nativeOf(this).objectStat())
+  override stat(options?: StatOptions): ObjectStat & { kind: 'posix' } {
+    return objectStat('posix', this.commonStat(options), nativeOf(this).objectStat())
   }
 
   /** fchmod(2) and fchown(2) of the object; what is not given stays. @throws {@link ShmError} EPERM. */

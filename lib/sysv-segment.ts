@@ -9,7 +9,8 @@ import { wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
 import { CREATE_WORDS, createOptions, creation, mapOptions, mapping, type Access, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
-import { Segment, nativeOf, type SegmentStat } from './segment.js'
+import { Segment, nativeOf, lockOptions } from './segment.js'
+import type { LockMemoryOptions, SegmentStat, StatOptions } from './segment-stat.js'
 import { SHM_DEST, SHM_LOCKED } from './sysv.js'
 import { changedOwner, date, identifier } from './sysv-object.js'
 import type { OwnerChange } from './backing-object.js'
@@ -129,12 +130,13 @@ export class SysvSegment extends Segment {
     return { kind: 'sysv', id: this.id, key: this.key, size: this.size, access: this.access as 'read' | 'write' }
   }
 
-  override stat(): SysvStat {
-    const common = this.commonStat()
+  override stat(options?: StatOptions): SysvStat {
+    const common = this.commonStat(options)
     const ds = native.sysvStat(this.id)
     return {
       kind: 'sysv',
       ...common,
+      memoryLock: (ds.mode & SHM_LOCKED) !== 0 ? 'onFault' : false,
       mode: ds.mode & 0o777,
       uid: ds.uid,
       gid: ds.gid,
@@ -160,8 +162,12 @@ export class SysvSegment extends Segment {
     native.sysvSet(this.id, ...changedOwner(change, native.sysvStat(this.id)))
   }
 
-  /** `SHM_LOCK`: pages stay in RAM once they were touched; `stat().lockedInMemory` shows it. ENOMEM, EPERM (RLIMIT_MEMLOCK). */
-  override lockMemory(): void {
+  /**
+   * `SHM_LOCK`: pages stay in RAM once they were touched, by whomever, with or without `onFault`; `stat().lockedInMemory` shows it, in
+   * every process. It is the object's, and outlives `close()`. ENOMEM, EPERM (RLIMIT_MEMLOCK); then nothing is locked.
+   */
+  override lockMemory(options?: LockMemoryOptions): void {
+    lockOptions(options)
     nativeOf(this)
     native.sysvLock(this.id, true)
   }
