@@ -55,7 +55,7 @@ function specOf({ axis, bars }: Plot): Spec {
         title: { text: { signal: 'parent.group' }, anchor: 'start', font: 'sans-serif', fontSize: 13, offset: 6 },
         encode: { update: { width: { value: WIDTH }, height: { value: cell } } },
         axes: [
-          { orient: 'left', scale: 'y', domain: false, ticks: false, labelPadding: 8, labelFont: 'sans-serif', labelFontSize: 12 },
+          { orient: 'left', scale: 'y', domain: false, ticks: false, labelPadding: 8, labelLimit: 0, labelFont: 'sans-serif', labelFontSize: 12 },
           { orient: 'bottom', scale: 'x', title: axis, titleFont: 'sans-serif', titleFontWeight: 'normal', labelFont: 'sans-serif', grid: true, gridColor: '#8c959f', gridOpacity: 0.35, domain: false, ticks: false },
         ],
         marks: [
