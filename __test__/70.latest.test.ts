@@ -34,6 +34,15 @@ test('readers get the newest value, and skip those between', t => {
   t.deepEqual({ sent, received, missed }, { sent: 4, received: 3, missed: 2 })
 })
 
+test('text is published as UTF-8, as long as a value has bytes', t => {
+  const pose = managedSegment(t).latest('pose', { bytes: 8 })
+  const [out, input] = [pose.writer(), pose.reader()]
+  out.write('grüße')
+  t.deepEqual([text(input.read()), input.read()?.length], ['grüße', 7])
+  t.throws(() => out.write('ü'.repeat(5)), { instanceOf: RangeError, message: /at most 8 bytes.*10 bytes/u })
+  t.is(text(input.read()), 'grüße')
+})
+
 test('a value in place stays the same until the next call, whatever is written', t => {
   const mem = managedSegment(t)
   const pose = mem.latest('pose', { bytes: 8, readers: 3 })

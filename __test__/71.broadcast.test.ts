@@ -35,6 +35,17 @@ test('every reader sees every message, in order', async t => {
   t.deepEqual(ticks.stats(), { waits: 0, ownerDeaths: 0, timeouts: 0, sent: 3, received: 3, lost: 0 })
 })
 
+test('text is sent as UTF-8, as long as a slot has bytes', t => {
+  const ticks = managedSegment(t).broadcast('ticks', OPTIONS)
+  const [out, input] = [ticks.writer(), ticks.reader()]
+  out.send('grüße')
+  const got = input.tryReceive()
+  t.true(Buffer.isBuffer(got))
+  t.deepEqual([got.length, got.toString()], [7, 'grüße'])
+  t.throws(() => out.send('ü'.repeat(9)), { instanceOf: RangeError, message: /at most 16 bytes.*18 bytes/u })
+  t.is(input.tryReceive(), 'empty')
+})
+
 test('who is overtaken is told how many it lost, to the message', t => {
   const ticks = managedSegment(t).broadcast('ticks', OPTIONS)
   const [out, input] = [ticks.writer(), ticks.reader()]

@@ -204,7 +204,7 @@ export class BroadcastReader {
           if (this.#isThere(words, at)) room('target', target, length)
           continue
         }
-        const got = target ?? Buffer.allocUnsafeSlow(length)
+        const got = target ?? Buffer.allocUnsafe(length)
         got.set(this.#viewOf(this.#low & (slots - 1), length))
         if (!LOADS_IN_ORDER) native.memoryFence()
         if (this.#isThere(words, at)) {

@@ -11,7 +11,7 @@ import { GATE, HEAD, SLOT_LAP, SLOT_LENGTH, SLOT_STAMP } from './feed-layout.js'
 import { PARTS } from './managed-layout.js'
 import { LOADS_IN_ORDER } from './memory-order.js'
 import { native } from './native.js'
-import { payload } from './news.js'
+import { payload, type Payload } from './payload.js'
 
 /** The one writer of a `Broadcast`, until `close()` or `end()`. */
 export class BroadcastWriter {
@@ -54,14 +54,14 @@ export class BroadcastWriter {
   }
 
   /**
-   * Sends a message: copies it to the next slot. Answers its position: how many were sent before it. Never waits.
+   * Sends a message: copies it to the next slot; text as UTF-8. Answers its position: how many were sent before it. Never waits.
    *
    * @throws RangeError where it is longer than `slotBytes`.
    */
-  send(message: Uint8Array): number {
-    payload('message', message, this.#home.slotBytes)
-    this.claim().set(message)
-    return this.commit(message.byteLength)
+  send(message: Payload): number {
+    const bytes = payload('message', message, this.#home.slotBytes)
+    this.claim().set(bytes)
+    return this.commit(bytes.length)
   }
 
   /**

@@ -9,6 +9,7 @@ import { BUFFER_LENGTH, BUFFER_VERSION, CELL_MISSED, CELL_RECEIVED, CELL_STRIDE,
 import { LatestHome } from './latest-home.js'
 import { PARTS } from './managed-layout.js'
 import { NewsWait, each, room, type NewsOptions, type NewsSyncOptions } from './news.js'
+import { copyOf } from './payload.js'
 
 /** A reader of a `Latest`, until `close()`. */
 export class LatestReader {
@@ -179,10 +180,4 @@ export class LatestReader {
     this.#views[number] = view
     return view
   }
-}
-
-function copyOf(view: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafeSlow(view.length)
-  copy.set(view)
-  return copy
 }

@@ -9,7 +9,7 @@ import { closedError, wrongType } from './errors.js'
 import { BUFFER_LENGTH, BUFFER_VERSION, CELL_STRIDE, CELL_VALUE, CLEAR, GATE, NEWEST, NUMBER, NUMBER_BITS, USED } from './feed-layout.js'
 import { LatestHome } from './latest-home.js'
 import { PARTS } from './managed-layout.js'
-import { payload } from './news.js'
+import { payload, type Payload } from './payload.js'
 
 /** The one writer of a `Latest`, until `close()` or `end()`. */
 export class LatestWriter {
@@ -53,14 +53,14 @@ export class LatestWriter {
   }
 
   /**
-   * Publishes a value: copies it to a free buffer and makes that the newest. Answers its version.
+   * Publishes a value: copies it to a free buffer and makes that the newest; text as UTF-8. Answers its version.
    *
    * @throws RangeError where it is longer than `bytes`.
    */
-  write(value: Uint8Array): number {
-    payload('value', value, this.#home.bytes)
-    this.begin().set(value)
-    return this.publish(value.byteLength)
+  write(value: Payload): number {
+    const bytes = payload('value', value, this.#home.bytes)
+    this.begin().set(bytes)
+    return this.publish(bytes.length)
   }
 
   /** A free buffer to write the next value to, as long as a value can be; what is in it is an old one. Called again before `publish`, the same buffer. */

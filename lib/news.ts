@@ -115,13 +115,6 @@ export async function* each<Value>(what: string, next: () => Promise<Value | 'en
   }
 }
 
-/** Bytes to send, at most so many. */
-export function payload(name: string, value: Uint8Array, most: number): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw wrongType(name, 'a Uint8Array', value)
-  if (value.byteLength > most) throw wrongSize(name, `at most ${most} bytes`, `${value.byteLength} bytes`)
-  return value
-}
-
 /** Room for so many bytes. */
 export function room(name: string, value: Uint8Array, least: number): Uint8Array {
   if (!(value instanceof Uint8Array)) throw wrongType(name, 'a Uint8Array', value)

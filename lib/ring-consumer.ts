@@ -8,6 +8,7 @@ import * as check from './arguments.js'
 import { wrongType } from './errors.js'
 import { OPERATION } from './managed-layout.js'
 import { native } from './native.js'
+import { copyOf } from './payload.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { CONSUMER_END } from './ring-layout.js'
 import { ENDED, NOTHING, RingEnd, type Ready, type RingParts } from './ring-parts.js'
@@ -17,12 +18,12 @@ import { WaitQueue } from './wait-queue.js'
 import type { WaitOptions } from './waiting.js'
 
 /** What came of receiving at once: a message, as a copy. `'ended'`: there is none, and none will come. */
-export type TryReceived = Uint8Array | 'empty' | 'ended'
+export type TryReceived = Buffer | 'empty' | 'ended'
 /**
  * What came of receiving. `'peerDied'`: the ring is empty and its producer died. Told once for each death: the next call waits for a producer that
  * goes on.
  */
-export type Received = Uint8Array | 'timedOut' | 'ended' | 'peerDied'
+export type Received = Buffer | 'timedOut' | 'ended' | 'peerDied'
 
 /** How long there may be no message, with the thread blocked. */
 export type ReceiveSyncOptions = WaitOptions & SpinOptions
@@ -82,7 +83,7 @@ export abstract class Consumer extends RingEnd {
     const index = this.next()
     if (index < 0) return index === ENDED ? 'ended' : 'empty'
     const start = index * this.memory.strideBytes
-    const message = this.memory.bytes.slice(start, start + this.checkedLength(index))
+    const message = copyOf(this.memory.bytes.subarray(start, start + this.checkedLength(index)))
     this.free(index)
     return message
   }
@@ -209,7 +210,7 @@ export abstract class Consumer extends RingEnd {
   }
 
   /** The messages as they come, as copies, until the producers end: `for await (const message of input)`. */
-  async *messages(options?: MessagesOptions): AsyncGenerator<Uint8Array, void, void> {
+  async *messages(options?: MessagesOptions): AsyncGenerator<Buffer, void, void> {
     const { onPeerDied, signal, ref } = check.options<MessagesOptions>('options', options, ['onPeerDied', 'signal', 'ref'])
     const throws = onPeerDied === undefined || check.oneOf('options.onPeerDied', onPeerDied, ['throw', 'wait']) === 'throw'
     const terms = { ...(signal === undefined ? {} : { signal }), ...(ref === undefined ? {} : { ref }) }
@@ -226,7 +227,7 @@ export abstract class Consumer extends RingEnd {
   }
 
   /** {@link Consumer.messages}. */
-  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
     return this.messages()
   }
 

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { types } from 'node:util'
 import * as check from './arguments.js'
-import { wrongSize, wrongType } from './errors.js'
 import { OPERATION } from './managed-layout.js'
 import { native } from './native.js'
+import { payload, type Payload } from './payload.js'
 import { waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
 import { PRODUCER_END } from './ring-layout.js'
 import { ENDED, NOTHING, RingEnd, type Ready, type RingParts, type WhenFull } from './ring-parts.js'
@@ -24,11 +23,9 @@ export type TrySent = 'sent' | 'full' | 'ended'
  * waits for a consumer that goes on. `'full'` only where the ring is opened with `whenFull: 'fail'`.
  */
 export type Sent = TrySent | 'timedOut' | 'peerDied'
-/** A message to send: bytes, or text as UTF-8. */
-export type Message = Uint8Array | string
 
 /** Sends, and waits for room whatever the ring's policy is. For this library's own modules. @internal */
-export let sendAndWait: (producer: Producer, message: Message, terms: WaitTerms) => Promise<Sent>
+export let sendAndWait: (producer: Producer, message: Payload, terms: WaitTerms) => Promise<Sent>
 
 /** How long there may be no room, with the thread blocked. */
 export type SendSyncOptions = WaitOptions & SpinOptions
@@ -58,14 +55,14 @@ export abstract class Producer extends RingEnd {
   #claimed = NOTHING
   /** How many slots are in hand for a batch. */
   #batch = 0
-  readonly #queue: WaitQueue<Sent | Ready, Message | undefined>
+  readonly #queue: WaitQueue<Sent | Ready, Payload | undefined>
 
   /** @internal */
   protected constructor(parts: RingParts) {
     super(parts)
     this.whenFull = parts.whenFull
     this.slotBytes = parts.slotBytes
-    this.#queue = new WaitQueue<Sent | Ready, Message | undefined>({
+    this.#queue = new WaitQueue<Sent | Ready, Payload | undefined>({
       object: parts.object,
       operation: OPERATION.ringRoom,
       argument: () => this.waitArgument(),
@@ -85,11 +82,8 @@ export abstract class Producer extends RingEnd {
    *
    * @throws RangeError where it is longer than a slot; {@link ShmError} `ERR_SHM_HELD` while a slot is claimed.
    */
-  trySend(message: Message): TrySent {
-    const bytes = typeof message === 'string' ? this.#encoded(message) : message
-    if (!(bytes instanceof Uint8Array) && !types.isUint8Array(bytes)) throw wrongType('message', 'a Uint8Array or text', message)
-    const { length } = bytes
-    if (length > this.slotBytes) throw wrongSize('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${length} bytes`)
+  trySend(message: Payload): TrySent {
+    const bytes = payload('message', message, this.slotBytes)
     if (this.#isBusy) this.#refuseBusy()
     const index = this.reserve()
     if (index < 0) return index === ENDED ? 'ended' : 'full'
@@ -100,7 +94,7 @@ export abstract class Producer extends RingEnd {
       this.withdraw(index)
       throw error
     }
-    this.publish(index, length)
+    this.publish(index, bytes.length)
     return 'sent'
   }
 
@@ -109,7 +103,7 @@ export abstract class Producer extends RingEnd {
    *
    * @throws as {@link Producer.trySend}; `ERR_SHM_DEADLOCK` where this environment is the consumer too.
    */
-  sendSync(message: Message, options?: SendSyncOptions): Sent {
+  sendSync(message: Payload, options?: SendSyncOptions): Sent {
     const { timeoutMs, spinMicros } = check.options<SendSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
     const timeout = check.timeout('options.timeoutMs', timeoutMs)
     const loads = spinLoads(spinMicros)
@@ -128,14 +122,14 @@ export abstract class Producer extends RingEnd {
    *
    * @throws as {@link Producer.trySend}; the signal's reason (as rejections).
    */
-  async send(message: Message, options?: SendOptions): Promise<Sent> {
+  async send(message: Payload, options?: SendOptions): Promise<Sent> {
     const terms = waitTerms(options, ['spinMicros'])
     const loads = spinLoads(options?.spinMicros)
     return this.sendBy(this.whenFull, message, terms, loads)
   }
 
   /** As {@link Producer.send}, checked; streams wait whatever `whenFull` says. @internal */
-  protected async sendBy(whenFull: WhenFull, message: Message, terms: WaitTerms, loads: number): Promise<Sent> {
+  protected async sendBy(whenFull: WhenFull, message: Payload, terms: WaitTerms, loads: number): Promise<Sent> {
     if (this.#queue.length === 0) {
       const sent = this.trySend(message)
       if (sent !== 'full' || whenFull === 'fail') return sent
@@ -290,12 +284,6 @@ export abstract class Producer extends RingEnd {
 
   get #isBusy(): boolean {
     return this.#claimed >= 0 || this.#batch > 0
-  }
-
-  #encoded(message: string): Uint8Array {
-    const bytes = Buffer.byteLength(message)
-    if (bytes > this.slotBytes) throw wrongSize('message', `at most ${this.slotBytes} bytes, as a slot of the ring has`, `${bytes} bytes`)
-    return Buffer.from(message)
   }
 
   #refuseBusy(): never {

@@ -36,6 +36,7 @@ export function feedRows(): Record<string, Argument[]> {
   const asyncOptions = takes('options', { timeoutMs: 0 }, bad.object, asyncWait)
   const name = needs('name', 'another', [...bad.text, 'x'.repeat(65), 'é'.repeat(33), 'x'.repeat(70_000)])
   const notBytes = [null, 5, 'x', {}, [], new Int32Array(4), new DataView(new ArrayBuffer(8))]
+  const notPayload = notBytes.filter(value => value !== 'x')
   const target = takes('target', new Uint8Array(8), [...notBytes, new Uint8Array(7)])
   const length = takes('length', 8, bad.whole(0, 64))
   const ofLatest = { bytes: [...bad.whole(1, 2 ** 32 - 1), undefined], readers: bad.whole(1, 1000) }
@@ -52,7 +53,7 @@ export function feedRows(): Record<string, Argument[]> {
     'Latest#reader': [],
     'Latest#stats': [],
     'new LatestWriter': made,
-    'LatestWriter#write': [needs('value', new Uint8Array(8), [...notBytes, new Uint8Array(65)])],
+    'LatestWriter#write': [needs('value', new Uint8Array(8), [...notPayload, new Uint8Array(65), 'x'.repeat(65)])],
     'LatestWriter#begin': [],
     'LatestWriter#publish': [length],
     'LatestWriter#abort': [],
@@ -72,7 +73,7 @@ export function feedRows(): Record<string, Argument[]> {
     'Broadcast#reader': [takes('options', {}, bad.object, { from: bad.word })],
     'Broadcast#stats': [],
     'new BroadcastWriter': made,
-    'BroadcastWriter#send': [needs('message', new Uint8Array(8), [...notBytes, new Uint8Array(65)])],
+    'BroadcastWriter#send': [needs('message', new Uint8Array(8), [...notPayload, new Uint8Array(65), 'x'.repeat(65)])],
     'BroadcastWriter#claim': [],
     'BroadcastWriter#commit': [length],
     'BroadcastWriter#abort': [],

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{BigInt, Env};
 use napi_derive::napi;
 use shmem_core::Error;
 use shmem_core::managed::header::{IfBlank, LAYOUT_VERSION};
-use shmem_core::managed::{Kind, ManagedOptions, ManagedSegment, ObjectFacts, Shape, kind, layout};
+use shmem_core::managed::{Kind, ManagedOptions, ManagedSegment, ObjectFacts, Shape, geometry, kind, layout};
 use shmem_core::membership::{Fate, JoinOptions, Member, MemberFacts, MemberTable, Token};
 use shmem_core::sync::member_watch::MemberWatch;
 use shmem_core::sync::waiter::Request;
@@ -204,7 +204,7 @@ impl NativeManaged {
                 let kind = Kind::from_number(kind).ok_or_else(|| {
                     Error::own("ERR_OUT_OF_RANGE", format!("no kind of object is number {kind}"))
                 })?;
-                let mut numbers = [0; kind::NUMBERS];
+                let mut numbers = [0; geometry::NUMBERS];
                 numbers.iter_mut().zip(&given).for_each(|(number, given)| *number = *given);
                 let type_hash = type_hash.map_or(0, |hash| hash.get_u64().1);
                 let shape = Shape { kind, numbers, type_hash };

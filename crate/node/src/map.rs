@@ -168,7 +168,7 @@ pub fn map_numbers(
     let values = [Values::Bytes, Values::Text, Values::Structured][values.min(2) as usize];
     let memory_bytes = whole(memory_bytes)?;
     let options = MapOptions { memory_bytes, entries, chunk_bytes, shards, eviction, values };
-    options.shape().or_throw(&env).map(|shape| shape.numbers.to_vec())
+    options.numbers().or_throw(&env).map(|numbers| numbers.to_vec())
 }
 
 /// Where the parts of a map of those numbers are.

@@ -5,8 +5,9 @@
 
 #![expect(unsafe_code, reason = "entries are addresses")]
 
+use super::geometry::{NUMBERS, OBJECT_ALIGN_BYTES};
 use super::header::{ENTRY_BYTES, Geometry};
-use super::kind::{Kind, NUMBERS, OBJECT_ALIGN_BYTES, Shape};
+use super::kind::{Kind, Shape};
 use crate::error::{Error, Result, Subject};
 use crate::membership::Word;
 use std::mem::offset_of;

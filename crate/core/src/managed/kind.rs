@@ -2,7 +2,7 @@
 
 use super::geometry::list::ListGeometry;
 use super::geometry::ring::RingGeometry;
-use super::geometry::{broadcast, latest, map};
+use super::geometry::{NUMBERS, OBJECT_ALIGN_BYTES, broadcast, latest, map};
 use crate::error::{Error, Result};
 
 /// What a name leads to.
@@ -43,9 +43,6 @@ pub enum Kind {
     List = 16,
 }
 
-/// How many numbers a shape has.
-pub const NUMBERS: usize = 4;
-
 /// The kind with what decides its bytes and their meaning: who opens an object says the same as who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -64,9 +61,6 @@ pub const PERMITS_MAX: u32 = 65_536;
 pub const PARTIES_MAX: u32 = 4096;
 /// As many bytes as a seqlock's record can have.
 pub const RECORD_BYTES_MAX: u32 = 1 << 20;
-
-/// Objects begin at multiples of this: two cache lines, since processors fetch them in pairs.
-pub const OBJECT_ALIGN_BYTES: u64 = 128;
 
 impl Kind {
     /// From the number in a directory entry.

@@ -3,9 +3,10 @@
 #![expect(unsafe_code, reason = "parts of the segment are addresses")]
 
 use super::directory::{Directory, Found, ObjectFacts, check_name};
+use super::geometry::OBJECT_ALIGN_BYTES;
 use super::header::{Geometry, Header, IfBlank, Layout};
 use super::heap::{Heap, Reclaimed};
-use super::kind::{OBJECT_ALIGN_BYTES, Shape};
+use super::kind::Shape;
 use crate::error::{Error, Named, Result, Subject};
 use crate::fail_point;
 use crate::membership::{JoinOptions, Member, MemberTable, Token, Word};

@@ -26,8 +26,9 @@ use crate::membership::{Platform, Sleep, Token};
 /// Somebody may sleep on the word.
 pub const WAITERS: u32 = 1 << 31;
 
-/// See the module's table. Not a token (bit 29 is clear), and not without an owner as the kernel sees it (the low bits are not zero).
-pub const NOT_RECOVERABLE: u32 = 1;
+/// See the module's table. Not a token (bit 29 is clear), and as the kernel sees it somebody's, but no thread's: ids end below 2^22. With the id of one, that
+/// thread's death at the lock would make the word another: number 1 dies in every container.
+pub const NOT_RECOVERABLE: u32 = 1 << 28;
 
 /// Sleepers that one release wakes: two kills at once are survived without anybody's look.
 pub const WAKES: u32 = 3;

@@ -4,9 +4,7 @@
 use crate::book::{Count, Violation};
 use crate::ledger::{Ledger, MESSAGES, WORDS, message};
 use crate::room::Room;
-use shmem_core::managed::geometry::ring::{
-    CONTROL, DROP_OLDEST, MANY_CONSUMERS, MANY_PRODUCERS, RingGeometry,
-};
+use shmem_core::managed::geometry::ring::{CONTROL, DROP_OLDEST, RingGeometry};
 use shmem_core::managed::{Kind, Place, Shape};
 use shmem_core::structures::ring::many::{FULL, LAP};
 use shmem_core::structures::ring::{Consumer, Producer, Received, Ring, Sent};
@@ -180,6 +178,3 @@ pub(crate) fn afterwards(room: &Room) -> Result<()> {
 fn broken(what: String) -> Error {
     Error::own("ERR_SHM_POSSIBLY_CORRUPT", what)
 }
-
-/// As a role says.
-pub(crate) const DEFAULT_FLAGS: u32 = MANY_PRODUCERS | MANY_CONSUMERS;

@@ -2,6 +2,7 @@
 
 use crate::book::{Book, Count, Row};
 use shmem_core::Result;
+use shmem_core::managed::geometry::ring::{MANY_CONSUMERS, MANY_PRODUCERS};
 use shmem_core::managed::header::IfBlank;
 use shmem_core::managed::{Kind, LockWish, ManagedOptions, ManagedSegment, Operation, Place, Shape};
 use shmem_core::membership::{JoinOptions, Member, MemberTable, Token};
@@ -49,7 +50,7 @@ impl Options {
             quiet: false,
             kills: 1,
             ring_slots: 4,
-            flags: crate::many::DEFAULT_FLAGS,
+            flags: MANY_PRODUCERS | MANY_CONSUMERS,
         };
         for word in words {
             let (key, value) = word.split_once('=').ok_or_else(|| format!("not key=value: {word}"))?;

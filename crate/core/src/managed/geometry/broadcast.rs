@@ -5,8 +5,8 @@
 //! 128 + stride × slot   slot: 0 stamp · 4 lap · 8 length · 16 payload
 //! ```
 
-use super::super::kind::NUMBERS;
 use super::super::layout::PARTS;
+use super::NUMBERS;
 use crate::error::{Error, Result};
 
 /// How many messages were published: as a floating-point number, which JavaScript writes in one store.

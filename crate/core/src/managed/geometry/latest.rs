@@ -5,8 +5,8 @@
 //! behind the cells, (readers + 2) × stride   buffer: 0 version, 64 bits · 8 length · 16 payload
 //! ```
 
-use super::super::kind::NUMBERS;
 use super::super::layout::PARTS;
+use super::NUMBERS;
 use crate::error::{Error, Result};
 
 /// The value that readers shall take: see `structures::latest`.

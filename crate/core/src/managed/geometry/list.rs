@@ -10,8 +10,8 @@
 //!
 //! A node of even generation is in the list of free ones, linked by `next`, or one of those behind `fresh` that were never used.
 
-use super::super::kind::NUMBERS;
 use super::super::layout::PARTS;
+use super::NUMBERS;
 use crate::error::{Error, Result};
 
 /// First node in the list.

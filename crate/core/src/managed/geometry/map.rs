@@ -11,8 +11,8 @@
 //!                   24 version, 64 bits · 32 expires at, ms since 1970, 64 bits │ 40 payload: the key, rounded up to 4 bytes, then the value
 //! ```
 
+use super::{NUMBERS, OBJECT_ALIGN_BYTES};
 use crate::error::{Error, Result};
-use crate::managed::kind::{Kind, NUMBERS, OBJECT_ALIGN_BYTES, Shape};
 
 /// Words of an object's start, in bytes.
 pub const SEED: u64 = 0;
@@ -141,11 +141,11 @@ impl MapOptions {
         }
     }
 
-    /// The shape of such a map.
+    /// The numbers of such a map's shape.
     ///
     /// # Errors
     /// `ERR_OUT_OF_RANGE`.
-    pub fn shape(self) -> Result<Shape> {
+    pub fn numbers(self) -> Result<[u32; NUMBERS]> {
         let kib = u32::try_from(self.memory_bytes >> 10).unwrap_or(u32::MAX);
         let chunk_bytes = if self.chunk_bytes == 0 { CHUNK_BYTES } else { self.chunk_bytes };
         let entries = match self.entries {
@@ -158,8 +158,8 @@ impl MapOptions {
             shards => return Err(out_of_range(format!("{shards} shards are no power of two"))),
         };
         let how = shards_log2 | (self.eviction as u32) << 8 | (self.values as u32) << 16;
-        let shape = Shape { kind: Kind::Map, numbers: [kib, entries, chunk_bytes, how], type_hash: 0 };
-        MapGeometry::of(shape.numbers).map(|_| shape)
+        let numbers = [kib, entries, chunk_bytes, how];
+        MapGeometry::of(numbers).map(|_| numbers)
     }
 }
 
@@ -284,8 +284,8 @@ mod tests {
             [(64 << 10, 0, 0, 0), (32 << 20, 0, 0, 0), (1 << 20, 1, 64, 1), (5 << 30, 1000, 4096, 1024)]
         {
             let options = MapOptions { entries, chunk_bytes, shards, ..MapOptions::new(memory) };
-            let shape = options.shape().unwrap();
-            let map = MapGeometry::of(shape.numbers).unwrap();
+            let numbers = options.numbers().unwrap();
+            let map = MapGeometry::of(numbers).unwrap();
             let shards = u64::from(map.shards());
             assert!(map.buckets_offset >= SHARDS + 128 * shards);
             assert!(map.chunks_offset >= map.buckets_offset + 4 * shards * u64::from(map.buckets));

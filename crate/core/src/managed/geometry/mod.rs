@@ -6,3 +6,9 @@ pub mod list;
 pub mod map;
 pub mod one_writer;
 pub mod ring;
+
+/// How many numbers a shape has: each file here says what they mean to its noun.
+pub const NUMBERS: usize = 4;
+
+/// Objects begin at multiples of this: two cache lines, since processors fetch them in pairs.
+pub const OBJECT_ALIGN_BYTES: u64 = 128;

@@ -10,7 +10,7 @@ use super::shard::Shard;
 use super::value::Source;
 use crate::error::{Error, Result, Subject};
 use crate::managed::geometry::map::{ENTRIES, EVICTIONS, EXPIRED, MapOptions, RECOVERED, SETS, USED};
-use crate::managed::{ManagedSegment, Place};
+use crate::managed::{Kind, ManagedSegment, Place, Shape};
 use crate::membership::{Member, MemberTable, Token};
 use std::time::Duration;
 
@@ -45,7 +45,8 @@ impl<'a> SharedMap<'a> {
         name: &str,
         options: MapOptions,
     ) -> Result<Self> {
-        let shape = options.shape().map_err(|error| error.or_on(|| Subject::Name(name.to_owned())))?;
+        let numbers = options.numbers().map_err(|error| error.or_on(|| Subject::Name(name.to_owned())))?;
+        let shape = Shape { kind: Kind::Map, numbers, type_hash: 0 };
         let found = managed.object(member, name, shape)?;
         // SAFETY: the segment is borrowed as long as this lives.
         let map = unsafe { MapObject::at(&Place::of(managed, found, shape)) }?;

@@ -1,7 +1,7 @@
 //! The two ends of [`super::many`] over real memory.
 
 use super::door::{RingOperation, Slots};
-use super::handle::{Found, Receiving, Sending, Slot};
+use super::ends::{Found, Receiving, Sending, Slot};
 use super::many::{LOOKS_MAX, Many, Part, Seen, corrupt};
 use crate::error::{Error, Result};
 use crate::fail_point;

@@ -2,13 +2,14 @@
 //!
 //! - [`one`] is the algorithm for one producer and one consumer.
 //! - [`many`] is the algorithm for any number of both.
-//! - `one_ends` and `many_ends` are their ends over real memory, and `slot` copies bytes in and out.
+//! - `ends` is what both give an end, `one_ends` and `many_ends` are those ends over real memory, and `slot` copies bytes in and out.
 //! - [`door`] is what the binding calls: ends taken and given back, waits made from an object's place.
 //! - [`handle`] is how Rust uses a ring.
 //!
 //! The bytes are drawn in [`crate::managed::geometry::ring`].
 
 pub mod door;
+mod ends;
 pub mod handle;
 pub mod many;
 mod many_ends;
@@ -17,7 +18,8 @@ mod one_ends;
 mod slot;
 
 pub use door::RingOperation;
-pub use handle::{Consumer, Producer, Received, Ring, Sent, Slot};
+pub use ends::Slot;
+pub use handle::{Consumer, Producer, Received, Ring, Sent};
 
 /// [`crate::managed::geometry::ring::STATE`]: no message follows.
 pub const PRODUCERS_ENDED: u32 = 1;

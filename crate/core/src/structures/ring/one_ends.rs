@@ -1,7 +1,7 @@
 //! The two ends of [`super::one`] over real memory. A producer publishes each message, a consumer gives each slot back, at once.
 
 use super::door::{RingOperation, Slots};
-use super::handle::{Found, Receiving, Sending, Slot};
+use super::ends::{Found, Receiving, Sending, Slot};
 use super::one::{Begin, OneRing, settle};
 use crate::error::{Error, Result};
 use crate::fail_point;

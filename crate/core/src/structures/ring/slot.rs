@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "slots are addresses")]
 
-use super::handle::Slot;
+use super::ends::Slot;
 
 impl Slot {
     /// Copies as much of `source` as there is room for to the slot's beginning.
