@@ -135,9 +135,9 @@ export type {
   Cleaned,
   Finding,
   Limit,
-  ListOptions as ObjectListOptions,
   ObjectFacts,
   ObjectKind,
+  ObjectListOptions,
   Orphan,
   OrphanOptions,
   User

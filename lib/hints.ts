@@ -52,6 +52,8 @@ const ROWS: Row[] = [
   { code: 'EEXIST', syscalls: ['shmget', 'semget'], hint: 'open() or openOrCreate() takes the existing one; ipcrm -M (or -S) with the key removes it' },
   { code: 'EACCES', syscalls: ['shmctl', 'semctl', 'semop'], hint: 'Its owner and mode forbid it: see ipcs and stat()' },
   { code: 'EACCES', syscalls: ['shm_open', 'open', 'mmap', 'shmget', 'shmat', 'sem_open', 'semget'], hint: 'Look at the object’s owner and mode: { access: "read" } may be allowed where writing is not' },
+  { code: 'EAGAIN', syscalls: ['fcntl', 'shmat'], hint: 'Who began to remove it as an orphan is stopped or dead: clean() finishes it' },
+  { code: 'EPERM', syscalls: ['unlink', 'rename'], hint: 'Only the owner or root may remove a name from /dev/shm' },
   { code: 'EMFILE', hint: 'Too many open descriptors in this process: see ulimit -n' },
   { code: 'EBUSY', syscalls: ['fcntl'], hint: 'Sealing against writing needs that nobody has it mapped for writing: create with access "read", or seal "future-write"' },
   { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },

@@ -224,17 +224,16 @@ async function openSysv(): Promise<void> {
 /** Cleans as long as the other side opens; answers how often it removed, and how often somebody was in the way. */
 async function cleanBeside(opener: string, find: () => ObjectFacts | undefined): Promise<void> {
   const child = await started(opener)
-  let ended: number | undefined | null
-  child.on('exit', code => (ended = code ?? -1))
+  const ended = once(child, 'exit')
   const counts = { removed: 0, inUse: 0, gone: 0 }
-  while (ended === undefined) {
+  while (child.exitCode === null && child.signalCode === null) {
     const facts = find()
     if (facts !== undefined) counts[clean(facts)] += 1
     await setImmediate()
   }
-  assert.equal(ended, 0, `the opener found what it opened, beside ${JSON.stringify(counts)}`)
+  assert.deepEqual(await ended, [0, null], `the opener found what it opened, beside ${JSON.stringify(counts)}`)
   // Otherwise nothing was raced for.
-  assert.ok(counts.removed >= 50 && counts.inUse >= 50, JSON.stringify(counts))
+  assert.ok(counts.removed >= 10 && counts.inUse >= 10, JSON.stringify(counts))
   console.log(counts)
 }
 

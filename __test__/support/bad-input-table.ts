@@ -16,6 +16,7 @@ import * as bad from './bad-values.js'
 import { endRing, makeRing, ringRows } from './bad-input-ring.js'
 import { endMap, makeMap, mapRows } from './bad-input-map.js'
 import { makeStructs, structRows } from './bad-input-struct.js'
+import { systemRows } from './bad-input-system.js'
 import { endWaits, makeWaits, waitRows } from './bad-input-waits.js'
 import { needs, takes, type Argument } from './bad-values.js'
 
@@ -129,6 +130,7 @@ export function mainTable(world: World): Table {
     ...mapRows(),
     ...structRows(world.structs),
     ...allocatorRows(world.allocator),
+    ...systemRows(),
 
     'new Segment': [needs('segment', undefined, bad.handle)],
     'new SysvSegment': [takes('key', 0, []), needs('segment', undefined, bad.handle)],

@@ -74,7 +74,7 @@ function cleanFile(facts: ObjectFacts): Cleaned {
   try {
     fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
-    if (['ENOENT', 'ELOOP', 'EISDIR', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) return 'gone'
+    if (['ENOENT', 'ELOOP', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return 'gone'
     throw asShmError(error, 'open', facts)
   }
   try {

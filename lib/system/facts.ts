@@ -84,6 +84,9 @@ export interface ListOptions {
   mine?: boolean
 }
 
+/** {@link ListOptions} by its public name: a linked list has options too. */
+export type ObjectListOptions = ListOptions
+
 /** What {@link orphans} shall look for. */
 export interface OrphanOptions {
   /** Also objects of other software and of other users. Default: false. */

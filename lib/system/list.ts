@@ -18,6 +18,7 @@ import { findUses, inodeIdentity, sysvIdentity, type FoundMemfd, type Identity, 
 /** Where POSIX objects have their names. */
 export const SHM_DIRECTORY = '/dev/shm'
 const KINDS: readonly ObjectKind[] = ['sysv', 'posix', 'memfd', 'sysv-semaphore', 'posix-semaphore']
+const SIGNS = native.signs()
 const SEMAPHORE_FILE = /^sem\./
 
 /** An object on its way into the list. */
@@ -73,7 +74,7 @@ export function survey(wanted: ReadonlySet<ObjectKind>, withUsers: boolean): Sur
   const found = [
     ...(wanted.has('sysv') ? shmRows().map(row => sysvSegment(row, look)) : []),
     ...files.map(file => namedObject(file, look)),
-    ...(wanted.has('memfd') ? [...uses.memfds].map(([identity, memfd]) => anonymous(identity, memfd, look)) : []),
+    ...(wanted.has('memfd') ? [...uses.memfds].flatMap(([identity, memfd]) => anonymous(identity, memfd, look) ?? []) : []),
     ...(wanted.has('sysv-semaphore') ? semaphoreSets(look) : [])
   ]
   if (withUsers) for (const one of found) addUsers(one, look)
@@ -99,7 +100,9 @@ export function namedFiles(): NamedFile[] {
   } catch {
     // No /dev/shm, no objects.
   }
-  for (const bytes of names) {
+  for (const given of names) {
+    // Not every runtime gives the bytes.
+    const bytes = Buffer.from(given)
     const path = Buffer.concat([Buffer.from(`${SHM_DIRECTORY}/`), bytes])
     const name = bytes.toString()
     try {
@@ -114,7 +117,7 @@ export function namedFiles(): NamedFile[] {
 
 /** The objects whose liveness byte somebody holds, of all namespaces: /proc/locks shows open-file-description locks to everybody. */
 export function aliveObjects(): Set<Identity> {
-  const byte = String(native.signs().livenessByte)
+  const byte = String(SIGNS.livenessByte)
   const alive = new Set<Identity>()
   for (const line of (textOf('/proc/locks') ?? '').split('\n')) {
     const words = line.trim().split(/\s+/)
@@ -151,9 +154,12 @@ function namedObject({ kind, name, path, stat }: NamedFile, look: Look): Found {
   return found
 }
 
-function anonymous(identity: Identity, memfd: FoundMemfd, look: Look): Found {
+/** Nothing where its process ended meanwhile. */
+function anonymous(identity: Identity, memfd: FoundMemfd, look: Look): Found | undefined {
   const stat = statOf(memfd.path)
   const name = `memfd:${memfd.label}`
+  if (stat === undefined && memfd.mappedBytes === 0) return undefined
+  // Mapped by a process that has closed it, whose map_files only root may follow.
   if (stat === undefined) {
     const facts: ObjectFacts = {
       kind: 'memfd', name, sizeBytes: memfd.mappedBytes, mode: 0, uid: -1, gid: -1, owner: '?', users: [], usersComplete: false, origin: look.alive.has(identity) ? 'ours' : 'foreign'
@@ -183,7 +189,7 @@ function withInode(kind: ObjectKind, name: string, stat: Stats, { owners }: Look
 function judgeOrigin(found: Found, path: Buffer, { alive }: Look): void {
   const { facts, identity } = found
   const front = frontOf(path, facts)
-  if (front !== undefined) facts.managed = front === native.signs().magic
+  if (front !== undefined) facts.managed = front === SIGNS.magic
   if (facts.managed === true || alive.has(identity) || native.hasSign(path.toString())) facts.origin = 'ours'
 }
 

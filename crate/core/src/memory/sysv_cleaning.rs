@@ -44,10 +44,19 @@ pub enum Cleaned {
 /// # Errors
 /// EACCES EPERM.
 pub fn clean(id: i32) -> Result<Cleaned> {
-    clean_here(id).map_err(|error| error.on(Subject::Id(id)))
+    clean_here(id, |_| ()).map_err(|error| error.on(Subject::Id(id)))
 }
 
-fn clean_here(id: i32) -> Result<Cleaned> {
+/// Where others may come between; for tests, which come just there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Nobody had it attached, and the mark is not there yet.
+    Counted,
+    /// Nobody had it attached under the mark.
+    CountedAgain,
+}
+
+fn clean_here(id: i32, mut step: impl FnMut(Step)) -> Result<Cleaned> {
     let Some(_turn) = take_turn() else { return Ok(Cleaned::InUse) };
     let before = match sysv_shm::stat(id) {
         Err(Errno::EINVAL | Errno::EIDRM) => return Ok(Cleaned::Gone),
@@ -60,12 +69,14 @@ fn clean_here(id: i32) -> Result<Cleaned> {
         let mode = u16::try_from(mode & 0o777).unwrap_or(0);
         sysv_shm::set(id, before.uid, before.gid, mode).called("shmctl")
     };
+    step(Step::Counted);
     set(before.mode & READABLE | MARK)?;
     if sysv_shm::stat(id).called("shmctl")?.attach_count > 0 {
         // The mark of a cleaner that died hides who might write: the owner, at least.
         set(if is_marked(before.mode) { before.mode & READABLE | 0o600 } else { before.mode })?;
         return Ok(Cleaned::InUse);
     }
+    step(Step::CountedAgain);
     sysv_shm::control(id, BareCommand::Remove).called("shmctl")?;
     Ok(Cleaned::Removed)
 }
@@ -118,5 +129,64 @@ pub(super) fn beside_cleaners(id: i32, attach: impl Fn(u64) -> Result<Segment>) 
             ));
         }
         std::thread::sleep(NAP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Backing, CreateOptions, MapOptions, sysv};
+
+    /// A segment that nobody has attached.
+    fn unused() -> i32 {
+        let segment = sysv::create(0, &CreateOptions::new(4096)).unwrap();
+        let Backing::Sysv { id } = segment.backing else { panic!("not System V") };
+        segment.mapping.release();
+        id
+    }
+
+    fn attach(id: i32) -> Result<Segment> {
+        sysv::attach(id, &MapOptions::default())
+    }
+
+    #[test]
+    fn who_attached_before_the_mark_keeps_the_segment() {
+        let id = unused();
+        let mut attached = None;
+        let cleaned = clean_here(id, |step| {
+            if step == Step::Counted {
+                attached = Some(attach(id).unwrap());
+            }
+        });
+        assert_eq!(cleaned.unwrap(), Cleaned::InUse);
+        assert_eq!(sysv_shm::stat(id).unwrap().mode, 0o600);
+        attached.unwrap().mapping.release();
+        assert_eq!(clean(id).unwrap(), Cleaned::Removed);
+    }
+
+    #[test]
+    fn who_attaches_after_the_last_count_gives_way_and_never_has_what_is_removed() {
+        let id = unused();
+        std::thread::scope(|scope| {
+            let mut opener = None;
+            let cleaned = clean_here(id, |step| {
+                if step == Step::CountedAgain {
+                    opener = Some(scope.spawn(move || attach(id)));
+                    std::thread::sleep(30 * NAP);
+                }
+            });
+            assert_eq!(cleaned.unwrap(), Cleaned::Removed);
+            let refused = opener.unwrap().join().unwrap().unwrap_err();
+            assert!(matches!(refused.errno(), Some(Errno::EIDRM | Errno::EINVAL)), "{refused:?}");
+        });
+    }
+
+    #[test]
+    fn the_mark_of_a_cleaner_that_died_is_cleaned_by_the_next() {
+        let id = unused();
+        let owner = sysv_shm::stat(id).unwrap();
+        sysv_shm::set(id, owner.uid, owner.gid, 0o410).unwrap();
+        assert_eq!(attach(id).unwrap_err().errno(), Some(Errno::EAGAIN));
+        assert_eq!(clean(id).unwrap(), Cleaned::Removed);
     }
 }
