@@ -28,9 +28,8 @@ import { mapLayout } from './map-layout.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
-import type { CreateOptions } from './options.js'
 import { Once } from './once.js'
-import { PosixSegment } from './posix-segment.js'
+import { PosixSegment, type PosixCreateOptions } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
 import { Ring, ringPlan, setWhenFull, type RingOptions } from './ring.js'
 import { ring as ringLayout } from './ring-layout.js'
@@ -57,8 +56,8 @@ export interface JoinOptions {
   memberName?: string
 }
 
-/** How a managed POSIX object is made: {@link CreateOptions} and the geometry. */
-export type ManagedCreateOptions = Pick<CreateOptions, 'size' | 'mode' | 'reserve' | 'prefault' | 'lockMemory'> & ManagedGeometry & JoinOptions
+/** How a managed POSIX object is made: {@link PosixCreateOptions} and the geometry. */
+export type ManagedCreateOptions = Pick<PosixCreateOptions, 'size' | 'mode' | 'reserve' | 'prefault' | 'lockMemory' | 'hugePages' | 'placement'> & ManagedGeometry & JoinOptions
 
 /** How an existing managed segment is opened. */
 export interface ManagedOpenOptions extends JoinOptions {
@@ -78,7 +77,7 @@ export interface ObjectEntry {
 }
 
 const GEOMETRY_WORDS = ['members', 'objects', 'memberName'] as const
-const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', ...GEOMETRY_WORDS] as const
+const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', 'hugePages', 'placement', ...GEOMETRY_WORDS] as const
 
 /**
  * Kept from the garbage collector until `close()`: a member that goes is a dead one, and what it holds is given to the next, while code that
@@ -148,7 +147,7 @@ export class ManagedSegment {
     const observes = access !== undefined && check.oneOf('options.access', access, ['write', 'observe']) === 'observe'
     const name = presentation(memberName)
     if (typeof source !== 'string') return new ManagedSegment(manageable(source), false, undefined, observes, name)
-    const segment = PosixSegment.open(objectName(source), observes ? { access: 'read' } : {})
+    const segment = PosixSegment.open(objectName(source), { access: observes ? 'read' : 'write', dump: false })
     return ManagedSegment.#over(segment, undefined, observes, name)
   }
 
@@ -365,12 +364,12 @@ export class ManagedSegment {
     return made
   }
 
-  static #made(name: string, options: ManagedCreateOptions, make: (name: string, options: CreateOptions & { hugePages?: false }) => PosixSegment): ManagedSegment {
+  static #made(name: string, options: ManagedCreateOptions, make: (name: string, options: PosixCreateOptions) => PosixSegment): ManagedSegment {
     const { members, objects, memberName, ...segment } = check.options<ManagedCreateOptions>('options', options, CREATE_MANAGED)
     const plan = geometry({ members, objects } as ManagedGeometry)
     const presented = presentation(memberName)
     const plain = objectName(name)
-    return ManagedSegment.#over(make(plain, segment), plan, false, presented)
+    return ManagedSegment.#over(make(plain, { ...segment, dump: false }), plan, false, presented)
   }
 
   /** A failure leaves nothing open, and nothing that this opening made. */

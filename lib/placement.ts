@@ -170,7 +170,7 @@ function pools(folder: string): NumaNode['hugePages'] {
       total: Number(textOf(`${folder}/${name}/nr_hugepages`) ?? 0),
       free: Number(textOf(`${folder}/${name}/free_hugepages`) ?? 0)
     }))
-    .sort((one, other) => one.pageSizeBytes - other.pageSizeBytes)
+    .toSorted((one, other) => one.pageSizeBytes - other.pageSizeBytes)
 }
 
 /** `0-1,4` is 0, 1, 4. */

@@ -4,7 +4,7 @@ use crate::convert::{number, size, whole};
 use crate::error::{ErrorFacts, OrThrow, facts};
 use crate::options::extent;
 use crate::segment::NativeSegment;
-use napi::bindgen_prelude::{AsyncTask, Env, Int32Array};
+use napi::bindgen_prelude::{Env, Int32Array, PromiseRaw};
 use napi::{Result, Task};
 use napi_derive::napi;
 use shmem_core::error::{Errno, Named};
@@ -136,13 +136,19 @@ impl NativeSegment {
         self.segment.populate(extent).map_err(|error| self.blamed(error)).or_throw(&env).map(number)
     }
 
-    /// As `populate`, on a thread of the pool.
+    /// As `populate`, on a thread of the pool. Spawned here, not returned as a task, which would keep this object borrowed, and
+    /// `close` away, until it ends.
     #[napi(catch_unwind, ts_return_type = "Promise<NativePopulated>")]
-    pub fn populate_beside(&self, env: Env, offset: f64, length: f64) -> Result<AsyncTask<Populate>> {
+    pub fn populate_beside<'env>(
+        &self,
+        env: &'env Env,
+        offset: f64,
+        length: f64,
+    ) -> Result<PromiseRaw<'env, NativePopulated>> {
         let extent = extent(offset, length)?;
-        let pinned = self.segment.mapping.pin().map_err(|error| self.blamed(error)).or_throw(&env)?;
+        let pinned = self.segment.mapping.pin().map_err(|error| self.blamed(error)).or_throw(env)?;
         let for_writing = self.segment.access != Access::Read;
-        Ok(AsyncTask::new(Populate { pinned, extent, for_writing }))
+        Ok(env.spawn(Populate { pinned, extent, for_writing })?.promise_object())
     }
 
     /// Makes transparent huge pages.
