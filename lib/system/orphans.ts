@@ -67,7 +67,7 @@ function pidText(pid: number, name: string | undefined): string {
 
 function fileReason({ facts, identity }: Found, { alive, uses }: Survey): string | undefined {
   if (facts.users.length > 0 || alive.has(identity)) return undefined
-  const unseen = uses.hidden.length === 0 ? '' : `, as far as one can see (${uses.hidden.length} processes of others could not be looked at)`
+  const unseen = uses.hidden.length === 0 ? '' : `, as far as one can see (processes that could not be looked at: ${uses.hidden.length})`
   if (facts.managed === true) return `a managed segment whose members are all dead or gone: nobody maps it or has it open${unseen}`
   const sign = facts.origin === 'ours' ? 'nobody holds its sign of life, ' : ''
   return `${sign}nobody maps it or has it open${unseen}`
@@ -80,7 +80,7 @@ export function whyNotRemovable(facts: ObjectFacts, uses: Uses, creatorUid?: num
   if (facts.kind === 'sysv') return undefined
   // Root's processes can open anything, and those of ours that do hold the sign of life.
   const reaching = uses.hidden.filter(uid => uid === facts.uid || (uid !== 0 && (facts.mode & 0o066) !== 0))
-  if (euid !== 0 && reaching.length > 0) return `its mode lets in ${reaching.length} processes that cannot be looked at: ask as root`
+  if (euid !== 0 && reaching.length > 0) return `its mode lets in processes that cannot be looked at (${reaching.length}): ask as root`
   if (facts.path === undefined) return undefined
   try {
     accessSync(facts.path, constants.R_OK | constants.W_OK)
