@@ -6,10 +6,10 @@ import { IPC_PRIVATE, FileSegment, MemfdSegment, ManagedSegment, PosixSegment, n
 import { MAP_ANONYMOUS, MAP_HUGETLB, MAP_HUGE_2MB, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap } from 'shmem/posix'
 import { readFileSync } from 'node:fs'
 import { startChild } from './support/child.js'
-import { failsWith } from './support/failure.js'
+import { answersWith, failsWith } from './support/failure.js'
 import { hugePagePool } from './support/huge-pages.js'
 import { privately, whyNotPrivate } from './support/namespace.js'
-import { objectName, temporaryFolder } from './support/peer.js'
+import { objectName, Peer, temporaryFolder } from './support/peer.js'
 import { skip } from './support/skip.js'
 import { areas, freeHugePages, kibibytes } from './support/smaps.js'
 import { newSegment } from './support/sysv-objects.js'
@@ -125,6 +125,29 @@ test.serial('collapse makes huge pages of sparse and of used memory, of any kind
   t.is(sysv.collapse().bytes, HUGE)
   using reader = MemfdSegment.fromFd(sparse.fd, { access: 'read' })
   t.is(reader.collapse({ offset: HUGE, length: HUGE }).bytes, HUGE)
+})
+
+test.serial('collapse while another process has the memory open keeps what both wrote, and its mapping goes on', async t => {
+  const reason = whyNotTransparent()
+  if (reason !== undefined) return skip(t, reason)
+  using mine = MemfdSegment.create('both', { size: 2 * HUGE })
+  const theirs = await new Peer(t).open('MemfdSegment.fromProcess', process.pid, mine.fd, {})
+  await theirs.call('write', HUGE - 3, 'theirs')
+  mine.write(7, 'mine')
+  t.is(mine.collapse().bytes, 2 * HUGE)
+  t.is(mine.read(HUGE - 3, 6).toString(), 'theirs')
+  await theirs.call('write', 2 * HUGE - 5, 'after')
+  t.is(mine.read(2 * HUGE - 5, 5).toString(), 'after')
+  t.is(await theirs.call('read', 7, 4), 'mine')
+})
+
+test('a plain stat() does not look into /proc; with pages it does, and says so where there is none', async t => {
+  const reason = whyNotPrivate()
+  if (reason !== undefined) return skip(t, reason)
+  const child = startChild(t, 'caller', { prefix: privately('mount -t tmpfs none /proc') })
+  await child.ask('call', ['MemfdSegment.create', ['blind', { size: 4096 }], 'mine'])
+  t.like(await child.ask('call', ['mine.stat']), { size: 4096, hugePages: { kind: 'none' } })
+  await answersWith(t, child.ask('call', ['mine.stat', [{ pages: true }]]), { code: 'ENOENT', syscall: 'open', path: '/proc/self/smaps' })
 })
 
 test.serial('collapse of less than a huge page, and of a file on disk, is EINVAL with a hint', t => {

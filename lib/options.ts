@@ -42,7 +42,10 @@ export interface MapOptions {
    * own rule holds (core(5), coredump_filter). Managed segments are always kept out. @default true
    */
   dump?: boolean
-  /** On which NUMA nodes the pages are to be; set before they are touched, and moved there as far as they are already. @default no policy */
+  /**
+   * On which NUMA nodes the pages are to be. What is reserved lies somewhere already: it is prefaulted, and moved there.
+   * @default no policy
+   */
   placement?: ThreadPlacementOptions & { strict?: boolean }
   /** Keeps the descriptor open after mapping, as `fd`. Always so for a memfd. @default false */
   keepFd?: boolean

@@ -25,7 +25,7 @@ export interface ThreadPlacementOptions {
 
 /** What {@link Segment.placement} sets. */
 export interface PlacementOptions extends ThreadPlacementOptions {
-  /** Moves pages that are there already, as far as this process alone maps them (`MPOL_MF_MOVE`). @default false */
+  /** Moves pages that are there already, as far as this process has touched them, and no other (`MPOL_MF_MOVE`). @default false */
   move?: boolean
   /** Pages that lie elsewhere, and stay there, are `EIO` (`MPOL_MF_STRICT`). @default false */
   strict?: boolean

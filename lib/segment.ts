@@ -100,7 +100,11 @@ export abstract class Segment {
     try {
       refuseTooLarge(this.#size, this.kind !== 'sysv')
       this.#adviseAnew()
-      if (options.placement !== undefined) place(this.#live(), ALL, options.placement)
+      if (options.placement !== undefined) {
+        // The kernel moves what is mapped: a reserved page lies somewhere, and nobody maps it yet.
+        if (this.#live().reservation === 'done') this.prefault()
+        place(this.#live(), ALL, options.placement)
+      }
       if (options.prefault) this.prefault()
       // What is there already can only be made huge by a copy.
       if (this.#wantsTransparent() && (options.prefault || this.#live().reservation === 'done')) tolerate(() => this.#live().collapse(...ALL))

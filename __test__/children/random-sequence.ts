@@ -192,7 +192,7 @@ class World {
   /** The kernel touches the memory: an errno, never a signal. */
   /** Few segments here fill a huge page: now and then one that does comes to stay. */
   #collapse(segment: Segment): void {
-    if (this.random.below(6) !== 0) return void segment.collapse(this.random.below(2) === 0 ? undefined : this.#pages(segment))
+    if (this.random.below(10) !== 0) return void segment.collapse(this.random.below(2) === 0 ? undefined : this.#pages(segment))
     const huge = MemfdSegment.create('huge', { size: 2 ** 21 })
     this.#add(huge)
     huge.collapse()
