@@ -28,7 +28,7 @@ export type { ObjectStat, OwnerChange } from './lib/backing-object.js'
 export type { Access, CreateOptions, MapOptions, Range } from './lib/options.js'
 export { pageSizeBytes, type Advice } from './lib/page-words.js'
 export type { Size } from './lib/arguments.js'
-export type { FaultCounts, FaultMessage } from './lib/faults.js'
+export type { FaultCounts } from './lib/faults.js'
 
 export {
   ManagedSegment,
@@ -144,3 +144,14 @@ export type {
 } from './lib/system/facts.js'
 
 export { ShmError } from './lib/errors.js'
+export type {
+  FaultMessage,
+  LostWaitMessage,
+  MemberDeathMessage,
+  OwnerDeathMessage,
+  RemoveMessage,
+  SegmentMessage,
+  TraceMessages,
+  TracedObject,
+  WaitedObject
+} from './lib/tracing.js'

@@ -13,6 +13,7 @@ import { createOptions, creation, mapOptions, mapping, type CreateOptions, type 
 import { Segment, nativeOf } from './segment.js'
 import type { StatOptions } from './segment-stat.js'
 import type { FileDescriptor } from './descriptor.js'
+import { removals, tellRemoval } from './tracing.js'
 
 /** {@link CreateOptions} for files, which have huge pages on hugetlbfs only, of the size it was mounted with. */
 export type FileCreateOptions = Omit<CreateOptions, 'hugePageSize'>
@@ -59,7 +60,7 @@ export class FileSegment extends Segment {
 
   /** Removes a file's name (unlink(2)); who has it open goes on. @throws {@link ShmError} ENOENT, EACCES, EPERM. */
   static remove(path: string): void {
-    native.fileRemove(resolve(check.path('path', path)))
+    removePath(resolve(check.path('path', path)))
   }
 
   static #make(path: string, options: FileCreateOptions, open: typeof native.fileCreate): FileSegment {
@@ -91,11 +92,20 @@ export class FileSegment extends Segment {
 
   /** @internal */
   protected override describe(): Subject {
-    return { words: `file '${this.path}'`, path: this.path }
+    return { words: wordsFor(this.path), path: this.path }
   }
 
   /** `unlink(2)`. Works after `close()` too. ENOENT, EACCES, EPERM. */
   override remove(): void {
-    native.fileRemove(this.path)
+    removePath(this.path)
   }
+}
+
+function removePath(path: string): void {
+  native.fileRemove(path)
+  if (removals.hasSubscribers) tellRemoval('file', wordsFor(path), { path })
+}
+
+function wordsFor(path: string): string {
+  return `file '${path}'`
 }

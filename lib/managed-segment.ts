@@ -33,7 +33,7 @@ import { PosixSegment, type PosixCreateOptions } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
 import { Ring, ringPlan, setWhenFull, type RingOptions } from './ring.js'
 import { ring as ringLayout } from './ring-layout.js'
-import { keepOpen, nativeOf } from './segment.js'
+import { keepOpen, nativeOf, wordsOf } from './segment.js'
 import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 import { SeqLock } from './seqlock.js'
 import { StructObject, bytesOf } from './struct-object.js'
@@ -120,7 +120,7 @@ export class ManagedSegment {
       throw error
     }
     this.#release = keepOpen(segment, 'a managed segment')
-    this.#events = new MemberEvents(this.#native, this.#token)
+    this.#events = new MemberEvents(this.#native, this.#token, () => wordsOf(segment))
     this.locks = new LockManager(this)
     this.allocator = new Allocator({ native: this.#native, buffer: () => this.segment.buffer })
     if (!observes) MEMBERSHIPS.add(this)
@@ -359,7 +359,7 @@ export class ManagedSegment {
     const object = this.#native.object(plain, kind, given, typeHash)
     const known = this.#objects.get(plain)
     if (known instanceof Class) return known
-    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), numbers: given })
+    const made = new Class({ name: plain, object, segment: this.segment, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), numbers: given })
     this.#objects.set(plain, made)
     return made
   }

@@ -16,6 +16,7 @@ import { PLACEMENT_WORDS, checkPlacement, place, placementOf, type PlacementOpti
 import { prefaultBeside, prefaultNow, prefaultOptions, transparentPageSize, type PrefaultOptions, type Prefaulted } from './prefault.js'
 import type { HugePages, LockMemoryOptions, PageFacts, Residency, SegmentStat, StatOptions } from './segment-stat.js'
 import type { Descriptor } from './descriptor.js'
+import { closings, creations, openings, type SegmentMessage } from './tracing.js'
 import { endWaitsOn } from './word-waits.js'
 import type { Size } from './arguments.js'
 
@@ -31,6 +32,8 @@ const NO_BYTES = Buffer.alloc(0)
  * @internal
  */
 export let nativeOf: (segment: Segment) => Binding.NativeSegment
+/** What error messages call one. For this library's own modules. @internal */
+export let wordsOf: (segment: Segment) => string
 /** Keeps a segment from being closed or mapped anew, until the answer is called. For this library's own modules. @internal */
 export let keepOpen: (segment: Segment, user: string) => () => void
 
@@ -53,6 +56,7 @@ export abstract class Segment {
 
   static {
     nativeOf = segment => segment.#live()
+    wordsOf = segment => segment.describe().words
     keepOpen = (segment, user) => {
       segment.#users.push(user)
       return () => {
@@ -92,6 +96,7 @@ export abstract class Segment {
 
   /** What opening itself leaves to do; a failure closes, and removes what this opening made. @internal */
   protected settle(options: CheckedMap): this {
+    this.#tell(this.created ? creations : openings)
     try {
       refuseTooLarge(this.#size, this.kind !== 'sysv')
       this.#adviseAnew()
@@ -372,6 +377,7 @@ export abstract class Segment {
     endWaitsOn(this.#buffer)
     segment.close(this.#buffer)
     if (unreported !== undefined) process.emitWarning(unreported.message, { type: 'ShmWarning', code: unreported.code })
+    this.#tell(closings)
   }
 
   /** Removes the object's name (IPC_RMID, shm_unlink(3), unlink(2)): nobody can open it again, who has it open goes on. */
@@ -399,6 +405,12 @@ export abstract class Segment {
       faults: segment.faults(),
       ...(facts === undefined ? {} : { pages: inWords(facts) })
     }
+  }
+
+  #tell(channel: typeof creations): void {
+    if (!channel.hasSubscribers) return
+    const { words, ...about } = this.describe()
+    channel.publish({ kind: this.kind, segment: words, size: this.#size, access: this.access, ...about } satisfies SegmentMessage)
   }
 
   #hugePages(facts: Binding.NativePageFacts | undefined): HugePages {

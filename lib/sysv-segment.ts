@@ -15,6 +15,7 @@ import { SHM_DEST, SHM_LOCKED } from './sysv.js'
 import { changedOwner, date, identifier } from './sysv-object.js'
 import type { OwnerChange } from './backing-object.js'
 import type { SysvDescriptor } from './descriptor.js'
+import { removals, tellRemoval } from './tracing.js'
 
 /** The key that names nothing: a segment made with it is reached by its identifier only. */
 export const IPC_PRIVATE = 0
@@ -122,7 +123,7 @@ export class SysvSegment extends Segment {
 
   /** Removes a segment by identifier (IPC_RMID): at once, or with the last detach. @throws {@link ShmError} EINVAL, EIDRM, EPERM. */
   static remove(id: number): void {
-    native.sysvRemove(identifier(id))
+    removeId(identifier(id))
   }
 
   override get descriptor(): SysvDescriptor {
@@ -179,13 +180,22 @@ export class SysvSegment extends Segment {
 
   /** @internal */
   protected override describe(): Subject {
-    return { words: `System V segment ${this.id}`, id: this.id }
+    return { words: wordsFor(this.id), id: this.id }
   }
 
   /** `IPC_RMID`: gone with the last detach, its key free at once. Works after `close()` too. EPERM, EINVAL, EIDRM. */
   override remove(): void {
-    native.sysvRemove(this.id)
+    removeId(this.id)
   }
+}
+
+function removeId(id: number): void {
+  native.sysvRemove(id)
+  if (removals.hasSubscribers) tellRemoval('sysv', wordsFor(id), { id })
+}
+
+function wordsFor(id: number): string {
+  return `System V segment ${id}`
 }
 
 function suitable<T extends object>(options: T | undefined, extra: readonly string[] = []): T {
