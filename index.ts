@@ -11,12 +11,24 @@ export { SysvSegment, IPC_PRIVATE, type SysvCreateOptions, type SysvMapOptions, 
 export { PosixSegment, type PosixCreateOptions } from './lib/posix-segment.js'
 export { MemfdSegment, type MemfdCreateOptions, type MemfdMapOptions, type Seal } from './lib/memfd-segment.js'
 export { FileSegment, type FileCreateOptions } from './lib/file-segment.js'
-export { Segment, type Residency, type SegmentStat } from './lib/segment.js'
+export { Segment } from './lib/segment.js'
+export type { HugePages, LockMemoryOptions, PageFacts, Residency, SegmentStat, StatOptions } from './lib/segment-stat.js'
+export {
+  numaNodes,
+  threadPlacement,
+  type NumaNode,
+  type PlacementOptions,
+  type PlacementPolicy,
+  type PlacementReport,
+  type ThreadPlacement,
+  type ThreadPlacementOptions
+} from './lib/placement.js'
+export type { PrefaultOptions, PrefaultProgress, Prefaulted } from './lib/prefault.js'
 export type { ObjectStat, OwnerChange } from './lib/backing-object.js'
 export type { Access, CreateOptions, MapOptions, Range } from './lib/options.js'
 export { pageSizeBytes, type Advice } from './lib/page-words.js'
 export type { Size } from './lib/arguments.js'
-export type { FaultCounts, FaultMessage } from './lib/faults.js'
+export type { FaultCounts } from './lib/faults.js'
 
 export {
   ManagedSegment,
@@ -133,3 +145,14 @@ export type {
 } from './lib/system/facts.js'
 
 export { ShmError } from './lib/errors.js'
+export type {
+  FaultMessage,
+  LostWaitMessage,
+  MemberDeathMessage,
+  OwnerDeathMessage,
+  RemoveMessage,
+  SegmentMessage,
+  TraceMessages,
+  TracedObject,
+  WaitedObject
+} from './lib/tracing.js'

@@ -276,7 +276,7 @@ test('hugePages: require takes them from the pool, says so, and other processes 
   if (missing !== undefined) return skip(t, missing)
   const mine = newSegment(t, IPC_PRIVATE, { size: 3_000_000, hugePages: 'require', hugePageSize: '2MiB' })
   const { hugePages, size, mappedBytes } = mine.stat()
-  t.deepEqual(hugePages, { kind: 'hugetlb', pageSizeBytes: 2 ** 21, bytes: 2 ** 22 })
+  t.deepEqual(hugePages, { asked: 'require', kind: 'hugetlb', pageSizeBytes: 2 ** 21, bytes: 2 ** 22 })
   t.is(mappedBytes, 2 ** 22)
   t.is(size, mine.buffer.byteLength)
   const there = startChild(t, 'caller')
@@ -296,7 +296,7 @@ test('without huge pages, require is ENOMEM and leaves nothing, prefer takes bas
   failsWith(t, () => newSegment(t, key, { size: '2MiB', hugePages: 'require' }), { code: 'ENOMEM', syscall: 'shmget', key, hint: /nr_hugepages/u })
   failsWith(t, () => SysvSegment.open(key), { code: 'ENOENT', syscall: 'shmget', key })
   const mine = newSegment(t, key, { size: '2MiB', hugePages: 'prefer' })
-  t.deepEqual(mine.stat().hugePages, { kind: 'none', pageSizeBytes: mine.stat().pageSizeBytes, bytes: 0 })
+  t.deepEqual(mine.stat().hugePages, { asked: 'prefer', kind: 'none', pageSizeBytes: mine.stat().pageSizeBytes, bytes: 0 })
   t.is(mine.size, 2 ** 21)
 })
 

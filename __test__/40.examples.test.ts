@@ -1,6 +1,6 @@
 /**
  * The programs of `examples/`, each run as its first lines say, as this user and as nobody: what it prints, and that it leaves
- * nothing in `ipcs`, /dev/shm or the folder for temporary files. Those with tests of their own are in 41 to 44.
+ * nothing in `ipcs`, /dev/shm or the folder for temporary files. Those with tests of their own are in 41 to 44, and 83.
  */
 import test, { type ExecutionContext } from 'ava'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -98,7 +98,8 @@ first: unmapped: the view has 0 bytes`
 
 /** Each has a test file of its own, which names it. */
 const elsewhere = [
-  'broadcast', 'cluster-cache', 'counter', 'false-sharing', 'hand-over', 'latest', 'linked-list', 'list', 'list-with-header', 'memory-to-child', 'messages', 'named-semaphore', 'ring', 'robust-mutex',
+  'broadcast', 'clean-up', 'cluster-cache', 'counter', 'false-sharing', 'hand-over', 'latest', 'linked-list', 'list', 'list-with-header', 'memory-to-child', 'messages',
+  'named-semaphore', 'placement', 'ring', 'robust-mutex',
   'semaphore-pipe', 'taking-turns',
   'three-ways-to-update'
 ]

@@ -26,7 +26,7 @@ export class AtomicWord extends ManagedObject {
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
-    this.#waits = new LoneWaits()
+    this.#waits = new LoneWaits(this.object)
   }
 
   /** The value; stale the moment it returns. */
@@ -77,7 +77,7 @@ export class AtomicWord extends ManagedObject {
   /** Blocks the thread until the word is notified, if it is `expected` now. See {@link wait}. */
   waitSync(expected: number, options?: WordWaitOptions): WordOutcome {
     const value = check.int32('expected', expected)
-    return waitSyncWith(this.#live(), WORD, value, options, sliceMs => this.object.wait(OPERATION.word, value >>> 0, sliceMs))
+    return waitSyncWith(this.#live(), WORD, value, options, sliceMs => this.object.wait(OPERATION.word, value >>> 0, sliceMs), this.object)
   }
 
   /** As {@link AtomicWord.waitSync}, with a promise. */

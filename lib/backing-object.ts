@@ -4,11 +4,16 @@
  * @module
  */
 
+import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import * as check from './arguments.js'
 import { ShmError } from './errors.js'
 import { native, type Binding } from './native.js'
 import type { CheckedCreate } from './options.js'
-import type { SegmentStat } from './segment.js'
+import type { SegmentStat } from './segment-stat.js'
+
+/** statfs(2). */
+const HUGETLBFS_MAGIC = 0x9584_58f6
 
 /** A change of owner and mode; what is not given stays. */
 export interface OwnerChange {
@@ -51,6 +56,15 @@ export function objectStat<Kind extends SegmentStat['kind']>(
   }
 }
 
+function isOnHugePages(folder: string): boolean {
+  try {
+    return statfsSync(folder).type === HUGETLBFS_MAGIC
+  } catch {
+    // Opening will say what is wrong with it.
+    return false
+  }
+}
+
 /** Checks a change; what is not given stays undefined. @internal */
 export function ownerChange(value: unknown): Record<keyof OwnerChange, number | undefined> {
   const { uid, gid, mode } = check.options<OwnerChange>('change', value, ['uid', 'gid', 'mode'])
@@ -67,15 +81,19 @@ export function setOwner(segment: Binding.NativeSegment, change: OwnerChange): v
   segment.setOwner(mode, uid, gid)
 }
 
-/** Named objects live on file systems of base pages: requiring huge ones there is an error, preferring them is not. @internal */
+/**
+ * Named objects live on file systems of base pages, but for hugetlbfs: requiring huge ones there is an error, preferring them is
+ * not. @internal
+ */
 export function refuseHugePages(options: CheckedCreate, syscall: 'shm_open' | 'open', name: string): void {
   if ((options.wishes & native.WISH_REQUIRE_HUGE) === 0) return
+  if (syscall === 'open' && isOnHugePages(dirname(name))) return
   throw new ShmError({
     code: 'EINVAL',
     errno: -22,
     syscall,
     message: `EINVAL: invalid argument, ${syscall} '${name}' (named objects cannot be on hugetlb pages)`,
     [syscall === 'open' ? 'path' : 'objectName']: name,
-    hint: 'MemfdSegment and SysvSegment can; advise(range, "hugepage") asks for transparent ones'
+    hint: 'MemfdSegment and SysvSegment can, and files on hugetlbfs; "prefer" and collapse() make transparent ones'
   })
 }

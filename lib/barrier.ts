@@ -11,6 +11,7 @@ import { ManagedObject, type Opened } from './managed-object.js'
 import { beginWait } from './object-waits.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, spinWhile, type SpinOptions } from './spinning.js'
+import { tellDeath, tellLoss } from './tracing.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 
 /**
@@ -29,12 +30,13 @@ export class Barrier extends ManagedObject {
   override readonly kind = 'barrier'
   /** How many must arrive. */
   readonly parties: number
-  readonly #waits = new LoneWaits()
+  readonly #waits: LoneWaits
 
   /** @internal */
   constructor(opened: Opened) {
     super(opened)
     this.parties = opened.numbers[0] ?? 0
+    this.#waits = new LoneWaits(this.object)
   }
 
   /**
@@ -49,8 +51,9 @@ export class Barrier extends ManagedObject {
     if (answer === ANSWER.notYet && timeout > 0) {
       waitInSlices(timeout, sliceMs => (answer = this.#go(RESUMES | KEEPS, sliceMs)) !== ANSWER.notYet)
       if (answer === ANSWER.notYet) answer = this.#go(RESUMES, 0)
+      if (answer === ANSWER.notYet) tellLoss(this.object, 'timedOut', timeout)
     }
-    return outcomeOf(answer)
+    return this.#told(answer)
   }
 
   /** As {@link Barrier.waitSync}, with a promise. An abort takes the arrival back, unless the phase is over: then that counts. */
@@ -58,9 +61,9 @@ export class Barrier extends ManagedObject {
     const terms = waitTerms(options, ['spinMicros'])
     const { spinMicros } = check.options<SpinOptions>('options', options, ['spinMicros', ...ASYNC_WAIT_OPTIONS])
     const answer = this.#arrive(terms.timeoutMs, spinLoads(spinMicros))
-    if (answer !== ANSWER.notYet || terms.timeoutMs === 0) return outcomeOf(answer)
+    if (answer !== ANSWER.notYet || terms.timeoutMs === 0) return this.#told(answer)
     const begin = (ended: Parameters<typeof beginWait>[3]): number => beginWait(this.object, OPERATION.arrive, RESUMES, ended)
-    return (await this.#waits.wait({ begin, outcome: outcomeOf, isFinal: true }, terms)) ?? 'timedOut'
+    return (await this.#waits.wait({ begin, outcome: last => this.#told(last), isFinal: true }, terms)) ?? 'timedOut'
   }
 
   /**
@@ -86,6 +89,12 @@ export class Barrier extends ManagedObject {
     const answer = this.#go(KEEPS, 0)
     if (answer !== ANSWER.notYet || !spinWhile(this.words, BARRIER_PHASE, phase, loads)) return answer
     return this.#go(RESUMES | KEEPS, 0)
+  }
+
+  /** The outcome; a death is told. */
+  #told(answer: number): Arrived {
+    if (answer === ANSWER.partyDied) tellDeath(this.object, 'partyDied')
+    return outcomeOf(answer)
   }
 
   #go(argument: number, sliceMs: number): number {

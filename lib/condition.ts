@@ -64,7 +64,7 @@ export class Condition extends ManagedObject {
     try {
       isNotified =
         (timeout > 0 && spinWhile(this.words, SEQUENCE, from | 0, loads)) ||
-        waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.notified, from, sliceMs) !== ANSWER.notYet)
+        waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.notified, from, sliceMs) !== ANSWER.notYet, this.object)
     } finally {
       try {
         got = mutex.lockSync()

@@ -102,7 +102,7 @@ export class Event extends ManagedObject {
     this.#queue.pause()
     try {
       if (this.#passesSoon(timeout > 0 ? loads : 0)) return 'set'
-      const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.event, 0, sliceMs) !== ANSWER.notYet)
+      const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.event, 0, sliceMs) !== ANSWER.notYet, this.object)
       return got ? 'set' : 'timedOut'
     } finally {
       this.#queue.advance()

@@ -8,10 +8,10 @@
  * @internal
  */
 
-import { channel } from 'node:diagnostics_channel'
 import { ShmError } from './errors.js'
 import type { Subject } from './error-facts.js'
 import { native, type Binding } from './native.js'
+import { faults, type FaultMessage } from './tracing.js'
 
 /** Bad touches of one segment since it was opened. */
 export interface FaultCounts {
@@ -24,17 +24,7 @@ export interface FaultCounts {
 }
 
 const NO_FAULTS: FaultCounts = { readOnly: 0, truncated: 0, hole: 0 }
-const faultChannel = channel('shmem:fault')
 const repaired = counter()
-
-/** What a subscriber of the channel `shmem:fault` gets. */
-export interface FaultMessage {
-  /** What error messages call the segment. */
-  segment: string
-  /** `ERR_SHM_READ_ONLY`, `ERR_SHM_TRUNCATED` or `ERR_SHM_HOLE`. */
-  code: string
-  counts: FaultCounts
-}
 
 /** Watches one segment's marks, from its mapping to its next or its end. */
 export class FaultWatch {
@@ -48,7 +38,7 @@ export class FaultWatch {
   constructor(segment: Binding.NativeSegment, describe: () => Subject) {
     this.#segment = segment
     this.#describe = describe
-    if (faultChannel.hasSubscribers) this.#told = tellAtOnce(this)
+    if (faults.hasSubscribers) this.#told = tellAtOnce(this)
   }
 
   /** The segment is closed, or mapped anew: what it counts from now on is not of this mapping. */
@@ -71,9 +61,9 @@ export class FaultWatch {
   /** Tells the channel what it was not told yet. */
   publish(): FaultCounts {
     const counts = this.#segment.faults()
-    const error = faultChannel.hasSubscribers ? explain(this.#published, counts, this.#describe()) : undefined
+    const error = faults.hasSubscribers ? explain(this.#published, counts, this.#describe()) : undefined
     this.#published = counts
-    if (error !== undefined) faultChannel.publish({ segment: this.#describe().words, code: error.code, counts } satisfies FaultMessage)
+    if (error !== undefined) faults.publish({ segment: this.#describe().words, code: error.code, counts } satisfies FaultMessage)
     return counts
   }
 }

@@ -11,10 +11,12 @@ import type { Subject } from './error-facts.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
+import type { StatOptions } from './segment-stat.js'
 import type { FileDescriptor } from './descriptor.js'
+import { removals, tellRemoval } from './tracing.js'
 
-/** {@link CreateOptions} for files, which have base pages. */
-export type FileCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'>
+/** {@link CreateOptions} for files, which have huge pages on hugetlbfs only, of the size it was mounted with. */
+export type FileCreateOptions = Omit<CreateOptions, 'hugePageSize'>
 
 /** A file, mapped. It is there under its path only once it has its size. `flush()` makes what was written durable. */
 export class FileSegment extends Segment {
@@ -58,7 +60,7 @@ export class FileSegment extends Segment {
 
   /** Removes a file's name (unlink(2)); who has it open goes on. @throws {@link ShmError} ENOENT, EACCES, EPERM. */
   static remove(path: string): void {
-    native.fileRemove(resolve(check.path('path', path)))
+    removePath(resolve(check.path('path', path)))
   }
 
   static #make(path: string, options: FileCreateOptions, open: typeof native.fileCreate): FileSegment {
@@ -79,8 +81,8 @@ export class FileSegment extends Segment {
   }
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
-  override stat(): ObjectStat & { kind: 'file' } {
-    return objectStat('file', this.commonStat(), nativeOf(this).objectStat())
+  override stat(options?: StatOptions): ObjectStat & { kind: 'file' } {
+    return objectStat('file', this.commonStat(options), nativeOf(this).objectStat())
   }
 
   /** fchmod(2) and fchown(2) of the file; what is not given stays. @throws {@link ShmError} EPERM, EROFS. */
@@ -90,11 +92,20 @@ export class FileSegment extends Segment {
 
   /** @internal */
   protected override describe(): Subject {
-    return { words: `file '${this.path}'`, path: this.path }
+    return { words: wordsFor(this.path), path: this.path }
   }
 
   /** `unlink(2)`. Works after `close()` too. ENOENT, EACCES, EPERM. */
   override remove(): void {
-    native.fileRemove(this.path)
+    removePath(this.path)
   }
+}
+
+function removePath(path: string): void {
+  native.fileRemove(path)
+  if (removals.hasSubscribers) tellRemoval('file', wordsFor(path), { path })
+}
+
+function wordsFor(path: string): string {
+  return `file '${path}'`
 }

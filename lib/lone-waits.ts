@@ -10,6 +10,7 @@ import { Hold } from './hold.js'
 import { ANSWER } from './managed-layout.js'
 import { callOffWait, type Ended } from './object-waits.js'
 import type { WaitTerms } from './pending.js'
+import { tellLoss, type LostWaitMessage } from './tracing.js'
 
 /** What a wait is. */
 export interface LoneWait<Outcome> {
@@ -27,6 +28,13 @@ const hold = new Hold()
 export class LoneWaits {
   readonly #pending = new Set<(reason: unknown) => void>()
 
+  readonly #key: object | undefined
+
+  /** `key` is what lost waits are told by (tracing.ts). */
+  constructor(key?: object) {
+    this.#key = key
+  }
+
   /** How many pend. */
   get size(): number {
     return this.#pending.size
@@ -36,20 +44,22 @@ export class LoneWaits {
   wait<Outcome>({ begin, outcome, isFinal }: LoneWait<Outcome>, { timeoutMs, signal, ref }: WaitTerms): Promise<Outcome | undefined> {
     return new Promise((resolve, reject) => {
       let id: number | undefined
-      const abort = (): void => callOff(() => reject(signal?.reason))
+      const abort = (): void => callOff('aborted', () => reject(signal?.reason))
       let endAlarm: (() => void) | undefined
-      const end = (reason: unknown): void => callOff(() => reject(reason))
+      const end = (reason: unknown): void => callOff('closed', () => reject(reason))
       const leave = (): void => {
         this.#pending.delete(end)
         endAlarm?.()
         if (ref) hold.remove()
         signal?.removeEventListener('abort', abort)
       }
-      const callOff = (otherwise: () => void): void => {
+      const callOff = (why: LostWaitMessage['reason'], otherwise: () => void): void => {
         const answer = id === undefined ? ANSWER.notYet : callOffWait(id)
-        if (isFinal && answer !== ANSWER.notYet) resolve(outcome(answer))
-        else otherwise()
+        const isLost = !isFinal || answer === ANSWER.notYet
+        if (isLost) otherwise()
+        else resolve(outcome(answer))
         leave()
+        if (isLost && this.#key !== undefined) tellLoss(this.#key, why, why === 'timedOut' ? timeoutMs : undefined)
       }
       // First what may throw: a wait that has begun is always in the list.
       signal?.addEventListener('abort', abort, { once: true })
@@ -65,7 +75,7 @@ export class LoneWaits {
       }
       this.#pending.add(end)
       if (ref) hold.add()
-      endAlarm = alarm(timeoutMs, () => callOff(() => resolve(undefined)))
+      endAlarm = alarm(timeoutMs, () => callOff('timedOut', () => resolve(undefined)))
     })
   }
 

@@ -7,11 +7,14 @@
 import { ShmError, closedError, wrongType } from './errors.js'
 import { layout, OWNER_DEATHS, TIMEOUTS, WAITS } from './managed-layout.js'
 import { native, type Binding } from './native.js'
+import { wordsOf, type Segment } from './segment.js'
+import { traceAs } from './tracing.js'
 
 /** What an object is made from. @internal */
 export interface Opened {
   name: string
   object: Binding.NativeObject
+  segment: Segment
   /** Over the whole segment. */
   buffer: ArrayBuffer
   /** This environment's, as a signed word. */
@@ -67,12 +70,13 @@ export abstract class ManagedObject {
   /** @internal */
   protected constructor(opened: Opened) {
     if (!((opened as Partial<Opened> | null | undefined)?.object instanceof native.NativeObject)) throw wrongType('opened', 'what a managed segment opened', opened)
-    const { name, object, buffer, token } = opened
+    const { name, object, segment, buffer, token } = opened
     this.name = name
     this.object = object
     this.created = object.created
     this.token = token
     this.words = new Int32Array(buffer, object.offset, object.bytes / 4)
+    traceAs(object, () => ({ kind: this.kind, object: this.describe(), segment: wordsOf(segment), objectName: name }))
   }
 
   /** What slow paths counted so far. */

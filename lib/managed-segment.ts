@@ -28,14 +28,13 @@ import { mapLayout } from './map-layout.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
-import type { CreateOptions } from './options.js'
 import { statsOf, type ObjectEntry, type ObjectStats } from './object-stats.js'
 import { Once } from './once.js'
-import { PosixSegment } from './posix-segment.js'
+import { PosixSegment, type PosixCreateOptions } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
 import { Ring, ringPlan, setWhenFull, type RingOptions } from './ring.js'
 import { ring as ringLayout } from './ring-layout.js'
-import { keepOpen, nativeOf } from './segment.js'
+import { keepOpen, nativeOf, wordsOf } from './segment.js'
 import { Semaphore, semaphoreNumber, type SemaphoreOptions } from './semaphore.js'
 import { SeqLock } from './seqlock.js'
 import { StructObject, bytesOf } from './struct-object.js'
@@ -58,8 +57,8 @@ export interface JoinOptions {
   memberName?: string
 }
 
-/** How a managed POSIX object is made: {@link CreateOptions} and the geometry. */
-export type ManagedCreateOptions = Pick<CreateOptions, 'size' | 'mode' | 'reserve' | 'prefault' | 'lockMemory'> & ManagedGeometry & JoinOptions
+/** How a managed POSIX object is made: {@link PosixCreateOptions} and the geometry. */
+export type ManagedCreateOptions = Pick<PosixCreateOptions, 'size' | 'mode' | 'reserve' | 'prefault' | 'lockMemory' | 'hugePages' | 'placement'> & ManagedGeometry & JoinOptions
 
 /** How an existing managed segment is opened. */
 export interface ManagedOpenOptions extends JoinOptions {
@@ -80,7 +79,7 @@ export interface SegmentPart {
 
 const ENTRY_BYTES = layout.entryBytes
 const GEOMETRY_WORDS = ['members', 'objects', 'memberName'] as const
-const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', ...GEOMETRY_WORDS] as const
+const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', 'hugePages', 'placement', ...GEOMETRY_WORDS] as const
 
 /**
  * Kept from the garbage collector until `close()`: a member that goes is a dead one, and what it holds is given to the next, while code that
@@ -123,7 +122,7 @@ export class ManagedSegment {
       throw error
     }
     this.#release = keepOpen(segment, 'a managed segment')
-    this.#events = new MemberEvents(this.#native, this.#token)
+    this.#events = new MemberEvents(this.#native, this.#token, () => wordsOf(segment))
     this.locks = new LockManager(this)
     this.allocator = new Allocator({ native: this.#native, buffer: () => this.segment.buffer })
     if (!observes) MEMBERSHIPS.add(this)
@@ -150,7 +149,7 @@ export class ManagedSegment {
     const observes = access !== undefined && check.oneOf('options.access', access, ['write', 'observe']) === 'observe'
     const name = presentation(memberName)
     if (typeof source !== 'string') return new ManagedSegment(manageable(source), false, undefined, observes, name)
-    const segment = PosixSegment.open(objectName(source), observes ? { access: 'read' } : {})
+    const segment = PosixSegment.open(objectName(source), { access: observes ? 'read' : 'write', dump: false })
     return ManagedSegment.#over(segment, undefined, observes, name)
   }
 
@@ -380,17 +379,17 @@ export class ManagedSegment {
     const object = this.#native.object(plain, kind, given, typeHash)
     const known = this.#objects.get(plain)
     if (known instanceof Class) return known
-    const made = new Class({ name: plain, object, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), numbers: given })
+    const made = new Class({ name: plain, object, segment: this.segment, buffer: this.segment.buffer, token: this.#token, slot: this.#native.slot(), numbers: given })
     this.#objects.set(plain, made)
     return made
   }
 
-  static #made(name: string, options: ManagedCreateOptions, make: (name: string, options: CreateOptions & { hugePages?: false }) => PosixSegment): ManagedSegment {
+  static #made(name: string, options: ManagedCreateOptions, make: (name: string, options: PosixCreateOptions) => PosixSegment): ManagedSegment {
     const { members, objects, memberName, ...segment } = check.options<ManagedCreateOptions>('options', options, CREATE_MANAGED)
     const plan = geometry({ members, objects } as ManagedGeometry)
     const presented = presentation(memberName)
     const plain = objectName(name)
-    return ManagedSegment.#over(make(plain, segment), plan, false, presented)
+    return ManagedSegment.#over(make(plain, { ...segment, dump: false }), plan, false, presented)
   }
 
   /** A failure leaves nothing open, and nothing that this opening made. */

@@ -7,6 +7,7 @@
 import { EventEmitter } from 'node:events'
 import type { Binding } from './native.js'
 import { beginMemberWatch, callOffWait } from './object-waits.js'
+import { memberDeaths, type MemberDeathMessage } from './tracing.js'
 
 /** A member, as its slot describes it. */
 export interface Member {
@@ -50,12 +51,16 @@ export class MemberEvents {
   readonly #native: Binding.NativeManaged
   readonly #token: number
   readonly #emitter = new EventEmitter()
+  readonly #segment: () => string
   #known = new Map<number, Binding.NativeMember>()
   #wait: number | undefined
 
-  constructor(native: Binding.NativeManaged, token: number) {
+  /** `segment` is what error messages call it. Who listened on the channel of deaths before is told of those here, too. */
+  constructor(native: Binding.NativeManaged, token: number, segment: () => string) {
     this.#native = native
     this.#token = token
+    this.#segment = segment
+    if (memberDeaths.hasSubscribers) this.#begin()
   }
 
   on(event: MemberEvent, listener: (member: Member) => void, once: boolean): void {
@@ -75,12 +80,21 @@ export class MemberEvents {
   }
 
   #isUnheard(): boolean {
-    return MEMBER_EVENTS.every(event => this.#emitter.listenerCount(event) === 0)
+    return !memberDeaths.hasSubscribers && MEMBER_EVENTS.every(event => this.#emitter.listenerCount(event) === 0)
   }
 
   #pause(): void {
     if (this.#wait !== undefined) callOffWait(this.#wait)
     this.#wait = undefined
+  }
+
+  #begin(): void {
+    try {
+      this.#known = this.#look()
+    } catch {
+      // Truncated: the segment's calls say so to whoever makes one.
+      this.#pause()
+    }
   }
 
   /** First the wait, then the list: what changes in between is in the list already, and the wait ends for nothing. */
@@ -127,6 +141,9 @@ export class MemberEvents {
   /** In a turn of its own, so that a listener that throws is the process's uncaught exception and nobody else's. */
   #tell(event: MemberEvent, member: Binding.NativeMember): void {
     const told = memberOf(member, this.#token)
-    process.nextTick(() => this.#emitter.emit(event, told))
+    process.nextTick(() => {
+      if (event === 'memberDied' && memberDeaths.hasSubscribers) memberDeaths.publish({ segment: this.#segment(), member: told } satisfies MemberDeathMessage)
+      this.#emitter.emit(event, told)
+    })
   }
 }

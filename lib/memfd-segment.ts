@@ -11,6 +11,7 @@ import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
 import { CREATE_WORDS, createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
+import type { StatOptions } from './segment-stat.js'
 import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from './posix.js'
 import type { MemfdDescriptor } from './descriptor.js'
 
@@ -117,8 +118,8 @@ export class MemfdSegment extends Segment {
     setOwner(nativeOf(this), change)
   }
 
-  override stat(): ObjectStat & { kind: 'memfd' } {
-    return objectStat('memfd', this.commonStat(), nativeOf(this).objectStat())
+  override stat(options?: StatOptions): ObjectStat & { kind: 'memfd' } {
+    return objectStat('memfd', this.commonStat(options), nativeOf(this).objectStat())
   }
 
   /** @internal */

@@ -14,6 +14,7 @@ import {
 import { ANSWER, OPERATION, WORD } from './managed-layout.js'
 import { ManagedObject, type Opened } from './managed-object.js'
 import { nap, spin } from './spinning.js'
+import { tellDeath } from './tracing.js'
 import { WaitQueue } from './wait-queue.js'
 import { waitInSlices } from './waiting.js'
 
@@ -252,7 +253,7 @@ export class Mutex extends ManagedObject {
         if (naps > 0) nap()
       }
       let answer: number = ANSWER.notYet
-      const got = waitInSlices(timeoutMs, sliceMs => (answer = this.object.wait(OPERATION.lock, argument, sliceMs)) !== ANSWER.notYet)
+      const got = waitInSlices(timeoutMs, sliceMs => (answer = this.object.wait(OPERATION.lock, argument, sliceMs)) !== ANSWER.notYet, this.object)
       return got ? this.#got(answer) : 'timedOut'
     } finally {
       this.#queue.advance()
@@ -285,6 +286,7 @@ export class Mutex extends ManagedObject {
   #got(answer: number): Locked {
     const died = answer === ANSWER.ownerDied
     this.#hold = died ? INCONSISTENT : HELD
+    if (died) tellDeath(this.object, 'ownerDied')
     return died ? 'ownerDied' : 'locked'
   }
 

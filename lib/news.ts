@@ -12,6 +12,7 @@ import type { Binding } from './native.js'
 import { beginNewsWait } from './object-waits.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { spinLoads, spinWhile, type SpinOptions } from './spinning.js'
+import { tellDeath } from './tracing.js'
 import { WaitQueue } from './wait-queue.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 
@@ -69,7 +70,7 @@ export class NewsWait<Value> {
         const answer = source.object.waitForNews(source.watched() * 4, source.seen() >>> 0, this.#mourned, sliceMs)
         if (answer !== ANSWER.notYet) got = this.#outcome(answer) ?? source.attempt()
         return got !== undefined
-      })
+      }, source.object)
       return got ?? 'timedOut'
     } finally {
       this.#queue.advance()
@@ -99,6 +100,7 @@ export class NewsWait<Value> {
   #outcome(answer: number): 'writerDied' | undefined {
     if (answer !== ANSWER.ownerDied) return undefined
     this.#mourned = this.#source.object.deadWriter()
+    tellDeath(this.#source.object, 'writerDied')
     return 'writerDied'
   }
 }

@@ -8,6 +8,7 @@ import { constants } from 'node:buffer'
 import * as check from './arguments.js'
 import { ShmError, outOfRange } from './errors.js'
 import { native } from './native.js'
+import { checkPlacement, type CheckedPlacement, type ThreadPlacementOptions } from './placement.js'
 import type { Size } from './arguments.js'
 
 /**
@@ -31,8 +32,21 @@ export interface MapOptions {
   guard?: boolean
   /** Brings every page into memory at once (`MADV_POPULATE_WRITE`, Linux 5.14). @default false */
   prefault?: boolean
-  /** Locks the pages in RAM: `SHM_LOCK` for System V, mlock(2) for others. RLIMIT_MEMLOCK applies. @default false */
-  lockMemory?: boolean
+  /**
+   * Locks the pages in RAM: `SHM_LOCK` for System V, mlock(2) for others; with `'onFault'` each page when it is touched
+   * (`MLOCK_ONFAULT`, Linux 4.4), which is all that System V does. RLIMIT_MEMLOCK applies. @default false
+   */
+  lockMemory?: boolean | 'onFault'
+  /**
+   * Whether a core dump of this process may hold these bytes; `false` keeps them out (`MADV_DONTDUMP`). With `true` the kernel's
+   * own rule holds (core(5), coredump_filter). Managed segments are always kept out. @default true
+   */
+  dump?: boolean
+  /**
+   * On which NUMA nodes the pages are to be. What is reserved lies somewhere already: it is prefaulted, and moved there.
+   * @default no policy
+   */
+  placement?: ThreadPlacementOptions & { strict?: boolean }
   /** Keeps the descriptor open after mapping, as `fd`. Always so for a memfd. @default false */
   keepFd?: boolean
 }
@@ -49,7 +63,11 @@ export interface CreateOptions extends MapOptions {
    * @default true; for System V: neither reserved nor `SHM_NORESERVE`
    */
   reserve?: boolean
-  /** Huge pages, for System V and memfd: all or an error (`'require'`), or base pages where there are none (`'prefer'`). @default false */
+  /**
+   * Huge pages. `'require'`: pages of a reserved pool, or an error (System V, memfd, files on hugetlbfs). `'prefer'`: those, else
+   * transparent ones where the pages are there at creation (`reserve`, `prefault`), else base pages; `stat({ pages: true })` says which.
+   * @default false
+   */
   hugePages?: 'require' | 'prefer' | false
   /** @default the machine's (Hugepagesize in /proc/meminfo) */
   hugePageSize?: '2MiB' | '1GiB'
@@ -63,12 +81,15 @@ export interface Range {
   length?: Size
 }
 
-const MAP_WORDS = ['access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'keepFd'] as const
+const MAP_WORDS = ['access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'dump', 'placement', 'keepFd'] as const
 /** The names of all options of creating. @internal */
 export const CREATE_WORDS = [...MAP_WORDS, 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize'] as const
 const ACCESS_WORDS = ['read', 'write', 'copy-on-write'] as const
 const ACCESS_WISHES = { read: native.WISH_READ_ONLY, write: 0, 'copy-on-write': native.WISH_COPY_ON_WRITE }
-const ALL_DEFAULTS = Object.freeze({ wishes: 0, offset: 0, length: 0, access: 'write' as const, prefault: false, lockMemory: false })
+const NO_PLACEMENT: CheckedPlacement | undefined = undefined
+const ALL_DEFAULTS = Object.freeze({
+  wishes: 0, offset: 0, length: 0, access: 'write' as const, prefault: false, lockMemory: false as const, dump: true, placement: NO_PLACEMENT
+})
 
 /** How an object is mapped, checked, as the native side takes it; 0 where nothing was given. @internal */
 export interface CheckedMap {
@@ -78,7 +99,9 @@ export interface CheckedMap {
   length: number
   access: Access
   prefault: boolean
-  lockMemory: boolean
+  lockMemory: boolean | 'onFault'
+  dump: boolean
+  placement: CheckedPlacement | undefined
 }
 
 /** How an object is created, checked, as the native side takes it; 0 where nothing was given. @internal */
@@ -109,6 +132,8 @@ export function createOptions(value: CreateOptions): CheckedCreate {
     access: map.access,
     prefault: map.prefault,
     lockMemory: map.lockMemory,
+    dump: map.dump,
+    placement: map.placement,
     size,
     mode: check.mode('options.mode', options.mode, 0o600),
     hugePageSize: hugePageSize(options.hugePageSize)
@@ -159,8 +184,16 @@ function checkMap(options: MapOptions): CheckedMap {
     length,
     access,
     prefault: check.flag('options.prefault', options.prefault, false),
-    lockMemory: check.flag('options.lockMemory', options.lockMemory, false)
+    lockMemory: options.lockMemory === 'onFault' ? 'onFault' : check.flag('options.lockMemory', options.lockMemory, false),
+    dump: check.flag('options.dump', options.dump, true),
+    placement: options.placement === undefined ? undefined : creationPlacement(options.placement)
   }
+}
+
+/** What is reserved lies somewhere already: it is moved. */
+function creationPlacement(value: unknown): CheckedPlacement {
+  const given = check.options<ThreadPlacementOptions>('options.placement', value, ['policy', 'nodes', 'strict'])
+  return checkPlacement('options.placement', { ...given, move: true })
 }
 
 function reserveWish(reserve: unknown): number {

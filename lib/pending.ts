@@ -8,6 +8,7 @@
 
 import * as check from './arguments.js'
 import { Hold } from './hold.js'
+import { tellLoss } from './tracing.js'
 
 /** How long a wait with a promise may take, and what calls it off. */
 export interface AsyncWaitOptions {
@@ -37,7 +38,14 @@ export function waitTerms(value: unknown, known: readonly string[] = []): WaitTe
   return terms
 }
 
+/** Why a wait was called off: by its signal, or with its owner. */
+interface CalledOff {
+  reason: unknown
+  by: 'aborted' | 'closed'
+}
+
 interface Entry<Outcome> {
+  /** Also what a lost wait is told by (tracing.ts). */
   owner: object
   ref: boolean
   resolve: (outcome: Outcome) => void
@@ -45,7 +53,7 @@ interface Entry<Outcome> {
   /** Removes the listener of its signal. */
   forget: () => void
   /** Why it was called off, where the native side could not do so at once. */
-  calledOff?: { reason: unknown }
+  calledOff?: CalledOff
 }
 
 /** See the module. */
@@ -67,7 +75,7 @@ export class Pending<Outcome> {
     return new Promise((resolve, reject) => {
       let id: number | undefined
       const abort = (): void => {
-        if (id !== undefined) this.#end(id, signal?.reason)
+        if (id !== undefined) this.#end(id, { reason: signal?.reason, by: 'aborted' })
       }
       const forget = (): void => signal?.removeEventListener('abort', abort)
       // First what may throw: a wait that has begun is always in the list.
@@ -92,26 +100,27 @@ export class Pending<Outcome> {
   ended(id: number, outcome: Outcome): void {
     const entry = this.#take(id)
     if (entry?.calledOff === undefined) entry?.resolve(outcome)
-    else entry.reject(entry.calledOff.reason)
+    else giveUp(entry, entry.calledOff)
   }
 
   /** The native side told: it failed. */
   failed(id: number, error: unknown): void {
     const entry = this.#take(id)
-    entry?.reject(entry.calledOff === undefined ? error : entry.calledOff.reason)
+    if (entry?.calledOff === undefined) entry?.reject(error)
+    else giveUp(entry, entry.calledOff)
   }
 
   /** Calls all waits of one owner off. */
   endAll(owner: object, reason: () => unknown): void {
-    for (const [id, entry] of this.#entries) if (entry.owner === owner) this.#end(id, reason())
+    for (const [id, entry] of this.#entries) if (entry.owner === owner) this.#end(id, { reason: reason(), by: 'closed' })
   }
 
-  #end(id: number, reason: unknown): void {
-    if (this.#callOff(id)) this.#take(id)?.reject(reason)
-    else {
-      const entry = this.#entries.get(id)
-      if (entry !== undefined) entry.calledOff ??= { reason }
-    }
+  #end(id: number, calledOff: CalledOff): void {
+    const isGone = this.#callOff(id)
+    const entry = isGone ? this.#take(id) : this.#entries.get(id)
+    if (entry === undefined) return
+    if (isGone) giveUp(entry, calledOff)
+    else entry.calledOff ??= calledOff
   }
 
   #take(id: number): Entry<Outcome> | undefined {
@@ -122,4 +131,9 @@ export class Pending<Outcome> {
     if (entry.ref) this.#hold.remove()
     return entry
   }
+}
+
+function giveUp<Outcome>({ owner, reject }: Entry<Outcome>, { reason, by }: CalledOff): void {
+  reject(reason)
+  tellLoss(owner, by)
 }

@@ -10,7 +10,9 @@ import type { Subject } from './error-facts.js'
 import { objectStat, refuseHugePages, setOwner, type ObjectStat, type OwnerChange } from './backing-object.js'
 import { createOptions, creation, mapOptions, mapping, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
 import { Segment, nativeOf } from './segment.js'
+import type { StatOptions } from './segment-stat.js'
 import type { PosixDescriptor } from './descriptor.js'
+import { removals, tellRemoval } from './tracing.js'
 
 /** {@link CreateOptions} for POSIX objects, which have transparent huge pages at most. */
 export type PosixCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'> & { hugePages?: 'prefer' | false }
@@ -64,7 +66,7 @@ export class PosixSegment extends Segment {
 
   /** Removes a name (shm_unlink(3)); who has the object open goes on. @throws {@link ShmError} ENOENT, EACCES. */
   static remove(name: string): void {
-    native.posixRemove(check.objectName('name', name))
+    removeName(check.objectName('name', name))
   }
 
   static #make(name: string, options: PosixCreateOptions, open: typeof native.posixCreate): PosixSegment {
@@ -85,8 +87,8 @@ export class PosixSegment extends Segment {
   }
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
-  override stat(): ObjectStat & { kind: 'posix' } {
-    return objectStat('posix', this.commonStat(), nativeOf(this).objectStat())
+  override stat(options?: StatOptions): ObjectStat & { kind: 'posix' } {
+    return objectStat('posix', this.commonStat(options), nativeOf(this).objectStat())
   }
 
   /** fchmod(2) and fchown(2) of the object; what is not given stays. @throws {@link ShmError} EPERM. */
@@ -96,11 +98,20 @@ export class PosixSegment extends Segment {
 
   /** @internal */
   protected override describe(): Subject {
-    return { words: `segment '${this.name}'`, objectName: this.name }
+    return { words: wordsFor(this.name), objectName: this.name }
   }
 
   /** `shm_unlink(3)`. Works after `close()` too. ENOENT, EACCES. */
   override remove(): void {
-    native.posixRemove(this.name)
+    removeName(this.name)
   }
+}
+
+function removeName(name: string): void {
+  native.posixRemove(name)
+  if (removals.hasSubscribers) tellRemoval('posix', wordsFor(name), { objectName: name })
+}
+
+function wordsFor(name: string): string {
+  return `segment '${name}'`
 }

@@ -9,7 +9,8 @@ import { ShmError, closedError, outOfRange, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { endSemaphoreWaits, semaphoreWait } from './semaphore-waits.js'
-import { Segment, nativeOf } from './segment.js'
+import { Segment, nativeOf, wordsOf } from './segment.js'
+import { tellLoss, traceAs, type WaitedObject } from './tracing.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 
 const MAX_VALUE = 2 ** 31 - 1
@@ -54,6 +55,7 @@ export class PosixSemaphore {
     this.name = typeof home === 'string' ? home : undefined
     this.#segment = typeof home === 'string' ? undefined : home
     this.created = opened.created
+    traceAs(this, () => ({ kind: 'posix-semaphore', ...this.#describe() }))
   }
 
   /** Makes a named one (sem_open(3)). @throws {@link ShmError} EEXIST, EACCES, EMFILE, ENOSPC. */
@@ -121,7 +123,7 @@ export class PosixSemaphore {
   /** Takes one, waiting until there is one (sem_timedwait(3)). Blocks the thread. */
   waitSync(options?: WaitOptions): 'acquired' | 'timedOut' {
     const { timeoutMs } = check.options<WaitOptions>('options', options, ['timeoutMs'])
-    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#run(semaphore => semaphore.wait(sliceMs)) === 1) ? 'acquired' : 'timedOut'
+    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => this.#run(semaphore => semaphore.wait(sliceMs)) === 1, this) ? 'acquired' : 'timedOut'
   }
 
   /**
@@ -134,6 +136,7 @@ export class PosixSemaphore {
     if (terms.timeoutMs === 0) return 'timedOut'
     try {
       const taken = await semaphoreWait(this, terms, waits => waits.take(this.#native, terms.timeoutMs))
+      if (!taken) tellLoss(this, 'timedOut', terms.timeoutMs)
       return taken ? 'acquired' : 'timedOut'
     } catch (error) {
       if (error instanceof ShmError) this.#look()
@@ -159,6 +162,11 @@ export class PosixSemaphore {
       throw new ShmError({ code: 'ERR_SHM_UNSUPPORTED', message: 'a semaphore inside a segment has no name: it goes with the segment' })
     }
     native.posixSemaphoreRemove(this.name)
+  }
+
+  #describe(): Omit<WaitedObject, 'kind'> {
+    if (this.#segment !== undefined) return { object: 'a semaphore', segment: wordsOf(this.#segment) }
+    return this.name === undefined ? { object: 'a semaphore' } : { object: `semaphore '${this.name}'`, objectName: this.name }
   }
 
   /** What was done on bytes that were truncated or taken away was done on a private page: then the segment's error is the answer. */

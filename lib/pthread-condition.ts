@@ -8,8 +8,9 @@ import * as check from './arguments.js'
 import { wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
 import { PthreadMutex, nativeMutexOf } from './pthread-mutex.js'
-import { between, madeByNew, memoryOf, place, refuseForeign, type PthreadOptions } from './pthread-place.js'
+import { between, madeByNew, memoryOf, place, refuseForeign, traceIn, type PthreadOptions } from './pthread-place.js'
 import type { Segment } from './segment.js'
+import { tellDeath, tellLoss } from './tracing.js'
 import type { WaitOptions } from './waiting.js'
 
 const [SIZE_BYTES = 0, ALIGN_BYTES = 1] = native.pthreadConditionLayout()
@@ -45,6 +46,7 @@ export class PthreadCondition {
     if (!(opened instanceof native.NativePthreadCondition)) throw madeByNew('condition', opened)
     this.#native = opened
     this.#segment = segment
+    traceIn(segment, opened, 'condition')
   }
 
   /** Makes one (pthread_cond_init(3)). Nobody may be using those bytes. Errors as {@link PthreadMutex.initialise}. */
@@ -87,12 +89,12 @@ export class PthreadCondition {
     const attempt = (leftMs: number): number => between(this.#segment, () => this.#native.wait(held, Math.min(SLICE_MS, Math.ceil(leftMs))))
     if (until === undefined) {
       const word = attempt(limit)
-      return word === 2 ? 'ownerDied' : word === 0 && limit <= SLICE_MS ? 'timedOut' : 'notified'
+      return word === 2 ? this.#ownerDied(held) : word === 0 && limit <= SLICE_MS ? this.#timedOut(limit) : 'notified'
     }
     const deadline = performance.now() + limit
     for (let left = limit; !until(); left = deadline - performance.now()) {
-      if (left <= 0) return 'timedOut'
-      if (attempt(left) === 2) return 'ownerDied'
+      if (left <= 0) return this.#timedOut(limit)
+      if (attempt(left) === 2) return this.#ownerDied(held)
     }
     return 'notified'
   }
@@ -110,5 +112,15 @@ export class PthreadCondition {
   /** Makes it no condition variable any more (pthread_cond_destroy(3)). @throws {@link ShmError} EBUSY where somebody waits, or died waiting: there C waits for ever. */
   destroy(): void {
     between(this.#segment, () => this.#native.destroy())
+  }
+
+  #timedOut(timeoutMs: number): 'timedOut' {
+    tellLoss(this.#native, 'timedOut', timeoutMs)
+    return 'timedOut'
+  }
+
+  #ownerDied(mutex: Binding.NativePthreadMutex): 'ownerDied' {
+    tellDeath(mutex, 'ownerDied')
+    return 'ownerDied'
   }
 }

@@ -6,7 +6,8 @@
 
 import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
-import { between, madeByNew, memoryOf, place, refuseForeign, type PthreadOptions } from './pthread-place.js'
+import { between, madeByNew, memoryOf, place, refuseForeign, traceIn, type PthreadOptions } from './pthread-place.js'
+import { tellDeath } from './tracing.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 import type { Segment } from './segment.js'
 
@@ -56,6 +57,7 @@ export class PthreadMutex {
     if (!(opened instanceof native.NativePthreadMutex)) throw madeByNew('mutex', opened)
     this.#native = opened
     this.#segment = segment
+    traceIn(segment, opened, 'mutex')
   }
 
   /**
@@ -95,7 +97,7 @@ export class PthreadMutex {
    */
   tryLock(): 'locked' | 'ownerDied' | 'busy' {
     const word = between(this.#segment, () => this.#native.tryLock())
-    return word === 0 ? 'busy' : word === 2 ? 'ownerDied' : 'locked'
+    return word === 0 ? 'busy' : this.#got(word)
   }
 
   /**
@@ -111,8 +113,8 @@ export class PthreadMutex {
     waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => {
       word = between(this.#segment, () => this.#native.lock(sliceMs))
       return word !== 0
-    })
-    return word === 0 ? 'timedOut' : word === 2 ? 'ownerDied' : 'locked'
+    }, this.#native)
+    return word === 0 ? 'timedOut' : this.#got(word)
   }
 
   /**
@@ -137,5 +139,11 @@ export class PthreadMutex {
   /** Makes it no mutex any more (pthread_mutex_destroy(3)). @throws {@link ShmError} EBUSY where somebody has it; `ERR_SHM_HELD` where this thread has. */
   destroy(): void {
     between(this.#segment, () => this.#native.destroy())
+  }
+
+  #got(word: number): 'locked' | 'ownerDied' {
+    if (word !== 2) return 'locked'
+    tellDeath(this.#native, 'ownerDied')
+    return 'ownerDied'
   }
 }

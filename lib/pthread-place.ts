@@ -8,7 +8,8 @@
 import * as check from './arguments.js'
 import { ShmError, outOfRange, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
-import { Segment, nativeOf } from './segment.js'
+import { Segment, nativeOf, wordsOf } from './segment.js'
+import { traceAs } from './tracing.js'
 
 /** The C library whose layout an object has. */
 export type PthreadAbi = 'glibc' | 'musl'
@@ -55,6 +56,11 @@ export function between<Answer>(segment: Segment, act: () => Answer): Answer {
   } finally {
     nativeOf(segment)
   }
+}
+
+/** Says what waits for such an object are about. */
+export function traceIn(segment: Segment, opened: object, name: 'mutex' | 'condition' | 'lock'): void {
+  traceAs(opened, () => ({ kind: `pthread-${name}`, object: `a pthread ${name}`, segment: wordsOf(segment) }))
 }
 
 /** The class of a handle that was made by `new`. */

@@ -6,7 +6,7 @@
 
 import * as check from './arguments.js'
 import { native, type Binding } from './native.js'
-import { between, madeByNew, memoryOf, place, refuseForeign, type PthreadOptions } from './pthread-place.js'
+import { between, madeByNew, memoryOf, place, refuseForeign, traceIn, type PthreadOptions } from './pthread-place.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 import type { Segment } from './segment.js'
 
@@ -29,6 +29,7 @@ export class PthreadRwLock {
     if (!(opened instanceof native.NativePthreadRwLock)) throw madeByNew('lock', opened)
     this.#native = opened
     this.#segment = segment
+    traceIn(segment, opened, 'lock')
   }
 
   /** Makes one (pthread_rwlock_init(3)). Nobody may be using those bytes. Errors as `PthreadMutex.initialise`. */
@@ -88,6 +89,6 @@ export class PthreadRwLock {
 
   #wait(options: unknown, attempt: (sliceMs: number) => boolean): 'locked' | 'timedOut' {
     const { timeoutMs } = check.options<WaitOptions>('options', options, ['timeoutMs'])
-    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => between(this.#segment, () => attempt(sliceMs))) ? 'locked' : 'timedOut'
+    return waitInSlices(check.timeout('options.timeoutMs', timeoutMs), sliceMs => between(this.#segment, () => attempt(sliceMs)), this.#native) ? 'locked' : 'timedOut'
   }
 }

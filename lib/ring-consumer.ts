@@ -6,7 +6,7 @@
 
 import * as check from './arguments.js'
 import { wrongType } from './errors.js'
-import { ANSWER, OPERATION } from './managed-layout.js'
+import { OPERATION } from './managed-layout.js'
 import { native } from './native.js'
 import { copyOf } from './payload.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
@@ -67,7 +67,7 @@ export abstract class Consumer extends RingEnd {
         const received = this.tryReceive()
         return received === 'empty' ? undefined : received
       },
-      outcome: answer => (answer === ANSWER.partyDied ? 'peerDied' : undefined),
+      outcome: answer => this.peerDied(answer),
       all: false,
       blocked: () => this.#isBusy
     })

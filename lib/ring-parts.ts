@@ -9,6 +9,7 @@ import { ANSWER } from './managed-layout.js'
 import { native, type Binding } from './native.js'
 import { SlotMemory } from './ring-slots.js'
 import { CONSUMER_END, STATE, ring as layout } from './ring-layout.js'
+import { tellDeath } from './tracing.js'
 import { waitInSlices } from './waiting.js'
 
 /** What to do when a ring is full. See {@link RingOptions.whenFull}. */
@@ -115,10 +116,17 @@ export abstract class RingEnd {
     const isDone = waitInSlices(timeout, sliceMs => {
       const answer = this.parts.object.wait(operation, this.waitArgument(), sliceMs)
       if (answer === ANSWER.notYet) return false
-      outcome = answer === ANSWER.partyDied ? 'peerDied' : attempt()
+      outcome = this.peerDied(answer) ?? attempt()
       return outcome !== undefined
-    })
+    }, this.parts.object)
     return isDone && outcome !== undefined ? outcome : 'timedOut'
+  }
+
+  /** What a native wait was answered: that the other side is dead, or that it is time for a look. @internal */
+  protected peerDied(answer: number): 'peerDied' | undefined {
+    if (answer !== ANSWER.partyDied) return undefined
+    tellDeath(this.parts.object, 'peerDied')
+    return 'peerDied'
   }
 
   /** Throws once the end is closed. @internal */

@@ -5,7 +5,7 @@
  */
 
 import * as check from './arguments.js'
-import { ANSWER, OPERATION } from './managed-layout.js'
+import { OPERATION } from './managed-layout.js'
 import { native } from './native.js'
 import { payload, type Payload } from './payload.js'
 import { waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
@@ -71,7 +71,7 @@ export abstract class Producer extends RingEnd {
         const sent = this.trySend(message)
         return sent === 'full' ? undefined : sent
       },
-      outcome: answer => (answer === ANSWER.partyDied ? 'peerDied' : undefined),
+      outcome: answer => this.peerDied(answer),
       all: false,
       blocked: () => this.#isBusy
     })

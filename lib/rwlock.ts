@@ -14,6 +14,7 @@ import { ManagedObject, type Opened } from './managed-object.js'
 import { LOADS_IN_ORDER } from './memory-order.js'
 import type { Owner } from './mutex.js'
 import { spin } from './spinning.js'
+import { tellDeath } from './tracing.js'
 import { WaitQueue } from './wait-queue.js'
 import { waitInSlices } from './waiting.js'
 
@@ -352,6 +353,7 @@ export class RwLock extends ManagedObject {
   #gotRead(answer: number): Locked {
     this.#readers = 1
     this.#readAfterDeath = answer === ANSWER.ownerDied
+    if (this.#readAfterDeath) tellDeath(this.object, 'ownerDied')
     return this.#readAfterDeath ? 'ownerDied' : 'locked'
   }
 
@@ -407,6 +409,7 @@ export class RwLock extends ManagedObject {
   #gotWrite(answer: number): Locked {
     const died = answer === ANSWER.ownerDied
     this.#writing = died ? INCONSISTENT : HELD
+    if (died) tellDeath(this.object, 'ownerDied')
     return died ? 'ownerDied' : 'locked'
   }
 
@@ -430,7 +433,7 @@ export class RwLock extends ManagedObject {
       if (loads > 0) spin(this.words, WORD, loads)
       if (attempt()) return 'locked'
       let answer: number = ANSWER.notYet
-      const isOver = waitInSlices(timeoutMs, sliceMs => (answer = this.object.wait(operation, argument, sliceMs)) !== ANSWER.notYet)
+      const isOver = waitInSlices(timeoutMs, sliceMs => (answer = this.object.wait(operation, argument, sliceMs)) !== ANSWER.notYet, this.object)
       return isOver ? got(answer) : 'timedOut'
     } finally {
       this.#reads.advance()

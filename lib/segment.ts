@@ -7,47 +7,22 @@
 import { types } from 'node:util'
 import * as check from './arguments.js'
 import { ShmError, closedError, wrongSize, wrongType } from './errors.js'
-import { FaultWatch, type FaultCounts } from './faults.js'
+import { FaultWatch } from './faults.js'
 import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
 import { range, refuseTooLarge, type Access, type CheckedMap, type Range } from './options.js'
 import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
+import { PLACEMENT_WORDS, checkPlacement, place, placementOf, type PlacementOptions, type PlacementReport } from './placement.js'
+import { prefaultBeside, prefaultNow, prefaultOptions, transparentPageSize, type PrefaultOptions, type Prefaulted } from './prefault.js'
+import type { HugePages, LockMemoryOptions, PageFacts, Residency, SegmentStat, StatOptions } from './segment-stat.js'
 import type { Descriptor } from './descriptor.js'
+import { closings, creations, openings, type SegmentMessage } from './tracing.js'
 import { endWaitsOn } from './word-waits.js'
 import type { Size } from './arguments.js'
 
-/** What {@link Segment.stat} says of every kind. */
-export interface SegmentStat {
-  kind: Segment['kind']
-  /** Bytes of the view. */
-  size: number
-  /** Bytes of whole pages that are mapped. */
-  mappedBytes: number
-  pageSizeBytes: number
-  access: Access
-  /** Permission bits. */
-  mode: number
-  uid: number
-  gid: number
-  /** Whether the memory is there for sure; `'unsupported'` where the file system cannot reserve. */
-  reserved: boolean | 'unsupported'
-  /** Whether the object has no name (POSIX, file) or is marked for removal (System V). A memfd never has one. */
-  removed: boolean
-  /** The pages that were obtained. */
-  hugePages: { kind: 'hugetlb' | 'none'; pageSizeBytes: number; bytes: number }
-  faults: FaultCounts
-}
-
-/** What {@link Segment.residency} says. */
-export interface Residency {
-  /** Base pages in the range. */
-  pages: number
-  residentPages: number
-  residentBytes: number
-  pageSizeBytes: number
-}
-
 const EMPTY = new ArrayBuffer(0)
+/** The whole mapping, as the native side takes a range. */
+const ALL: [offset: number, length: number] = [0, 0]
 const NO_BYTES = Buffer.alloc(0)
 
 /**
@@ -57,6 +32,8 @@ const NO_BYTES = Buffer.alloc(0)
  * @internal
  */
 export let nativeOf: (segment: Segment) => Binding.NativeSegment
+/** What error messages call one. For this library's own modules. @internal */
+export let wordsOf: (segment: Segment) => string
 /** Keeps a segment from being closed or mapped anew, until the answer is called. For this library's own modules. @internal */
 export let keepOpen: (segment: Segment, user: string) => () => void
 
@@ -79,6 +56,7 @@ export abstract class Segment {
 
   static {
     nativeOf = segment => segment.#live()
+    wordsOf = segment => segment.describe().words
     keepOpen = (segment, user) => {
       segment.#users.push(user)
       return () => {
@@ -94,6 +72,9 @@ export abstract class Segment {
   #size: number
   #offset: number
   #watch: FaultWatch
+  #lock: boolean | 'onFault' = false
+  readonly #dump: boolean
+  readonly #askedHuge: HugePages['asked']
   /** What keeps it open, in words. */
   readonly #users: string[] = []
 
@@ -108,14 +89,26 @@ export abstract class Segment {
     this.access = options.access
     this.created = opened.created
     this.#offset = options.offset
+    this.#dump = options.dump
+    this.#askedHuge =
+      (options.wishes & native.WISH_REQUIRE_HUGE) !== 0 ? 'require' : (options.wishes & native.WISH_PREFER_HUGE) !== 0 ? 'prefer' : false
   }
 
   /** What opening itself leaves to do; a failure closes, and removes what this opening made. @internal */
   protected settle(options: CheckedMap): this {
+    this.#tell(this.created ? creations : openings)
     try {
       refuseTooLarge(this.#size, this.kind !== 'sysv')
+      this.#adviseAnew()
+      if (options.placement !== undefined) {
+        // The kernel moves what is mapped: a reserved page lies somewhere, and nobody maps it yet.
+        if (this.#live().reservation === 'done') this.prefault()
+        place(this.#live(), ALL, options.placement)
+      }
       if (options.prefault) this.prefault()
-      if (options.lockMemory) this.lockMemory()
+      // What is there already can only be made huge by a copy.
+      if (this.#wantsTransparent() && (options.prefault || this.#live().reservation === 'done')) tolerate(() => this.#live().collapse(...ALL))
+      if (options.lockMemory !== false) this.lockMemory({ onFault: options.lockMemory === 'onFault' })
     } catch (error) {
       try {
         if (this.created) this.remove()
@@ -222,27 +215,67 @@ export abstract class Segment {
   }
 
   /** Everything the kernel and shmem know of it, in words. May be stale the moment it returns. */
-  abstract stat(): SegmentStat
+  abstract stat(options?: StatOptions): SegmentStat
 
-  /** Locks the pages in RAM (mlock(2); `SHM_LOCK` for System V). Charged to RLIMIT_MEMLOCK: ENOMEM, EPERM, EAGAIN. */
-  lockMemory(): void {
-    this.#live().lock(0, 0, 0)
+  /**
+   * Locks the pages in RAM (mlock(2), mlock2(2); `SHM_LOCK` for System V) until `unlockMemory()` or `close()`. Charged to RLIMIT_MEMLOCK:
+   * ENOMEM, EPERM, EAGAIN; then everything is as it was before. `resize()` and `refresh()` lock anew what they map.
+   */
+  lockMemory(options?: LockMemoryOptions): void {
+    const onFault = lockOptions(options)
+    this.#live().lockWhole(onFault)
+    this.#lock = onFault ? 'onFault' : true
   }
 
   /** Undoes {@link Segment.lockMemory} (munlock(2); `SHM_UNLOCK` for System V). ENOMEM where a part is unmapped; EPERM for System V. */
   unlockMemory(): void {
-    this.#live().unlock(0, 0)
+    this.#live().unlockWhole()
+    this.#lock = false
   }
 
   /**
-   * Brings every page in now, so that no later touch faults (`MADV_POPULATE_WRITE`, Linux 5.14; touched one by one before).
-   * ENOMEM, EFAULT (beyond the object's end).
+   * Brings every page in now, so that no later touch faults (`MADV_POPULATE_WRITE`, Linux 5.14; touched one by one before), in chunks
+   * where progress is asked for. Blocks the thread: {@link Segment.prefaultAsync} does not. ENOMEM, ENOSPC (a sparse object, and its
+   * file system is full), EFAULT (beyond the object's end): errors, where a touch would be a fault.
    */
-  prefault(): { milliseconds: number; pageFaults: number } {
-    const segment = this.#live()
-    const start = performance.now()
-    const pageFaults = segment.populate(0, 0)
-    return { milliseconds: performance.now() - start, pageFaults }
+  prefault(options?: PrefaultOptions): Prefaulted {
+    return prefaultNow(() => this.#live(), prefaultOptions(options))
+  }
+
+  /**
+   * As {@link Segment.prefault}, a chunk at a time on Node's thread pool. The segment can be used meanwhile; closing it ends
+   * this after the chunk under way, with `ERR_SHM_CLOSED`. An abort rejects with `signal.reason`.
+   */
+  async prefaultAsync(options?: PrefaultOptions): Promise<Prefaulted> {
+    return await prefaultBeside(() => this.#live(), prefaultOptions(options))
+  }
+
+  /**
+   * Makes transparent huge pages of whole huge pages' worth of bytes (`MADV_COLLAPSE`, Linux 6.1), which it brings in before: by a copy,
+   * while others go on using them. Answers what was obtained in the whole segment. Works on System V, POSIX and memfd whatever
+   * /sys/kernel/mm/transparent_hugepage says. EINVAL (an older kernel, a file system without huge pages, fewer bytes than one), EAGAIN,
+   * EBUSY (a page is in use by the kernel: once more may do), ENOMEM (memory is fragmented), ENOSPC.
+   */
+  collapse(pages?: Range): HugePages {
+    this.#live().collapse(...range('range', pages))
+    return this.#hugePages(this.#live().pageFacts())
+  }
+
+  /**
+   * On which NUMA nodes the pages are, and by which policy (get_mempolicy(2), move_pages(2)); with a policy, sets that first (mbind(2)) for
+   * the whole segment or the range. The policy of a System V segment, POSIX object or memfd belongs to the object, for everybody, and
+   * decides about pages that nobody has touched yet; `move` moves those that are there. Counting takes about a tenth of a
+   * second a GiB of base pages.
+   *
+   * @throws {@link ShmError} EINVAL (no such node), EIO (`strict`, and pages lie elsewhere), ENOMEM; `ERR_SHM_UNSUPPORTED` where the kernel has no
+   * NUMA or a container's profile forbids the calls.
+   */
+  placement(options?: Range & Partial<PlacementOptions>): PlacementReport {
+    const { offset, length, ...wanted } = check.options<Range & Partial<PlacementOptions>>('options', options, ['offset', 'length', ...PLACEMENT_WORDS])
+    const part = range('options', { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) })
+    const checked = Object.values(wanted).some(value => value !== undefined) ? checkPlacement('options', wanted) : undefined
+    if (checked !== undefined) place(this.#live(), part, checked)
+    return placementOf(this.#live(), part)
   }
 
   /**
@@ -344,6 +377,7 @@ export abstract class Segment {
     endWaitsOn(this.#buffer)
     segment.close(this.#buffer)
     if (unreported !== undefined) process.emitWarning(unreported.message, { type: 'ShmWarning', code: unreported.code })
+    this.#tell(closings)
   }
 
   /** Removes the object's name (IPC_RMID, shm_unlink(3), unlink(2)): nobody can open it again, who has it open goes on. */
@@ -355,18 +389,48 @@ export abstract class Segment {
   }
 
   /** The part of {@link SegmentStat} that is known without the object. @internal */
-  protected commonStat(): Omit<SegmentStat, 'kind' | 'mode' | 'uid' | 'gid' | 'removed'> {
+  protected commonStat(options?: StatOptions): Omit<SegmentStat, 'kind' | 'mode' | 'uid' | 'gid' | 'removed'> {
+    const { pages } = check.options<StatOptions>('options', options, ['pages'])
     const segment = this.#live()
-    const huge = segment.pageSize > native.pageSize()
+    const facts = check.flag('options.pages', pages, false) ? segment.pageFacts() : undefined
     return {
       size: this.#size,
       mappedBytes: segment.mappedBytes,
       pageSizeBytes: segment.pageSize,
       access: this.access,
       reserved: segment.reservation === 'unsupported' ? 'unsupported' : segment.reservation === 'done',
-      hugePages: { kind: huge ? 'hugetlb' : 'none', pageSizeBytes: segment.pageSize, bytes: huge ? segment.mappedBytes : 0 },
-      faults: segment.faults()
+      hugePages: this.#hugePages(facts),
+      memoryLock: this.#lock,
+      dump: this.#dump,
+      faults: segment.faults(),
+      ...(facts === undefined ? {} : { pages: inWords(facts) })
     }
+  }
+
+  #tell(channel: typeof creations): void {
+    if (!channel.hasSubscribers) return
+    const { words, ...about } = this.describe()
+    channel.publish({ kind: this.kind, segment: words, size: this.#size, access: this.access, ...about } satisfies SegmentMessage)
+  }
+
+  #hugePages(facts: Binding.NativePageFacts | undefined): HugePages {
+    const { pageSize, mappedBytes } = this.#open()
+    const asked = this.#askedHuge
+    if (pageSize > native.pageSize()) return { asked, kind: 'hugetlb', pageSizeBytes: pageSize, bytes: mappedBytes }
+    const transparent = facts?.transparent ?? 0
+    if (transparent > 0) return { asked, kind: 'transparent', pageSizeBytes: transparentPageSize, bytes: transparent }
+    return { asked, kind: 'none', pageSizeBytes: pageSize, bytes: 0 }
+  }
+
+  /** Advice belongs to a mapping, not to its object. */
+  #adviseAnew(): void {
+    const segment = this.#open()
+    if (!this.#dump) segment.advise(...ALL, advice('dontdump'))
+    if (this.#wantsTransparent()) tolerate(() => segment.advise(...ALL, advice('hugepage')))
+  }
+
+  #wantsTransparent(): boolean {
+    return this.#askedHuge === 'prefer' && transparentPageSize > 0 && this.#size >= transparentPageSize && this.#open().pageSize === native.pageSize()
   }
 
   /** Throws what the guard saw. */
@@ -424,10 +488,39 @@ export abstract class Segment {
     this.#size = segment.size
     this.#watch.end()
     this.#watch = this.#watchOver(segment)
+    this.#adviseAnew()
+    if (this.#lock !== false) segment.lockWhole(this.#lock === 'onFault')
   }
 
   /** What error messages call it. @internal */
   protected abstract describe(): Subject
+}
+
+/** Whether pages are to be locked as they are touched. @internal */
+export function lockOptions(value: LockMemoryOptions | undefined): boolean {
+  const { onFault } = check.options<LockMemoryOptions>('options', value, ['onFault'])
+  return check.flag('options.onFault', onFault, false)
+}
+
+/** For what is preferred, not required: the kernel may refuse. */
+function tolerate(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    if (!(error instanceof ShmError) || error.errno === undefined) throw error
+  }
+}
+
+function inWords(facts: Binding.NativePageFacts): PageFacts {
+  return {
+    residentBytes: facts.resident,
+    proportionalBytes: facts.proportional,
+    swappedBytes: facts.swapped,
+    lockedBytes: facts.locked,
+    hugetlbBytes: facts.hugetlb,
+    transparentBytes: facts.transparent,
+    undumpedBytes: facts.undumped
+  }
 }
 
 function asBytes(name: string, value: unknown): Uint8Array {

@@ -87,7 +87,7 @@ export class Semaphore extends ManagedObject {
     try {
       if (timeout > 0) this.#spin(loads)
       if (this.#takeFree()) return 'acquired'
-      const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.acquire, 0, sliceMs) !== ANSWER.notYet)
+      const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.acquire, 0, sliceMs) !== ANSWER.notYet, this.object)
       return got ? this.#got() : 'timedOut'
     } finally {
       this.#queue.advance()

@@ -9,11 +9,13 @@ import { wrongValue } from './errors.js'
 import { native, type Binding } from './native.js'
 import type { Subject } from './error-facts.js'
 import { CREATE_WORDS, createOptions, creation, mapOptions, mapping, type Access, type CreateOptions, type MapOptions, type CheckedMap } from './options.js'
-import { Segment, nativeOf, type SegmentStat } from './segment.js'
+import { Segment, nativeOf, lockOptions } from './segment.js'
+import type { LockMemoryOptions, SegmentStat, StatOptions } from './segment-stat.js'
 import { SHM_DEST, SHM_LOCKED } from './sysv.js'
 import { changedOwner, date, identifier } from './sysv-object.js'
 import type { OwnerChange } from './backing-object.js'
 import type { SysvDescriptor } from './descriptor.js'
+import { removals, tellRemoval } from './tracing.js'
 
 /** The key that names nothing: a segment made with it is reached by its identifier only. */
 export const IPC_PRIVATE = 0
@@ -121,19 +123,20 @@ export class SysvSegment extends Segment {
 
   /** Removes a segment by identifier (IPC_RMID): at once, or with the last detach. @throws {@link ShmError} EINVAL, EIDRM, EPERM. */
   static remove(id: number): void {
-    native.sysvRemove(identifier(id))
+    removeId(identifier(id))
   }
 
   override get descriptor(): SysvDescriptor {
     return { kind: 'sysv', id: this.id, key: this.key, size: this.size, access: this.access as 'read' | 'write' }
   }
 
-  override stat(): SysvStat {
-    const common = this.commonStat()
+  override stat(options?: StatOptions): SysvStat {
+    const common = this.commonStat(options)
     const ds = native.sysvStat(this.id)
     return {
       kind: 'sysv',
       ...common,
+      memoryLock: (ds.mode & SHM_LOCKED) !== 0 ? 'onFault' : false,
       mode: ds.mode & 0o777,
       uid: ds.uid,
       gid: ds.gid,
@@ -159,8 +162,12 @@ export class SysvSegment extends Segment {
     native.sysvSet(this.id, ...changedOwner(change, native.sysvStat(this.id)))
   }
 
-  /** `SHM_LOCK`: pages stay in RAM once they were touched; `stat().lockedInMemory` shows it. ENOMEM, EPERM (RLIMIT_MEMLOCK). */
-  override lockMemory(): void {
+  /**
+   * `SHM_LOCK`: pages stay in RAM once they were touched, by whomever, with or without `onFault`; `stat().lockedInMemory` shows it, in
+   * every process. It is the object's, and outlives `close()`. ENOMEM, EPERM (RLIMIT_MEMLOCK); then nothing is locked.
+   */
+  override lockMemory(options?: LockMemoryOptions): void {
+    lockOptions(options)
     nativeOf(this)
     native.sysvLock(this.id, true)
   }
@@ -173,13 +180,22 @@ export class SysvSegment extends Segment {
 
   /** @internal */
   protected override describe(): Subject {
-    return { words: `System V segment ${this.id}`, id: this.id }
+    return { words: wordsFor(this.id), id: this.id }
   }
 
   /** `IPC_RMID`: gone with the last detach, its key free at once. Works after `close()` too. EPERM, EINVAL, EIDRM. */
   override remove(): void {
-    native.sysvRemove(this.id)
+    removeId(this.id)
   }
+}
+
+function removeId(id: number): void {
+  native.sysvRemove(id)
+  if (removals.hasSubscribers) tellRemoval('sysv', wordsFor(id), { id })
+}
+
+function wordsFor(id: number): string {
+  return `System V segment ${id}`
 }
 
 function suitable<T extends object>(options: T | undefined, extra: readonly string[] = []): T {

@@ -11,6 +11,7 @@ import { IPC_NOWAIT, IPC_PRIVATE, SEM_UNDO } from './sysv.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
 import { semaphoreWait } from './semaphore-waits.js'
 import { changedOwner, date, identifier } from './sysv-object.js'
+import { tellLoss, traceAs } from './tracing.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 import type { OwnerChange } from './backing-object.js'
 
@@ -83,6 +84,7 @@ export class SysvSemaphoreSet {
     this.id = identifier(id)
     this.key = key
     this.created = created
+    traceAs(this, () => ({ kind: 'sysv-semaphore', object: `semaphore set ${id}`, id }))
     try {
       this.count = native.semaphoreSetStat(id).count
     } catch (error) {
@@ -288,12 +290,14 @@ export class SysvSemaphoreSet {
   async #pend(operations: Binding.NativeSemaphoreOperation[], terms: WaitTerms): Promise<boolean> {
     if (this.#operate(operations, 0)) return true
     if (terms.timeoutMs === 0) return false
-    return await semaphoreWait(this, terms, waits => waits.operate(this.id, operations, terms.timeoutMs))
+    const done = await semaphoreWait(this, terms, waits => waits.operate(this.id, operations, terms.timeoutMs))
+    if (!done) tellLoss(this, 'timedOut', terms.timeoutMs)
+    return done
   }
 
   #wait(operations: Binding.NativeSemaphoreOperation[], timeoutMs: unknown): boolean {
     const limit = check.timeout('options.timeoutMs', timeoutMs)
-    return waitInSlices(limit, (sliceMs, again) => this.#operate(operations, sliceMs, again))
+    return waitInSlices(limit, (sliceMs, again) => this.#operate(operations, sliceMs, again), this)
   }
 }
 

@@ -10,6 +10,7 @@ import { beginWait, callOffWait, type Ended } from './object-waits.js'
 import { Hold } from './hold.js'
 import type { Binding } from './native.js'
 import type { WaitTerms } from './pending.js'
+import { tellLoss } from './tracing.js'
 
 /** What a queue waits for. */
 export interface Subject<Outcome, Request> {
@@ -64,13 +65,17 @@ export class WaitQueue<Outcome, Request = void> {
       }
       const waiter: Waiter<Outcome, Request> = { request, resolve, reject, leave }
       const abort = (): void => {
-        if (this.#remove(waiter)) reject(signal?.reason)
+        if (!this.#remove(waiter)) return
+        reject(signal?.reason)
+        tellLoss(this.#subject.object, 'aborted')
       }
       // First what may throw: who is in the queue is whole.
       signal?.addEventListener('abort', abort, { once: true })
       if (ref) hold.add()
       endAlarm = alarm(timeoutMs, () => {
-        if (this.#remove(waiter)) resolve('timedOut')
+        if (!this.#remove(waiter)) return
+        resolve('timedOut')
+        tellLoss(this.#subject.object, 'timedOut', timeoutMs)
       })
       this.#waiters.push(waiter)
       this.advance()
@@ -103,7 +108,7 @@ export class WaitQueue<Outcome, Request = void> {
   /** Rejects all. */
   end(reason: () => unknown): void {
     this.pause()
-    while (this.#first(waiter => waiter.reject(reason())));
+    while (this.#first(waiter => waiter.reject(reason()))) tellLoss(this.#subject.object, 'closed')
   }
 
   #ended(answer: number, error: Error | undefined): void {

@@ -6,6 +6,8 @@
  * @internal
  */
 
+import { tellLoss } from './tracing.js'
+
 /** How long a wait may block the thread. */
 export interface WaitOptions {
   /** Milliseconds; 0 tries once. @default Infinity */
@@ -17,9 +19,9 @@ const SLICE_MS = 100
 
 /**
  * Calls `attempt` with slices, and whether it was called before, until it answers `true` or the time is over. With `timeoutMs` 0 it is
- * called once, with 0. Answers whether it succeeded.
+ * called once, with 0. Answers whether it succeeded. `key` is what a wait that did not is told by (tracing.ts).
  */
-export function waitInSlices(timeoutMs: number, attempt: (sliceMs: number, again: boolean) => boolean): boolean {
+export function waitInSlices(timeoutMs: number, attempt: (sliceMs: number, again: boolean) => boolean, key?: object): boolean {
   const deadline = performance.now() + timeoutMs
   let left = timeoutMs
   let again = false
@@ -29,5 +31,6 @@ export function waitInSlices(timeoutMs: number, attempt: (sliceMs: number, again
     again = true
     left = deadline - performance.now()
   } while (left > 0)
+  if (key !== undefined) tellLoss(key, 'timedOut', timeoutMs)
   return false
 }

@@ -81,7 +81,7 @@ export function notifyCount(count: number | undefined): number {
 
 /** A blocking wait, by whichever native call. @internal */
 export function waitSyncWith(
-  words: Int32Array, index: number, value: number, options: WordWaitOptions | undefined, attempt: (sliceMs: number) => number
+  words: Int32Array, index: number, value: number, options: WordWaitOptions | undefined, attempt: (sliceMs: number) => number, key?: object
 ): WordOutcome {
   const { timeoutMs, spinMicros } = check.options<WordWaitOptions>('options', options, ['timeoutMs', 'spinMicros'])
   const timeout = check.timeout('options.timeoutMs', timeoutMs)
@@ -94,7 +94,7 @@ export function waitSyncWith(
     // A change between two slices is what was waited for.
     outcome = again ? 'ok' : outcomeOf(answer)
     return true
-  })
+  }, key)
   return outcome
 }
 

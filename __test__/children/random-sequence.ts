@@ -73,7 +73,14 @@ class World {
     flush: segment => segment.flush({ async: true }),
     prefault: segment => segment.prefault(),
     lock: segment => segment.lockMemory(),
+    lockOnFault: segment => segment.lockMemory({ onFault: true }),
     unlock: segment => segment.unlockMemory(),
+    // Whatever becomes of the segment meanwhile.
+    prefaultAsync: segment => void segment.prefaultAsync({ chunkBytes: PAGE }).catch((error: { code?: string }) => assert.match(error.code ?? '', FINE)),
+    collapse: segment => this.#collapse(segment),
+    place: segment => segment.placement({ policy: this.random.of(['local', 'default']), move: true, ...this.#pages(segment) }),
+    placement: segment => segment.placement(),
+    statPages: segment => segment.stat({ pages: true }),
     residency: segment => segment.residency(),
     stat: segment => assert.equal(segment.stat().size, segment.size),
     write: segment => segment.write(this.random.below(segment.size), 'written'),
@@ -183,6 +190,14 @@ class World {
   }
 
   /** The kernel touches the memory: an errno, never a signal. */
+  /** Few segments here fill a huge page: now and then one that does comes to stay. */
+  #collapse(segment: Segment): void {
+    if (this.random.below(10) !== 0) return void segment.collapse(this.random.below(2) === 0 ? undefined : this.#pages(segment))
+    const huge = MemfdSegment.create('huge', { size: 2 ** 21 })
+    this.#add(huge)
+    huge.collapse()
+  }
+
   #systemCall(segment: Segment): void {
     if (this.random.below(2) === 0) writeSync(scratch, segment.bytes, 0, undefined, 0)
     else readSync(scratch, segment.bytes, 0, segment.size, 0)

@@ -23,10 +23,10 @@ export function endManaged({ segment, mem }: ReturnType<typeof makeManaged>): vo
 /** `over` is some other segment. */
 export function managedRows(over: MemfdSegment): Record<string, Argument[]> {
   const geometry = { members: bad.whole(1, 4096), objects: bad.whole(1, 65_536), memberName: bad.text }
-  const { size, mode, reserve, prefault, lockMemory } = bad.createOptions
+  const { size, mode, reserve, prefault, lockMemory, hugePages, placement } = bad.createOptions
   const notNames = bad.objectName.filter(value => value !== 'frames')
   const name = needs('name', '/shmem-test-bad-input', notNames)
-  const create = needs('options', { size: '1MiB' }, bad.object, { size, mode, reserve, prefault, lockMemory, ...geometry })
+  const create = needs('options', { size: '1MiB' }, bad.object, { size, mode, reserve, prefault, lockMemory, hugePages, placement, ...geometry })
   // Missing, it counts as a missing segment.
   const asName = takes('name', '/shmem-test-bad-input', notNames.filter(value => typeof value === 'string'))
   const asSegment = needs('segment', over, bad.handle.filter(value => typeof value !== 'string'))

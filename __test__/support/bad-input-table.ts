@@ -14,6 +14,7 @@ import { allocatorRows, endAllocator, makeAllocator } from './bad-input-allocato
 import { endManaged, makeManaged, managedRows } from './bad-input-managed.js'
 import * as bad from './bad-values.js'
 import { endRing, makeRing, ringRows } from './bad-input-ring.js'
+import { numaRows, placementRows } from './bad-input-placement.js'
 import { endMap, makeMap, mapRows } from './bad-input-map.js'
 import { makeStructs, structRows } from './bad-input-struct.js'
 import { systemRows } from './bad-input-system.js'
@@ -124,6 +125,7 @@ export function mainTable(world: World): Table {
       takes('options', {}, bad.object, { access: bad.word, guard: bad.flag })
     ],
 
+    ...placementRows(),
     ...waitRows(world.waits),
     ...ringRows(),
     ...feedRows(),
@@ -140,8 +142,6 @@ export function mainTable(world: World): Table {
     'SysvSegment.attach': [id, attach],
     'SysvSegment.remove': [id],
     'SysvSegment#set': [change],
-    'SysvSegment#stat': [],
-    'SysvSegment#lockMemory': [],
     'SysvSegment#unlockMemory': [],
     'SysvSegment#remove': [],
 
@@ -151,7 +151,6 @@ export function mainTable(world: World): Table {
     'PosixSegment.openOrCreate': [name, create],
     'PosixSegment.remove': [name],
     'PosixSegment#set': [change],
-    'PosixSegment#stat': [],
     'PosixSegment#remove': [],
 
     'new MemfdSegment': [takes('label', 'x', []), needs('segment', undefined, bad.handle)],
@@ -159,7 +158,6 @@ export function mainTable(world: World): Table {
     'MemfdSegment.fromFd': [fd, takes('options', {}, bad.object, memfdMap)],
     'MemfdSegment.fromProcess': [needs('pid', process.pid, bad.whole(1, 2 ** 31 - 1)), fd, takes('options', {}, bad.object, memfdMap)],
     'MemfdSegment#addSeals': [needs('seals', [], seals)],
-    'MemfdSegment#stat': [],
     'MemfdSegment#remove': [],
     'MemfdSegment#set': [change],
 
@@ -169,16 +167,13 @@ export function mainTable(world: World): Table {
     'FileSegment.openOrCreate': [path, create],
     'FileSegment.remove': [path],
     'FileSegment#set': [change],
-    'FileSegment#stat': [],
     'FileSegment#remove': [],
 
     'Segment#toSharedArrayBuffer': [],
     'Segment#read': [offset, needs('target', 16, [...bad.source.filter(value => value !== 5), new Uint8Array(65_537)])],
     'Segment#read length': [offset, takes('length', 16, bad.whole(0, 65_536).filter(value => typeof value === 'number'))],
     'Segment#write': [offset, needs('source', 'text', [...bad.source, new Uint8Array(65_537), 'x'.repeat(65_537)])],
-    'Segment#lockMemory': [],
     'Segment#unlockMemory': [],
-    'Segment#prefault': [],
     'Segment#protect': [range, needs('protection', 'write', bad.word)],
     'Segment#advise': [range, needs('advice', 'normal', [...bad.word, 'hwpoison'])],
     'Segment#flush': [takes('options', {}, bad.object, { ...bad.range, async: bad.flag })],
@@ -368,6 +363,7 @@ export function posixTable(world: World): Table {
     munlock: [mapping, offset, length],
     madvise: [mapping, offset, length, needs('advice', 0, bad.int32)],
     mincore: [mapping, offset, length],
+    ...numaRows(world.mapping),
     'new Semaphore': [needs('semaphore', undefined, bad.handle)],
     sem_open: [name, oflag, mode, takes('value', 0, bad.whole(0, 2 ** 32 - 1))],
     sem_init: [mapping, offset, value],

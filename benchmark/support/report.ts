@@ -6,7 +6,7 @@ import type { BenchmarkOptions } from './options.js'
 import { resultsFolder } from './paths.js'
 import { ratios, summarize, type Summary } from './statistics.js'
 
-export type Unit = 'ns' | 'µs' | 'ms' | 'GB/s' | 'M/s' | 'switches'
+export type Unit = 'ns' | 'µs' | 'ms' | 'faults' | 'GB/s' | 'M/s' | 'switches'
 
 export interface Bar {
   text: string

@@ -18,6 +18,7 @@ pub mod one_writer;
 pub mod options;
 mod panics;
 pub mod pass_fd;
+pub mod placement;
 pub mod posix_semaphore;
 pub mod pthread_barrier;
 pub mod pthread_condition;

@@ -8,7 +8,7 @@ use napi::Result;
 use napi::bindgen_prelude::{Env, Object, Uint8Array, Unknown};
 use napi_derive::napi;
 use shmem_core::memory::{Access, Backing, Reservation, Segment};
-use shmem_core::sys::{file, machine, memfd};
+use shmem_core::sys::{file, memfd};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// A segment, until it is closed.
@@ -257,19 +257,6 @@ impl NativeSegment {
         Ok(Uint8Array::new(pages))
     }
 
-    /// Brings every page in. Answers the page faults it took.
-    #[napi(catch_unwind)]
-    pub fn populate(&self, env: Env, offset: f64, length: f64) -> Result<f64> {
-        let before = machine::page_faults();
-        let for_writing = self.segment.access != Access::Read;
-        self.segment
-            .mapping
-            .populate(extent(offset, length)?, for_writing)
-            .map_err(|error| self.blamed(error))
-            .or_throw(&env)?;
-        Ok(convert::number(machine::page_faults() - before))
-    }
-
     /// Unmaps whole pages; a hole stays.
     #[napi(catch_unwind)]
     pub fn unmap_part(&self, env: Env, offset: f64, length: f64) -> Result<()> {
@@ -332,7 +319,7 @@ impl NativeSegment {
 
 impl NativeSegment {
     /// An error about this segment says so.
-    fn blamed(&self, error: shmem_core::Error) -> shmem_core::Error {
+    pub(crate) fn blamed(&self, error: shmem_core::Error) -> shmem_core::Error {
         error.or_on(|| self.segment.subject())
     }
 }

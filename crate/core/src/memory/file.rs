@@ -3,6 +3,7 @@
 //! A new file is made without a name, sized, mapped, then published; see [`super::posix`], which does the same on /dev/shm.
 
 use super::backing::{Origin, SIGN, open_flags};
+use super::huge;
 use super::object::{Object, exact_mode, map_object};
 use super::options::{CreateOptions, MapOptions, OpenMode, ROUNDS_MAX};
 use super::reserve::{self, Reservation};
@@ -78,12 +79,13 @@ fn open_once(path: &str, options: &MapOptions, at_least_bytes: u64) -> Result<Se
     let fd = file::open(path, open_flags(options.access) | flags::O_NOFOLLOW, 0)
         .or_else(|errno| follow(path, options, errno))
         .map_err(|errno| called_on("open", errno, path))?;
+    let huge_page_bytes = huge::page_size_of_object(fd.as_fd()).called("fstatfs")?;
     let object = Object {
         fd,
         origin: Origin::Path(path.to_owned()),
         created: false,
         reservation: Reservation::None,
-        huge_page_bytes: None,
+        huge_page_bytes,
         at_least_bytes,
     };
     map_object(object, options).map_err(|error| on_path(error, path))
@@ -101,7 +103,11 @@ fn make(path: &str, options: &CreateOptions) -> Result<Segment> {
 
 fn finish(fd: OwnedFd, path: &str, temporary: Option<&str>, options: &CreateOptions) -> Result<Segment> {
     exact_mode(&fd, options.mode)?;
-    let reservation = reserve::size_object(fd.as_fd(), options.size_bytes, options.reserve.unwrap_or(true))?;
+    let huge_page_bytes = huge::page_size_of_object(fd.as_fd()).called("fstatfs")?;
+    let reservation = match huge_page_bytes {
+        None => reserve::size_object(fd.as_fd(), options.size_bytes, options.reserve.unwrap_or(true))?,
+        Some(page) => reserve::size_huge_object(fd.as_fd(), options.size_bytes, page)?,
+    };
     // The descriptor is needed once more after mapping, to publish.
     let kept = MapOptions { keep_fd: true, ..options.map };
     let object = Object {
@@ -109,7 +115,7 @@ fn finish(fd: OwnedFd, path: &str, temporary: Option<&str>, options: &CreateOpti
         origin: Origin::Path(path.to_owned()),
         created: true,
         reservation,
-        huge_page_bytes: None,
+        huge_page_bytes,
         at_least_bytes: 0,
     };
     if path.starts_with(crate::sys::shm::DIRECTORY) {

@@ -1,6 +1,6 @@
-//! Which page size a mapping has, where its maker does not say.
+//! Which page size a mapping has, where its maker does not say; and where a mapping must lie to have transparent huge ones.
 
-#![expect(unsafe_code, reason = "asks by madvise")]
+#![expect(unsafe_code, reason = "asks by madvise, looks for a place by mmap")]
 
 use crate::sys::{SysResult, file, machine, mman};
 use std::os::fd::BorrowedFd;
@@ -22,6 +22,23 @@ pub(super) fn page_size_of_flags(raw_flags: i32) -> Option<usize> {
         0 => Some(machine::huge_page_size_bytes()),
         log2 => 1_usize.checked_shl(log2.cast_unsigned()),
     }
+}
+
+/// A free place for `length_bytes` of an object from `offset` on, where its huge pages can be mapped as such: address and offset
+/// begin alike within a transparent huge page. Kernels choose so by themselves for some lengths only. It is a hint: another thread may
+/// take the place. `None` where no such page fits in, or none is possible.
+pub(super) fn transparent_place(length_bytes: usize, offset: u64) -> Option<usize> {
+    let huge = machine::transparent_page_size_bytes().filter(|huge| *huge <= length_bytes)?;
+    let room = length_bytes.checked_add(huge)?;
+    let how = mman::flags::MAP_PRIVATE | mman::flags::MAP_ANONYMOUS | mman::flags::MAP_NORESERVE;
+    // SAFETY: without MAP_FIXED no existing mapping is touched.
+    let found = unsafe { mman::mmap(0, room, mman::flags::PROT_NONE, how, None, 0) }.ok()?;
+    // SAFETY: the range was just mapped, nobody else knows of it, and nobody uses it again.
+    let _ = unsafe { mman::munmap(found, room) };
+    let inside = usize::try_from(offset % huge as u64).ok()?;
+    let place = found.checked_sub(inside)?.checked_next_multiple_of(huge)? + inside;
+    // Rounding up went at most one huge page further, which `room` has.
+    (place >= found).then_some(place)
 }
 
 /// Bytes of a page of the mapping that starts at `start`. Only a System V segment made elsewhere needs this: its creator

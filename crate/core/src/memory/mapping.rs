@@ -7,6 +7,8 @@
 
 use super::guard::{self, FaultCounts};
 use super::holds::Holds;
+use super::huge::transparent_place;
+use super::locking::Locking;
 use super::options::{round_up, to_usize};
 use super::{quarantine, ranges};
 use crate::error::{Errno, Error, Named, Result};
@@ -76,6 +78,8 @@ pub(super) struct Life {
     pins: usize,
     /// Locks in it that are held through it.
     pub(super) holds: Holds,
+    /// Whether it is locked in RAM as a whole.
+    pub(super) locking: Option<Locking>,
 }
 
 /// All mappings by start address, to find the owner of an address.
@@ -97,8 +101,14 @@ impl Mapping {
             // First elsewhere: where the kernel refuses, some have taken away the old pages already (before Linux 6.12).
             drop(Self::map(&MapRequest { place: Place::Anywhere, ..*request })?);
         }
+        let place = match request.place {
+            Place::Anywhere if request.page_size_bytes == machine::page_size_bytes() => {
+                transparent_place(length_bytes, request.offset).map_or(Place::Anywhere, Place::Hint)
+            }
+            place => place,
+        };
         Self::place(
-            request.place,
+            place,
             size_bytes,
             length_bytes,
             request.page_size_bytes,
@@ -138,9 +148,19 @@ impl Mapping {
             // SAFETY: SHM_REMAP only with `How::Replace`, for a range that `place` found to be ours.
             unsafe { sysv_shm::shmat(id, address, flags) }.called("shmat")
         };
-        Self::place_with(place, size_bytes, length_bytes, base_page, guard, attach, |start| {
-            super::huge::attached_page_size(start)
-        })
+        let attach_at = |place| {
+            Self::place_with(place, size_bytes, length_bytes, base_page, guard, attach, |start| {
+                super::huge::attached_page_size(start)
+            })
+        };
+        match (place, transparent_place(length_bytes, 0)) {
+            (Place::Anywhere, Some(free)) => match attach_at(Place::Exactly(free)) {
+                // Another thread took it, or the segment has huge pages that want another place.
+                Err(error) if error.errno() == Some(Errno::EINVAL) => attach_at(Place::Anywhere),
+                other => other,
+            },
+            _ => attach_at(place),
+        }
     }
 
     fn place(

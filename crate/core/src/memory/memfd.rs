@@ -3,7 +3,7 @@
 use super::backing::{Origin, open_flags};
 use super::huge;
 use super::object::{Object, exact_mode, map_object};
-use super::options::{CreateOptions, MapOptions, round_up, to_usize};
+use super::options::{CreateOptions, MapOptions};
 use super::reserve::{self, Reservation};
 use super::segment::Segment;
 use crate::error::{Error, Named, Result, Subject};
@@ -67,13 +67,7 @@ fn make(label: &str, options: &CreateOptions, huge_page_bytes: Option<usize>, se
     exact_mode(&fd, options.mode)?;
     let reservation = match huge_page_bytes {
         None => reserve::size_object(fd.as_fd(), options.size_bytes, options.reserve.unwrap_or(true))?,
-        Some(page) => {
-            // Huge files have whole pages; mmap(2) reserves them in the pool, or answers ENOMEM.
-            let size = round_up(to_usize(options.size_bytes)?, page)?;
-            let size = u64::try_from(size).unwrap_or(u64::MAX);
-            file::ftruncate(fd.as_fd(), size).called("ftruncate")?;
-            Reservation::Done
-        }
+        Some(page) => reserve::size_huge_object(fd.as_fd(), options.size_bytes, page)?,
     };
     let object = Object {
         fd,

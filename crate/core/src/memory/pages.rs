@@ -9,7 +9,6 @@ use super::options::{round_up, to_usize};
 use super::quarantine;
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::{machine, mman};
-use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A part of a mapping, in bytes from its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,35 +97,6 @@ impl Mapping {
         Ok(residency)
     }
 
-    /// Brings every page in now, by `MADV_POPULATE_WRITE` or `MADV_POPULATE_READ` (Linux 5.14), or by touching each.
-    ///
-    /// # Errors
-    /// EFAULT (beyond the object's end) ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub fn populate(&self, extent: Extent, for_writing: bool) -> Result<()> {
-        let advice =
-            if for_writing { mman::flags::MADV_POPULATE_WRITE } else { mman::flags::MADV_POPULATE_READ };
-        match self.advise(extent, advice) {
-            Err(error) if error.errno() == Some(Errno::EINVAL) => self.touch(extent, for_writing),
-            other => other,
-        }
-    }
-
-    /// For kernels before 5.14. The guard catches what a touch may cause.
-    fn touch(&self, extent: Extent, for_writing: bool) -> Result<()> {
-        let _alive = self.living()?;
-        let (start, length) = self.touched_pages(extent)?;
-        for page in (start..start + length).step_by(machine::page_size_bytes()) {
-            // SAFETY: inside our mapped range; a byte is always aligned; other processes access it too, so atomically.
-            let byte = unsafe { AtomicU8::from_ptr(page as *mut u8) };
-            if for_writing {
-                byte.fetch_or(0, Ordering::Relaxed); // Relaxed: the value does not matter.
-            } else {
-                byte.load(Ordering::Relaxed); // Relaxed: as above.
-            }
-        }
-        Ok(())
-    }
-
     /// Unmaps whole pages: a hole stays, in which the guard reads zeroes.
     ///
     /// # Errors
@@ -140,7 +110,7 @@ impl Mapping {
     }
 
     /// The whole pages an extent touches.
-    fn touched_pages(&self, extent: Extent) -> Result<(usize, usize)> {
+    pub(super) fn touched_pages(&self, extent: Extent) -> Result<(usize, usize)> {
         let (offset, length) = self.bounded(extent)?;
         let first = offset - offset % self.page_size_bytes();
         let end = round_up(offset + length, self.page_size_bytes())?.min(self.length_bytes());

@@ -4,6 +4,7 @@
 //! ones only after a look at what the machine and the control group have left, since the kernel would rather kill
 //! processes than refuse; huge pages are reserved by mmap(2) itself; System V has no early refusal for memory.
 
+use super::options::{round_up, to_usize};
 use crate::error::{Errno, Error, Named, Result};
 use crate::sys::{file, machine};
 use std::os::fd::BorrowedFd;
@@ -43,6 +44,20 @@ pub(super) fn size_object(fd: BorrowedFd<'_>, size_bytes: u64, wanted: bool) -> 
         }
         Err(errno) => Err(Error::system("fallocate", errno)),
     }
+}
+
+/// Gives a new object on huge pages its size: whole pages, which mmap(2) reserves in the pool, or answers ENOMEM.
+///
+/// # Errors
+/// EFBIG EINVAL EPERM; `ERR_OUT_OF_RANGE`.
+pub(super) fn size_huge_object(
+    fd: BorrowedFd<'_>,
+    size_bytes: u64,
+    page_size_bytes: usize,
+) -> Result<Reservation> {
+    let size = round_up(to_usize(size_bytes)?, page_size_bytes)?;
+    file::ftruncate(fd, u64::try_from(size).unwrap_or(u64::MAX)).called("ftruncate")?;
+    Ok(Reservation::Done)
 }
 
 /// `ERR_SHM_NO_MEMORY` when the machine or the control group has less than `size_bytes` left.

@@ -108,6 +108,14 @@ pub const POSIX: &[Constant] = constants![
     MADV_PAGEOUT,
     MADV_POPULATE_READ,
     MADV_POPULATE_WRITE,
+    MPOL_DEFAULT,
+    MPOL_PREFERRED,
+    MPOL_BIND,
+    MPOL_INTERLEAVE,
+    MPOL_LOCAL,
+    MPOL_F_STATIC_NODES,
+    MPOL_F_RELATIVE_NODES,
+    MPOL_F_NUMA_BALANCING,
     MFD_CLOEXEC,
     MFD_ALLOW_SEALING,
     MFD_HUGETLB,
@@ -121,4 +129,14 @@ pub const POSIX: &[Constant] = constants![
 ];
 
 /// Constants of newer kernels that the libc crate does not have.
-pub const POSIX_LINUX: &[Constant] = &[("MADV_COLLAPSE", super::mman::MADV_COLLAPSE as i64)];
+pub const POSIX_LINUX: &[Constant] = &[
+    ("MADV_COLLAPSE", super::mman::MADV_COLLAPSE as i64),
+    ("MPOL_PREFERRED_MANY", super::numa::flags::MPOL_PREFERRED_MANY as i64),
+    ("MPOL_WEIGHTED_INTERLEAVE", super::numa::flags::MPOL_WEIGHTED_INTERLEAVE as i64),
+    ("MPOL_F_NODE", super::numa::flags::MPOL_F_NODE as i64),
+    ("MPOL_F_ADDR", super::numa::flags::MPOL_F_ADDR as i64),
+    ("MPOL_F_MEMS_ALLOWED", super::numa::flags::MPOL_F_MEMS_ALLOWED as i64),
+    ("MPOL_MF_STRICT", super::numa::flags::MPOL_MF_STRICT as i64),
+    ("MPOL_MF_MOVE", super::numa::flags::MPOL_MF_MOVE as i64),
+    ("MPOL_MF_MOVE_ALL", super::numa::flags::MPOL_MF_MOVE_ALL as i64),
+];

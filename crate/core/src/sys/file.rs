@@ -143,12 +143,7 @@ fn from_raw_stat(raw: &nix::sys::stat::FileStat) -> Stat {
 /// EBADF EIO ENOSYS.
 #[expect(clippy::cast_sign_loss, reason = "magic numbers are bit patterns")]
 pub fn file_system(fd: BorrowedFd<'_>) -> SysResult<FileSystem> {
-    let mut raw = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: fstatfs writes one statfs, and `raw` has room for it.
-    ret_unit(unsafe { libc::fstatfs(fd.as_raw_fd(), raw.as_mut_ptr()) })?;
-    // SAFETY: zeroed above and written by the call; every bit pattern is valid.
-    let magic = unsafe { raw.assume_init() }.f_type as u64;
-    Ok(match magic {
+    Ok(match statfs(fd)?.f_type as u64 {
         0x0102_1994 => FileSystem::Tmpfs,
         0x9584_58f6 => FileSystem::Hugetlbfs,
         // NFS, CIFS, SMB2, 9P, Ceph, AFS, Coda, FUSE (statfs(2)).
@@ -156,6 +151,24 @@ pub fn file_system(fd: BorrowedFd<'_>) -> SysResult<FileSystem> {
         | 0x6573_5546 => FileSystem::Remote,
         _ => FileSystem::Other,
     })
+}
+
+/// Blocks that are free on the file system, for everybody; the most there can be where it counts none.
+///
+/// # Errors
+/// EBADF EIO ENOSYS.
+pub fn free_blocks(fd: BorrowedFd<'_>) -> SysResult<u64> {
+    let raw = statfs(fd)?;
+    // A file system without a limit (the one behind memfds) counts no blocks at all.
+    Ok(if raw.f_blocks == 0 { u64::MAX } else { raw.f_bavail })
+}
+
+fn statfs(fd: BorrowedFd<'_>) -> SysResult<libc::statfs> {
+    let mut raw = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: fstatfs writes one statfs, and `raw` has room for it.
+    ret_unit(unsafe { libc::fstatfs(fd.as_raw_fd(), raw.as_mut_ptr()) })?;
+    // SAFETY: zeroed above and written by the call; every bit pattern is valid.
+    Ok(unsafe { raw.assume_init() })
 }
 
 /// Whether the descriptor was opened for writing (`F_GETFL`).

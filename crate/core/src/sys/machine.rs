@@ -71,12 +71,22 @@ fn cgroup_headroom_bytes() -> Option<u64> {
     tightest
 }
 
-/// Page faults of this process so far: minor and major (`getrusage(2)`).
+/// Bytes of a transparent huge page, from sysfs; `None` where the kernel has none.
 #[must_use]
-pub fn page_faults() -> u64 {
+pub fn transparent_page_size_bytes() -> Option<usize> {
+    static SIZE: OnceLock<Option<usize>> = OnceLock::new();
+    *SIZE.get_or_init(|| {
+        let text = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size").ok()?;
+        text.trim().parse().ok().filter(|bytes: &usize| bytes.is_power_of_two())
+    })
+}
+
+/// Page faults of this thread so far: minor and major (`getrusage(2)`).
+#[must_use]
+pub fn thread_page_faults() -> u64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: getrusage writes one rusage, and `usage` has room for it.
-    let status = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+    let status = unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
     if status != 0 {
         return 0;
     }

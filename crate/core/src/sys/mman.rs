@@ -11,6 +11,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// `linux/mman.h`, Linux 6.1; absent from the libc crate.
 pub const MADV_COLLAPSE: i32 = 25;
 
+/// Flag of [`mlock2`]; unsigned in the libc crate, an int in the call.
+pub const MLOCK_ONFAULT: i32 = libc::MLOCK_ONFAULT.cast_signed();
+
 /// Words of mmap(2) and its family, for the floors above.
 pub mod flags {
     pub use libc::{

@@ -11,6 +11,7 @@ mod ipc;
 pub mod machine;
 pub mod memfd;
 pub mod mman;
+pub mod numa;
 pub mod posix_sem;
 pub mod probe;
 pub mod process;

@@ -1,0 +1,111 @@
+/**
+ * Bringing pages in before they are needed: in chunks, with progress, at once or beside the event loop.
+ *
+ * @module
+ */
+
+import * as check from './arguments.js'
+import { ShmError } from './errors.js'
+import { native, type Binding } from './native.js'
+import type { Size } from './arguments.js'
+
+/** How far a prefault is. */
+export interface PrefaultProgress {
+  doneBytes: number
+  totalBytes: number
+  milliseconds: number
+  pageFaults: number
+}
+
+/** How to prefault. */
+export interface PrefaultOptions {
+  /** Called after each chunk. What it throws ends the prefault, and comes out of it. */
+  onProgress?: (progress: PrefaultProgress) => void
+  /** Bytes between two calls of `onProgress` and two looks at `signal`; rounded up to whole pages. @default '64MiB' */
+  chunkBytes?: Size
+  /** Ends it after the chunk under way, with `signal.reason`. */
+  signal?: AbortSignal
+}
+
+/** What a prefault took. */
+export interface Prefaulted {
+  milliseconds: number
+  pageFaults: number
+}
+
+/** Checked. @internal */
+export interface CheckedPrefault {
+  onProgress: ((progress: PrefaultProgress) => void) | undefined
+  chunkBytes: number
+  signal: AbortSignal | undefined
+}
+
+const CHUNK_BYTES = 64 * 2 ** 20
+
+/** Checks the options. @internal */
+export function prefaultOptions(value: PrefaultOptions | undefined): CheckedPrefault {
+  const { onProgress, chunkBytes, signal } = check.options<PrefaultOptions>('options', value, ['onProgress', 'chunkBytes', 'signal'])
+  return {
+    onProgress: check.func('options.onProgress', onProgress),
+    chunkBytes: chunkBytes === undefined ? CHUNK_BYTES : check.bytes('options.chunkBytes', chunkBytes, 1),
+    signal: check.signal('options.signal', signal)
+  }
+}
+
+/** Brings all pages in, on this thread. `live` answers the native segment, or throws once it is closed. @internal */
+export function prefaultNow(live: () => Binding.NativeSegment, options: CheckedPrefault): Prefaulted {
+  const course = new Course(live, options)
+  for (let part = course.next(); part !== undefined; part = course.next()) {
+    course.done(live().populate(...part), part)
+  }
+  return course.taken()
+}
+
+/** As {@link prefaultNow}, on threads of the pool. @internal */
+export async function prefaultBeside(live: () => Binding.NativeSegment, options: CheckedPrefault): Promise<Prefaulted> {
+  const course = new Course(live, options)
+  for (let part = course.next(); part !== undefined; part = course.next()) {
+    const { pageFaults, error } = await live().populateBeside(...part)
+    if (error === undefined || error === null) course.done(pageFaults, part)
+    // Here the same chunk fails at once, and with the true reason: a full file system is no bad address.
+    else if (error.code === 'EFAULT') course.done(live().populate(...part), part)
+    else throw new ShmError(error)
+  }
+  return course.taken()
+}
+
+class Course {
+  readonly #live: () => Binding.NativeSegment
+  readonly #options: CheckedPrefault
+  readonly #chunkBytes: number
+  readonly #start = performance.now()
+  #doneBytes = 0
+  #pageFaults = 0
+
+  constructor(live: () => Binding.NativeSegment, options: CheckedPrefault) {
+    this.#live = live
+    this.#options = options
+    const { pageSize } = live()
+    this.#chunkBytes = Math.ceil(options.chunkBytes / pageSize) * pageSize
+  }
+
+  /** The next chunk, or nothing. The segment may be another size by now. */
+  next(): [offset: number, length: number] | undefined {
+    this.#options.signal?.throwIfAborted()
+    const left = this.#live().mappedBytes - this.#doneBytes
+    return left > 0 ? [this.#doneBytes, Math.min(left, this.#chunkBytes)] : undefined
+  }
+
+  done(pageFaults: number, [, length]: [number, number]): void {
+    this.#doneBytes += length
+    this.#pageFaults += pageFaults
+    this.#options.onProgress?.({ doneBytes: this.#doneBytes, totalBytes: this.#live().mappedBytes, ...this.taken() })
+  }
+
+  taken(): Prefaulted {
+    return { milliseconds: performance.now() - this.#start, pageFaults: this.#pageFaults }
+  }
+}
+
+/** Bytes of a transparent huge page of this machine; 0 where the kernel has none. @internal */
+export const transparentPageSize = native.transparentPageSize()
