@@ -38,7 +38,9 @@ export class Shell {
 
   /** The same on a terminal of script(1); `typed` is what its user types. */
   onTerminal(words: string[], typed: string, env: Record<string, string> = {}): Promise<Ended> {
-    const line = ['env', '-u', 'NO_COLOR', '-u', 'COLUMNS', 'TERM=xterm', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), process.execPath, command, ...words]
+    // Node paints nothing where CI is set.
+    const unset = ['NO_COLOR', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'CI', 'COLUMNS'].flatMap(name => ['-u', name])
+    const line = ['env', ...unset, 'TERM=xterm', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), process.execPath, command, ...words]
     const quoted = line.map(word => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
     return this.room.run(['sh', '-c', 'printf "$1" | { sleep 1; cat; sleep 1; } | script -qefc "$2" /dev/null', 'sh', typed, quoted])
   }
