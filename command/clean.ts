@@ -1,11 +1,10 @@
 /**
  * `shmem clean`: what nobody uses any more, why that is thought, and its removal.
  */
-import type { Cleaned, Orphan } from 'shmem'
+import { clean as cleanObject, orphans, type Cleaned, type Orphan } from 'shmem'
 import { agrees, canAsk } from './ask.js'
 import { EXIT } from './exit.js'
 import { lines } from './ls.js'
-import { cleanListed, listedOrphans } from './objects.js'
 import { print, printJson } from './output.js'
 import { escaped, objectWords, plural } from './words.js'
 
@@ -24,7 +23,7 @@ const WORDS: Record<Outcome, string> = { removed: 'removed', gone: 'gone already
 
 /** Fails while orphans are left. */
 export async function clean({ foreign, yes, json }: CleanOptions): Promise<number> {
-  const all = listedOrphans(foreign === true)
+  const all = orphans({ foreign: foreign === true })
   const removable = all.filter(orphan => orphan.removable)
   if (json !== true) {
     if (all.length === 0) print('nothing to clean')
@@ -46,7 +45,7 @@ function reason({ reason: why, whyNot }: Orphan): string {
 
 function cleaned(orphan: Orphan): { outcome: Outcome; why?: string } {
   try {
-    return { outcome: cleanListed(orphan) }
+    return { outcome: cleanObject(orphan) }
   } catch (error) {
     return { outcome: 'failed', why: (error as Error).message }
   }

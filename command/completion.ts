@@ -2,8 +2,8 @@
  * `shmem completion`: scripts for bash and zsh, made from the verbs and options that there are, so that they never lack one. Names come from `shmem complete-names`.
  */
 import type { Command } from 'commander'
+import { list } from 'shmem'
 import { EXIT, Usage } from './exit.js'
-import { listed } from './objects.js'
 import { print } from './output.js'
 
 /** The verb for a program. */
@@ -18,7 +18,7 @@ export function completion(program: Command): (shell: string) => number {
 
 /** Names that a shell needs no quotes for, a line each. */
 export function names(): number {
-  const words = listed({ users: false }).flatMap(({ name, id }) => [name, ...(id === undefined ? [] : [String(id)])])
+  const words = list({ users: false }).flatMap(({ name, id }) => [name, ...(id === undefined ? [] : [String(id)])])
   print(...new Set(words.filter(word => /^[\w./:@+-]+$/u.test(word))))
   return EXIT.ok
 }

@@ -1,9 +1,8 @@
 /**
  * From what the user typed to the objects that are meant.
  */
-import type { ObjectFacts, ObjectKind } from 'shmem'
+import { list, type ObjectFacts, type ObjectKind } from 'shmem'
 import { Usage } from './exit.js'
-import { listed } from './objects.js'
 import { escaped, objectWords } from './words.js'
 
 /** Every object that the word can mean: `0x2a` a key, `98304` an identifier, `/orders` or `orders` a POSIX name, `memfd:x`. Also names as `ls` escapes them. */
@@ -17,7 +16,7 @@ export function matching(word: string, objects: ObjectFacts[], kind?: ObjectKind
 
 /** The same among all objects there are; an error where there is none. */
 export function found(word: string, kind: ObjectKind | undefined, users: boolean): ObjectFacts[] {
-  const objects = matching(word, listed(kind === undefined ? { users } : { users, kinds: [kind] }), kind)
+  const objects = matching(word, list(kind === undefined ? { users } : { users, kinds: [kind] }), kind)
   if (objects.length === 0) throw Object.assign(new Error(`no object is called ${word}: \`shmem ls\` lists them`), { code: 'ENOENT' })
   return objects
 }

@@ -2,9 +2,8 @@
  * `shmem ls`: all objects there are, as `ipcs -m`, `ipcs -s` and `ls /dev/shm` list them, and who uses them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ObjectFacts, ObjectKind } from 'shmem'
+import { list, type ObjectFacts, type ObjectKind } from 'shmem'
 import { EXIT } from './exit.js'
-import { listed } from './objects.js'
 import { colored, print, printJson, table, type Column } from './output.js'
 import { drawInPlace } from './screen.js'
 import { escaped, mode, plural, size, users } from './words.js'
@@ -39,7 +38,7 @@ export async function ls(options: LsOptions): Promise<number> {
 }
 
 function wanted({ kind, mine, users: withUsers }: LsOptions): ObjectFacts[] {
-  return listed({ ...(kind === undefined ? {} : { kinds: [kind] }), mine: mine === true, users: withUsers })
+  return list({ ...(kind === undefined ? {} : { kinds: [kind] }), mine: mine === true, users: withUsers })
 }
 
 type Cell = (object: ObjectFacts) => string

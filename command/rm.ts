@@ -1,12 +1,11 @@
 /**
  * `shmem rm`: removes objects, also those in use; who has one open goes on with it, and nobody else finds it.
  */
-import type { ObjectFacts, ObjectKind } from 'shmem'
+import { list, remove, type ObjectFacts, type ObjectKind } from 'shmem'
 import { agrees, canAsk } from './ask.js'
 import { EXIT, Usage, complain } from './exit.js'
 import { matching, only } from './find.js'
 import { lines } from './ls.js'
-import { listed, removeListed } from './objects.js'
 import { print, printJson } from './output.js'
 import { objectWords, plural } from './words.js'
 
@@ -21,7 +20,7 @@ type Outcome = 'removed' | 'kept' | 'failed'
 
 export async function rm(names: string[], { mine, kind, yes, json }: RmOptions): Promise<number> {
   if ((names.length === 0) === (mine !== true)) throw new Usage('name what shall be removed, or say --mine for all of your own')
-  const objects = listed({ mine: mine === true, ...(kind === undefined ? {} : { kinds: [kind] }) })
+  const objects = list({ mine: mine === true, ...(kind === undefined ? {} : { kinds: [kind] }) })
   const { chosen, isComplete } = mine === true ? { chosen: objects.filter(({ kind: of }) => of !== 'memfd'), isComplete: true } : named(names, objects, json === true)
   if (chosen.length === 0) {
     if (json) printJson({ objects: [] })
@@ -56,7 +55,7 @@ function named(names: string[], objects: ObjectFacts[], json: boolean): { chosen
 
 function removed(object: ObjectFacts): { outcome: Outcome; why?: string } {
   try {
-    removeListed(object)
+    remove(object)
     return { outcome: 'removed' }
   } catch (error) {
     return { outcome: 'failed', why: (error as Error).message }

@@ -2,9 +2,9 @@
  * `shmem top`: how fast the objects of managed segments go, again and again, in place. It reads their counters from outside; nobody is slower for it.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { list } from 'shmem'
 import { EXIT, complain } from './exit.js'
 import { insideOf, observe, stateOf, type Inside, type InnerObject, type Observed } from './managed.js'
-import { listed } from './objects.js'
 import { colored, printJson, table } from './output.js'
 import { ratesOf, sparkline, type Rate } from './rates.js'
 import { drawInPlace } from './screen.js'
@@ -68,7 +68,7 @@ function begin(name: string): Watched {
 /** Without names: all managed POSIX objects; those that are gone are not looked at any more. */
 function follow(watched: Map<string, Watched>, names: string[]): void {
   if (names.length > 0) return
-  const there = listed({ kinds: ['posix'], users: false }).filter(({ managed }) => managed === true).map(({ name }) => name)
+  const there = list({ kinds: ['posix'], users: false }).filter(({ managed }) => managed === true).map(({ name }) => name)
   for (const [name, { observed }] of watched) {
     if (there.includes(name)) continue
     observed.close()

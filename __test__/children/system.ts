@@ -50,7 +50,7 @@ function agrees(): void {
   const segments = [SysvSegment.create(KEY, { size: 5000, mode: 0o640 }), PosixSegment.create('/agrees', { size: SIZE, mode: 0o644 })]
   using memfd = MemfdSegment.create('agrees', { size: SIZE })
   const set = SysvSemaphoreSet.create(KEY, { count: 3 })
-  const semaphore = PosixSemaphore.create('/agrees', { value: 1 })
+  const semaphore = PosixSemaphore.create('/agreed', { value: 1 })
   const all = list()
 
   // Rows of ipcs: key, identifier, owner, permissions, bytes, attaches.
@@ -58,9 +58,9 @@ function agrees(): void {
   const sysv = all.filter(({ kind }) => kind === 'sysv')
   assert.deepEqual(sysv.map(one => [one.name, one.id, one.owner, one.mode.toString(8), one.sizeBytes, one.attached].join(' ')), rows)
   assert.equal(rows.length, 1)
-  const files = all.filter(({ kind }) => kind.startsWith('posix')).map(({ name }) => name.slice(1))
+  const files = all.filter(({ kind }) => kind.startsWith('posix')).map(({ path }) => path?.slice('/dev/shm/'.length))
   assert.deepEqual(files.toSorted(), readdirSync('/dev/shm').toSorted())
-  assert.deepEqual(files.toSorted(), ['agrees', 'sem.agrees'])
+  assert.deepEqual(files.toSorted(), ['agrees', 'sem.agreed'])
 
   const posix = named('/agrees', all)
   const { size, uid, gid, ino } = statSync('/dev/shm/agrees')
@@ -68,7 +68,7 @@ function agrees(): void {
   assert.deepEqual([posix.origin, posix.managed, posix.residentBytes], ['ours', false, SIZE])
   assert.equal(named('memfd:agrees', all).sizeBytes, memfd.size)
   const own = { pid: process.pid, name: readFileSync('/proc/self/comm', 'utf8').trim(), how: 'mapped' }
-  for (const name of ['/agrees', 'memfd:agrees', '0x5aa50081', '/sem.agrees']) assert.deepEqual(named(name, all).users, [own], name)
+  for (const name of ['/agrees', 'memfd:agrees', '0x5aa50081', '/agreed']) assert.deepEqual(named(name, all).users, [own], name)
   assert.equal(all.filter(({ kind }) => kind === 'sysv-semaphore').length, 1)
   segments[0]?.lockMemory()
   assert.equal(named('0x5aa50081').lockedBytes, named('0x5aa50081').residentBytes)

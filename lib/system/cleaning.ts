@@ -11,7 +11,7 @@ import { ShmError, wrongType } from '../errors.js'
 import { native } from '../native.js'
 import type { Cleaned, ObjectFacts, ObjectKind, Orphan } from './facts.js'
 import { SysvSemaphoreSet } from '../sysv-semaphore-set.js'
-import { namedFiles, SHM_DIRECTORY } from './list.js'
+import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './list.js'
 import { whyNotRemovable } from './orphans.js'
 import { findUses, inodeIdentity } from './users.js'
 
@@ -139,9 +139,11 @@ function isIt(stat: Stats, { dev, ino, device = dev, inode = ino }: { dev?: numb
 /** The path in the name's own bytes: text says `�` for those that are no UTF-8. */
 function pathOf(facts: ObjectFacts, argument: string): Buffer {
   const name = check.text(`${argument}.name`, facts.name)
-  if (!name.includes('\ufffd')) return Buffer.from(`${SHM_DIRECTORY}${check.objectName(`${argument}.name`, name, 255)}`)
-  const found = namedFiles().find(file => `/${file.name}` === name && isIt(file.stat, facts))
-  return found?.path ?? Buffer.from(`${SHM_DIRECTORY}${name}`)
+  const isReadable = !name.includes('\ufffd')
+  const plain = isReadable ? check.objectName(`${argument}.name`, name, 255) : name
+  const file = `${facts.kind === 'posix-semaphore' ? SEMAPHORE_PREFIX : ''}${plain.slice(1)}`
+  const found = isReadable ? undefined : namedFiles().find(one => one.name === file && isIt(one.stat, facts))
+  return found?.path ?? Buffer.from(`${SHM_DIRECTORY}/${file}`)
 }
 
 function attempt<T>(syscall: string, facts: ObjectFacts, act: () => T): T {

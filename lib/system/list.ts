@@ -19,7 +19,8 @@ import { findUses, inodeIdentity, sysvIdentity, type FoundMemfd, type Identity, 
 export const SHM_DIRECTORY = '/dev/shm'
 const KINDS: readonly ObjectKind[] = ['sysv', 'posix', 'memfd', 'sysv-semaphore', 'posix-semaphore']
 const SIGNS = native.signs()
-const SEMAPHORE_FILE = /^sem\./
+/** A named semaphore `/gate` is the file `sem.gate` there. */
+export const SEMAPHORE_PREFIX = 'sem.'
 
 /** An object on its way into the list. */
 export interface Found {
@@ -107,7 +108,7 @@ export function namedFiles(): NamedFile[] {
     const name = bytes.toString()
     try {
       const stat = lstatSync(path)
-      if (stat.isFile()) files.push({ kind: SEMAPHORE_FILE.test(name) ? 'posix-semaphore' : 'posix', name, path, stat })
+      if (stat.isFile()) files.push({ kind: name.startsWith(SEMAPHORE_PREFIX) ? 'posix-semaphore' : 'posix', name, path, stat })
     } catch {
       // Removed meanwhile.
     }
@@ -148,7 +149,7 @@ function semaphoreSets({ owners }: Look): Found[] {
 }
 
 function namedObject({ kind, name, path, stat }: NamedFile, look: Look): Found {
-  const found = withInode(kind, `/${name}`, stat, look)
+  const found = withInode(kind, `/${kind === 'posix-semaphore' ? name.slice(SEMAPHORE_PREFIX.length) : name}`, stat, look)
   found.facts.path = join(SHM_DIRECTORY, name)
   if (kind === 'posix') judgeOrigin(found, path, look)
   return found
