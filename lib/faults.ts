@@ -107,7 +107,7 @@ function explain(before: FaultCounts, now: FaultCounts, { words, ...about }: Sub
     return new ShmError({
       code: 'ERR_SHM_TRUNCATED',
       ...about,
-      message: `bytes of ${words} beyond the object's present end were touched: they read zeroes, and writes to them are lost`
+      message: `bytes of ${words} were touched that the object does not have: they read zeroes, and writes to them are lost`
     })
   }
   if (now.readOnly !== before.readOnly) {

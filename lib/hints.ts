@@ -58,7 +58,7 @@ const ROWS: Row[] = [
   { code: 'EBUSY', syscalls: ['fcntl'], hint: 'Sealing against writing needs that nobody has it mapped for writing: create with access "read", or seal "future-write"' },
   { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },
   { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
-  { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: the refresh() of a segment maps what is left; raw mappings and semaphores are opened again' },
+  { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: the refresh() of a segment maps what is left; raw mappings and semaphores are opened again. Or it was made without a reservation, and its file system is full' },
   { code: 'ERR_SHM_NOT_MANAGED', hint: 'ManagedSegment.openOrCreate() makes a managed segment of a blank one' },
   { code: 'ERR_SHM_NOT_READY', hint: 'ManagedSegment.openOrCreate() makes it anew where its maker is dead' },
   { code: 'ERR_SHM_MEMBERS_FULL', hint: 'Others leave by close(); { members } says where it is made how many there can be' },
