@@ -28,12 +28,17 @@ sparse.close()
 
 // Right.
 console.log(`with a reservation: ${codeOf(() => PosixSegment.create(name, { size: '4MiB' }))}`)
+try {
+  PosixSegment.create(name, { size: '4MiB' })
+} catch (error) {
+  console.log(`what to do: ${(error as ShmError).hint?.split('. ')[0]}`)
+}
 
 function codeOf(call: () => unknown): string {
   try {
     call()
     return 'no error'
   } catch (error) {
-    return error instanceof ShmError ? `${error.code}. ${error.hint}` : String(error)
+    return error instanceof ShmError ? error.code : String(error)
   }
 }
