@@ -3,17 +3,32 @@
  * error is described.
  *
  * A block marked `js` runs as it stands. One marked `js name.mjs` is a file; those under one heading are started
- * together, unless the mark says `started by` another. Output promised by `//=>` must come. Blocks marked `ts` are
- * type-checked strictly, then run. Names of objects get a suffix for each run.
+ * together, unless the mark says `started by` another. Output promised by `//=>` must come, and no other where any is promised.
+ * Blocks marked `ts` are type-checked strictly, then run; those marked `c` compile. Names of objects get a suffix for each run.
+ * A block marked with the path of a file here, as in `c examples/semaphore-pipe.c`, is an excerpt of it; `text` with such a path is what it
+ * prints, and the test of that file compares it. What cannot run says here why.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { skip } from './support/skip.js'
 
-const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs').map((file) => `docs/${file}`)].filter((path) =>
-  path.endsWith('.md'),
-)
+/** What is in the site. */
+const documents = markdownIn('docs', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md')
+/** Documents beside the code, whose links are looked at, too. */
+const besides = markdownIn('examples', ...markdownIn('benchmark'), 'crate/core/README.md', 'include/README.md')
+
+/** Blocks that neither run nor compile nor are an excerpt: where they stand, in which language, and why. */
+const notRun: [path: string, heading: string, language: string, why: string][] = [
+  ['README.md', 'Try it', 'sh', 'npm start is what 42.hand-over runs, and npm test is what runs this'],
+  ['README.md', 'Install', 'sh', 'it wants a folder of a user, as 90.install has one'],
+  ['docs/cli.md', '*', 'console', '82.command-docs runs them'],
+  ['docs/crash-safety.md', 'Run it longer', 'sh', 'half an hour and more'],
+  ['docs/placement.md', '*', 'sh', 'it would change the huge pages of this machine'],
+  ['docs/placement.md', '*', 'yaml', 'there is no Kubernetes here'],
+  ['docs/containers.md', '*', 'yaml', 'there is no Kubernetes here'],
+]
 const runtimeOptions = process.execArgv
 
 interface Block {
@@ -25,11 +40,12 @@ interface Block {
   code: string
 }
 
-for (const path of documents) {
+for (const path of [...documents, ...besides]) {
   const text = readFileSync(path, 'utf8')
 
   test(`every link of ${path} leads somewhere`, (t) => {
     t.deepEqual(linksOf(text).filter((link) => !leadsSomewhere(path, link)), [])
+    t.deepEqual([...text.matchAll(/!\[\s*\]\(([^)\s]+)\)/gu)].map(([, picture]) => picture), [], 'pictures that say nothing to who cannot see them')
   })
 
   test(`every npm script that ${path} names exists`, (t) => {
@@ -43,8 +59,11 @@ for (const path of documents) {
       const folder = workFolder(t)
       for (const block of blocks) writeFileSync(join(folder, block.file ?? 'block.mjs'), withUniqueNames(block.code, folder))
       const started = blocks.filter((block) => !block.isStartedByAnother)
-      const pids = await Promise.all(started.map((block) => runs(t, folder, block.file ?? 'block.mjs', promisedBy(block.code))))
-      leavesNothing(t, folder, pids)
+      const theirs = blocks.filter((block) => block.isStartedByAnother).flatMap((block) => promisedBy(block.code))
+      const ends = await Promise.all(started.map((block) => runs(t, folder, block.file ?? 'block.mjs', promisedBy(block.code), theirs)))
+      const printed = ends.flatMap(({ lines }) => lines)
+      t.deepEqual(theirs.filter((line) => !printed.includes(line)), [], 'promised by who is started by another')
+      leavesNothing(t, folder, ends.map(({ pid }) => pid))
     })
   }
 }
@@ -60,8 +79,33 @@ test.serial('every TypeScript block is well typed, and runs', async (t) => {
   const compiled = await run(folder, [resolve('node_modules/typescript/bin/tsc'), '-p', folder])
   t.is(compiled.output, '')
   const pids = []
-  for (const [index, block] of blocks.entries()) pids.push(await runs(t, join(folder, 'out'), `block${index}.js`, promisedBy(block.code)))
+  for (const [index, block] of blocks.entries()) pids.push((await runs(t, join(folder, 'out'), `block${index}.js`, promisedBy(block.code))).pid)
   leavesNothing(t, folder, pids)
+})
+
+test('every C block compiles', (t) => {
+  const blocks = documents.flatMap((path) => blocksOf(readFileSync(path, 'utf8')).filter(({ language, file }) => language === 'c' && file === undefined))
+  t.true(blocks.length > 0)
+  for (const { code, heading } of blocks) {
+    const { error, stderr } = spawnSync('cc', ['-fsyntax-only', '-Wall', '-Werror', '-xc', '-'], { input: programInC(code), encoding: 'utf8' })
+    if (error !== undefined) return skip(t, `no C compiler: ${error.message}`)
+    t.is(stderr, '', heading)
+  }
+})
+
+test('every other block is an excerpt of a file here, is plain text, or says why it does not run', (t) => {
+  const seen = new Set<string>()
+  for (const path of documents) {
+    for (const { language, file, heading, code } of blocksOf(readFileSync(path, 'utf8'))) {
+      const reason = notRun.findIndex(([where, under, how]) => where === path && how === language && (under === '*' || under === heading))
+      if (reason !== -1) seen.add(notRun[reason]?.join() ?? '')
+      else if (file?.includes('/') === true && language !== 'js') {
+        t.true(existsSync(file), `${path}, under "${heading}": there is no ${file}`)
+        if (language !== 'text') t.true(readFileSync(file, 'utf8').includes(code), `${path}, under "${heading}": it does not stand so in ${file}`)
+      } else t.true(['js', 'ts', 'c', 'text', ''].includes(language), `${path}, under "${heading}": a block of ${language}`)
+    }
+  }
+  t.deepEqual(notRun.map((row) => row.join()).filter((row) => !seen.has(row)), [], 'rows for blocks that are not there')
 })
 
 const entrances = [
@@ -119,6 +163,12 @@ function programsOf(text: string): Map<string, Block[]> {
   return programs
 }
 
+/** An excerpt needs its surroundings: what it does not declare is a parameter. */
+function programInC(code: string): string {
+  if (/^int main\b/mu.test(code)) return code
+  return `#include <errno.h>\n#include <pthread.h>\nvoid repair(void);\nvoid excerpt(char *memory);\nvoid excerpt(char *memory) {\n${code}}\n`
+}
+
 /** A folder in which `import 'shmem'` finds this package, as a user's own would. */
 function workFolder(t: ExecutionContext): string {
   mkdirSync('dist', { recursive: true })
@@ -140,11 +190,19 @@ function promisedBy(code: string): string[] {
   return [...code.matchAll(/\/\/=> (.*)$/gmu)].map(([, line]) => line ?? '')
 }
 
-async function runs(t: ExecutionContext, folder: string, file: string, promised: string[]): Promise<number> {
+/** Runs to its end. Where anything is promised, by it or by those it starts, it prints its own lines in their order, and otherwise only theirs. */
+async function runs(t: ExecutionContext, folder: string, file: string, promised: string[], theirs: string[] = []): Promise<{ lines: string[]; pid: number }> {
   const { code, output, pid } = await run(folder, [...runtimeOptions, file])
   t.is(code, 0, `${file}: ${output}`)
-  if (promised.length > 0) t.deepEqual(output.trimEnd().split('\n'), promised, file)
-  return pid
+  const lines = output === '' ? [] : output.trimEnd().split('\n')
+  let kept = 0
+  const others = lines.filter((line) => {
+    const isKept = line === promised[kept]
+    if (isKept) kept += 1
+    return !isKept && !theirs.includes(line)
+  })
+  if (promised.length + theirs.length > 0) t.deepEqual([promised.slice(kept), others], [[], []], `${file}: [promised and not printed, printed and not promised]`)
+  return { lines, pid }
 }
 
 function run(folder: string, args: string[]): Promise<{ code: number | null; output: string; pid: number }> {
@@ -188,6 +246,12 @@ function anchorsOf(text: string): string[] {
   return [...prose.matchAll(/^#+ (.+)$/gmu)].map(([, title = '']) =>
     title.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/gu, '-'),
   )
+}
+
+/** Documents of a folder, with others that are there. */
+function markdownIn(folder: string, ...others: string[]): string[] {
+  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file))
+  return [...others.filter((path) => existsSync(path)), ...found].filter((path) => path.endsWith('.md') && !path.includes('node_modules'))
 }
 
 /** What a module's source exports, sorted. */

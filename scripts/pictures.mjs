@@ -120,7 +120,7 @@ function ring() {
     return [`<path class="${role} box" d="${path}"/>`, text(x, y + 5, label, 'title', 'middle')]
   })
   const legend = [
-    ['b', '9: the producer writes; nobody sees it yet'],
+    ['b', '9: being written by the producer'],
     ['shared', '7, 8: ready'],
     ['a', '4, 6: in the hands of two cooks'],
     ['bad', '5: in the hand of a dead one'],
