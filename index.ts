@@ -4,7 +4,7 @@
  * This is the front door; each noun has a file of its own under `lib/`. The raw calls under their man-page names are in
  * `shmem/sysv` and `shmem/posix`.
  *
- * @module
+ * @module shmem
  */
 
 export { SysvSegment, IPC_PRIVATE, type SysvCreateOptions, type SysvMapOptions, type SysvStat } from './lib/sysv-segment.js'

@@ -5,7 +5,7 @@
  * (`{ buffer, address }`) that the other calls take, with offsets into it, since the memory must be taken away from JavaScript before
  * it is unmapped; MAP_FIXED works only inside mappings of this library (`ERR_SHM_NOT_OURS`).
  *
- * @module
+ * @module shmem/posix
  */
 
 import * as check from './arguments.js'

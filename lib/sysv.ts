@@ -5,7 +5,7 @@
  * (`{ buffer, address }`) that `shmdt` takes, since the memory must be taken away from JavaScript before it is detached, and
  * SHM_REMAP works only inside mappings of this library (`ERR_SHM_NOT_OURS`).
  *
- * @module
+ * @module shmem/sysv
  */
 
 import * as check from './arguments.js'
