@@ -30,7 +30,9 @@ export interface Block {
 
 /** What {@link Allocator.repair} took back. */
 export interface Repaired {
+  /** Blocks that came back. */
   blocks: number
+  /** Their bytes. */
   bytes: number
 }
 

@@ -17,7 +17,9 @@ const HUGETLBFS_MAGIC = 0x9584_58f6
 
 /** A change of owner and mode; what is not given stays. */
 export interface OwnerChange {
+  /** The new owner. */
   uid?: number
+  /** The new group. */
   gid?: number
   /** Permission bits. */
   mode?: number
@@ -25,7 +27,9 @@ export interface OwnerChange {
 
 /** What `stat()` says of POSIX objects, memfds and files. */
 export interface ObjectStat extends SegmentStat {
+  /** The device of its file system. */
   device: number
+  /** With `device`, tells it from every other object. */
   inode: number
   /** Bytes of the whole object, of which the segment may map a part. */
   objectSize: number

@@ -11,9 +11,13 @@ export interface ErrorFacts {
   message: string
   errno?: number | undefined
   syscall?: string | undefined
+  /** System V: the key. */
   key?: number | undefined
+  /** System V: the identifier. */
   id?: number | undefined
+  /** POSIX and managed: the name. A memfd: its label. */
   objectName?: string | undefined
+  /** A file: its path. */
   path?: string | undefined
   hint?: string | undefined
 }

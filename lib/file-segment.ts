@@ -81,7 +81,10 @@ export class FileSegment extends Segment {
   }
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
-  override stat(options?: StatOptions): ObjectStat & { kind: 'file' } {
+  override stat(options?: StatOptions): ObjectStat & {
+    /** Which kind it is. */
+    kind: 'file'
+  } {
     return objectStat('file', this.commonStat(options), nativeOf(this).objectStat())
   }
 

@@ -27,7 +27,9 @@ export type ListNode = number
 
 /** What slow paths counted, and how full the list is. */
 export interface ListStats extends ObjectCounters {
+  /** Nodes in it. */
   length: number
+  /** Nodes it has room for. */
   capacity: number
 }
 

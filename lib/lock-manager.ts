@@ -31,7 +31,9 @@ export interface LockRequestOptions {
 
 /** What the function gets: which lock it has. */
 export interface GrantedLock {
+  /** The name that was requested. */
   name: string
+  /** How it is held. */
   mode: LockMode
 }
 

@@ -72,6 +72,7 @@ export interface SegmentPart {
   part: 'header' | 'members' | 'directory' | 'heap'
   /** First byte in the segment. */
   offset: number
+  /** How long it is. */
   bytes: number
   /** Of how many bytes each place in it is; of header and heap all of it. */
   stride: number

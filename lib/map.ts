@@ -41,7 +41,9 @@ export interface MapSetOptions {
 
 /** A value, and which one it is: no two of a key have the same version. */
 export interface MapEntry<Value> {
+  /** The value, as the map gives them. */
   value: Value
+  /** Another one after each `set` of the key. */
   version: number
 }
 
@@ -49,16 +51,21 @@ export interface MapEntry<Value> {
 export interface MapStats extends ObjectCounters {
   /** Entries, those too that expired and were not come across yet. */
   entries: number
-  /** Bytes of the chunks in use, and of all. */
+  /** Bytes of the chunks in use. */
   bytesUsed: number
+  /** Bytes of all chunks. */
   bytesTotal: number
-  /** Reads of this handle that found something, and that did not. */
+  /** Reads of this handle that found something. */
   hits: number
+  /** Reads of this handle that found nothing. */
   misses: number
+  /** Values set, by all members. */
   sets: number
+  /** Keys deleted, by all members. */
   deletes: number
-  /** Entries that went because there was no room, and because their time was over. */
+  /** Entries that went because there was no room. */
   evictions: number
+  /** Entries that went because their time was over. */
   expired: number
   /** Repairs of a shard, after a member was killed in it. */
   recovered: number
@@ -79,9 +86,12 @@ const encoder = new TextEncoder()
 
 /** What values are, as {@link SharedMapOptions.values} says: what is read, and what is taken. */
 export interface MapValues {
+  /** Bytes as they are. */
   bytes: [read: Buffer, taken: Uint8Array | string]
+  /** UTF-8. */
   text: [read: string, taken: string]
   // oxlint-disable-next-line no-explicit-any
+  /** Whatever the structured clone algorithm takes. */
   structured: [read: unknown, taken: unknown]
 }
 
@@ -125,6 +135,7 @@ export class SharedMap<Value = Buffer, Taken = Value extends Buffer ? Uint8Array
     return this.#ttlMs
   }
 
+  /** In milliseconds. Counts for this handle only, from its next call on. */
   set ttlMs(ttlMs: number) {
     this.#ttlMs = lifetime('ttlMs', ttlMs)
   }

@@ -15,11 +15,13 @@ export interface Member {
   pid: number
   /** The thread that is the member. */
   tid: number
+  /** What it called itself when it joined. */
   name: string
   /** Its place in the member table, from 0. */
   slot: number
   /** `false`: it died, and nobody took its place since. */
   alive: boolean
+  /** When it joined. */
   joinedAt: Date
   /** Whether it is this environment. */
   isSelf: boolean

@@ -118,7 +118,10 @@ export class MemfdSegment extends Segment {
     setOwner(nativeOf(this), change)
   }
 
-  override stat(options?: StatOptions): ObjectStat & { kind: 'memfd' } {
+  override stat(options?: StatOptions): ObjectStat & {
+    /** Which kind it is. */
+    kind: 'memfd'
+  } {
     return objectStat('memfd', this.commonStat(options), nativeOf(this).objectStat())
   }
 

@@ -26,6 +26,7 @@ export interface Owner {
   name: string
   /** When it joined the segment. */
   since: Date
+  /** False: it died with the lock, which the next one gets. */
   alive: boolean
 }
 

@@ -16,6 +16,7 @@ import type { Size } from './arguments.js'
 export interface mempolicy {
   /** `MPOL_…`; with MPOL_F_NODE a node number. */
   mode: number
+  /** The nodes of that policy. */
   nodes: number[]
 }
 

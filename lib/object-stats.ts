@@ -16,7 +16,9 @@ import { ringCounts, ringLength } from './ring.js'
 
 /** An object that the segment's directory lists. */
 export interface ObjectEntry {
+  /** The name under which it was made. */
   name: string
+  /** `'mutex'`, `'ring'`, `'map'`, … */
   kind: string
   /** Kind and geometry, as in an error about them. */
   words: string
@@ -24,6 +26,7 @@ export interface ObjectEntry {
   numbers: number[]
   /** First byte in the segment. */
   offset: number
+  /** How long it is. */
   bytes: number
 }
 

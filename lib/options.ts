@@ -46,7 +46,10 @@ export interface MapOptions {
    * On which NUMA nodes the pages are to be. What is reserved lies somewhere already: it is prefaulted, and moved there.
    * @default no policy
    */
-  placement?: ThreadPlacementOptions & { strict?: boolean }
+  placement?: ThreadPlacementOptions & {
+    /** Pages that lie elsewhere, and stay there, are `EIO`. @default false */
+    strict?: boolean
+  }
   /** Keeps the descriptor open after mapping, as `fd`. Always so for a memfd. @default false */
   keepFd?: boolean
 }

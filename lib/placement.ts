@@ -18,6 +18,7 @@ export type PlacementPolicy = 'bind' | 'interleave' | 'preferred' | 'local' | 'd
 
 /** A policy and the nodes it is about. */
 export interface ThreadPlacementOptions {
+  /** Where the pages are to be (`MPOL_…` of mbind(2)). */
   policy: PlacementPolicy
   /** Node numbers, as {@link numaNodes} has them: one or more for `'bind'` and `'interleave'`, one for `'preferred'`, none else. */
   nodes?: number[]
@@ -35,18 +36,30 @@ export interface PlacementOptions extends ThreadPlacementOptions {
 export interface PlacementReport {
   /** The policy at the first byte of the range; others than ours are told by their man-page names. */
   policy: PlacementPolicy | 'preferred many' | 'weighted interleave' | 'unknown'
+  /** The nodes of that policy. */
   nodes: number[]
   /** On which nodes the pages are that this process has touched, in rising order of nodes. */
-  pages: { node: number; pages: number; bytes: number }[]
+  pages: {
+    /** The node's number. */
+    node: number
+    /** How many pages are there. */
+    pages: number
+    /** The same in bytes. */
+    bytes: number
+  }[]
+  /** Pages that this process has touched and that are in RAM. */
   residentPages: number
   /** Pages that this process has not touched yet, whether or not others have. */
   absentPages: number
+  /** Bytes of a base page. */
   pageSizeBytes: number
 }
 
 /** What {@link threadPlacement} answers. */
 export interface ThreadPlacement {
+  /** This thread's policy. */
   policy: PlacementReport['policy']
+  /** The nodes of that policy. */
   nodes: number[]
   /** The nodes that this thread may use at all (cpuset(7)). */
   allowedNodes: number[]
@@ -54,13 +67,23 @@ export interface ThreadPlacement {
 
 /** A memory node of the machine. */
 export interface NumaNode {
+  /** Its number. */
   node: number
   /** Its processors. */
   cpus: number[]
+  /** Its memory. */
   totalBytes: number
+  /** What of it is free at this moment. */
   freeBytes: number
   /** Huge pages that are reserved here, by size. */
-  hugePages: { pageSizeBytes: number; total: number; free: number }[]
+  hugePages: {
+    /** Bytes of such a page. */
+    pageSizeBytes: number
+    /** How many there are. */
+    total: number
+    /** How many of them nobody has. */
+    free: number
+  }[]
 }
 
 const constants = native.posixConstants()

@@ -15,7 +15,10 @@ import type { PosixDescriptor } from './descriptor.js'
 import { removals, tellRemoval } from './tracing.js'
 
 /** {@link CreateOptions} for POSIX objects, which have transparent huge pages at most. */
-export type PosixCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'> & { hugePages?: 'prefer' | false }
+export type PosixCreateOptions = Omit<CreateOptions, 'hugePages' | 'hugePageSize'> & {
+  /** Transparent huge pages, where the kernel gives them. `'require'` is EINVAL. @default false */
+  hugePages?: 'prefer' | false
+}
 
 /**
  * A POSIX shared memory object, mapped. The name lives until `remove()` or the end of the machine's run; it is visible only once
@@ -87,7 +90,10 @@ export class PosixSegment extends Segment {
   }
 
   /** @throws {@link ShmError} `ERR_SHM_REMOVED` once the name is gone, without `keepFd`. */
-  override stat(options?: StatOptions): ObjectStat & { kind: 'posix' } {
+  override stat(options?: StatOptions): ObjectStat & {
+    /** Which kind it is. */
+    kind: 'posix'
+  } {
     return objectStat('posix', this.commonStat(options), nativeOf(this).objectStat())
   }
 

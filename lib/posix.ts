@@ -23,19 +23,160 @@ const constants = native.posixConstants()
 const TO_THE_END = 0
 
 export const {
-  O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_CLOEXEC, O_NOFOLLOW,
-  PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC,
-  MAP_SHARED, MAP_SHARED_VALIDATE, MAP_PRIVATE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_ANONYMOUS, MAP_NORESERVE, MAP_POPULATE,
-  MAP_LOCKED, MAP_HUGETLB, MAP_HUGE_SHIFT, MAP_HUGE_2MB, MAP_HUGE_1GB, MAP_SYNC, MAP_NONBLOCK, MAP_STACK,
-  MS_ASYNC, MS_SYNC, MS_INVALIDATE, MLOCK_ONFAULT,
-  MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK,
-  MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_COLD, MADV_PAGEOUT,
-  MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_COLLAPSE,
-  MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL, MPOL_PREFERRED_MANY, MPOL_WEIGHTED_INTERLEAVE,
-  MPOL_F_STATIC_NODES, MPOL_F_RELATIVE_NODES, MPOL_F_NUMA_BALANCING, MPOL_F_NODE, MPOL_F_ADDR, MPOL_F_MEMS_ALLOWED,
-  MPOL_MF_STRICT, MPOL_MF_MOVE, MPOL_MF_MOVE_ALL,
-  MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_HUGETLB, MFD_HUGE_2MB, MFD_HUGE_1GB,
-  F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, F_SEAL_FUTURE_WRITE
+  /** Opens for reading. */
+  O_RDONLY,
+  /** Opens for reading and writing. */
+  O_RDWR,
+  /** Makes it where there is none. */
+  O_CREAT,
+  /** With O_CREAT: EEXIST where there is one. */
+  O_EXCL,
+  /** Makes it 0 bytes long. */
+  O_TRUNC,
+  /** Closed by exec; shm_open sets it anyhow. */
+  O_CLOEXEC,
+  /** Follows no symbolic link. */
+  O_NOFOLLOW,
+  /** No access. */
+  PROT_NONE,
+  /** May be read. */
+  PROT_READ,
+  /** May be written. */
+  PROT_WRITE,
+  /** May be executed. */
+  PROT_EXEC,
+  /** Writes are seen by all who map it. */
+  MAP_SHARED,
+  /** The same, and unknown flags are EOPNOTSUPP. */
+  MAP_SHARED_VALIDATE,
+  /** Copy-on-write. */
+  MAP_PRIVATE,
+  /** At this very address, in the place of what is there. */
+  MAP_FIXED,
+  /** At this very address; EEXIST where something is. */
+  MAP_FIXED_NOREPLACE,
+  /** Without an object. */
+  MAP_ANONYMOUS,
+  /** Reserves no swap. */
+  MAP_NORESERVE,
+  /** Brings the pages in now. */
+  MAP_POPULATE,
+  /** Locks the pages in RAM. */
+  MAP_LOCKED,
+  /** Of huge pages. */
+  MAP_HUGETLB,
+  /** Where the logarithm of their size stands in the flags. */
+  MAP_HUGE_SHIFT,
+  /** Of huge pages of 2 MiB. */
+  MAP_HUGE_2MB,
+  /** Of huge pages of 1 GiB. */
+  MAP_HUGE_1GB,
+  /** For files on persistent memory (DAX). */
+  MAP_SYNC,
+  /** With MAP_POPULATE: reads nothing from disk. */
+  MAP_NONBLOCK,
+  /** No effect on Linux. */
+  MAP_STACK,
+  /** Schedules the writing. */
+  MS_ASYNC,
+  /** Waits for the writing. */
+  MS_SYNC,
+  /** Other mappings see it. */
+  MS_INVALIDATE,
+  /** Locks each page when it is touched. */
+  MLOCK_ONFAULT,
+  /** No special treatment. */
+  MADV_NORMAL,
+  /** Reads nothing ahead. */
+  MADV_RANDOM,
+  /** Reads far ahead. */
+  MADV_SEQUENTIAL,
+  /** Reads it in soon. */
+  MADV_WILLNEED,
+  /** Takes the pages out of this mapping. */
+  MADV_DONTNEED,
+  /** Private pages may be freed when memory is short. */
+  MADV_FREE,
+  /** Frees the memory or disk blocks behind: zeroes from now on. */
+  MADV_REMOVE,
+  /** A forked child does not have it. */
+  MADV_DONTFORK,
+  /** The contrary. */
+  MADV_DOFORK,
+  /** Equal private pages may become one (KSM). */
+  MADV_MERGEABLE,
+  /** The contrary. */
+  MADV_UNMERGEABLE,
+  /** Transparent huge pages, please. */
+  MADV_HUGEPAGE,
+  /** None, please. */
+  MADV_NOHUGEPAGE,
+  /** Kept out of core dumps. */
+  MADV_DONTDUMP,
+  /** The contrary. */
+  MADV_DODUMP,
+  /** The first to go when memory is short (Linux 5.4). */
+  MADV_COLD,
+  /** Out to swap or disk, now (Linux 5.4). */
+  MADV_PAGEOUT,
+  /** Brings the pages in, to read (Linux 5.14). */
+  MADV_POPULATE_READ,
+  /** Brings the pages in, to write (Linux 5.14). */
+  MADV_POPULATE_WRITE,
+  /** Makes huge pages of them, now (Linux 6.1). */
+  MADV_COLLAPSE,
+  /** No policy of its own. */
+  MPOL_DEFAULT,
+  /** On this node, if it has room. */
+  MPOL_PREFERRED,
+  /** On these nodes only. */
+  MPOL_BIND,
+  /** In turn on these nodes. */
+  MPOL_INTERLEAVE,
+  /** On the node of the processor that touches it. */
+  MPOL_LOCAL,
+  /** On these nodes, if they have room (Linux 5.15). */
+  MPOL_PREFERRED_MANY,
+  /** In turn, by weight (Linux 6.9). */
+  MPOL_WEIGHTED_INTERLEAVE,
+  /** The nodes stay these when the allowed ones change. */
+  MPOL_F_STATIC_NODES,
+  /** The nodes count from the first allowed one. */
+  MPOL_F_RELATIVE_NODES,
+  /** The kernel may move pages among them (Linux 5.12). */
+  MPOL_F_NUMA_BALANCING,
+  /** Asks for a node instead of the policy. */
+  MPOL_F_NODE,
+  /** Asks for the policy of an address. */
+  MPOL_F_ADDR,
+  /** Asks for the allowed nodes. */
+  MPOL_F_MEMS_ALLOWED,
+  /** EIO where pages lie elsewhere. */
+  MPOL_MF_STRICT,
+  /** Moves the pages of this process. */
+  MPOL_MF_MOVE,
+  /** Moves those that others map, too (CAP_SYS_NICE). */
+  MPOL_MF_MOVE_ALL,
+  /** Closed by exec. */
+  MFD_CLOEXEC,
+  /** Can be sealed. */
+  MFD_ALLOW_SEALING,
+  /** Of huge pages. */
+  MFD_HUGETLB,
+  /** Of huge pages of 2 MiB. */
+  MFD_HUGE_2MB,
+  /** Of huge pages of 1 GiB. */
+  MFD_HUGE_1GB,
+  /** No further seals. */
+  F_SEAL_SEAL,
+  /** It does not become smaller. */
+  F_SEAL_SHRINK,
+  /** It does not become larger. */
+  F_SEAL_GROW,
+  /** Nobody writes; EBUSY where a mapping could. */
+  F_SEAL_WRITE,
+  /** No new mapping writes (Linux 5.1). */
+  F_SEAL_FUTURE_WRITE
 } = constants as Readonly<Record<PosixConstant, number>>
 
 /** The names of the constants. */
@@ -55,12 +196,19 @@ export type PosixConstant =
 
 /** `struct stat`, as far as memory cares. */
 export interface stat {
+  /** The device of its file system. */
   st_dev: number
+  /** Its inode. */
   st_ino: number
+  /** Bytes. */
   st_size: number
+  /** Kind and permission bits. */
   st_mode: number
+  /** The owner. */
   st_uid: number
+  /** The owner's group. */
   st_gid: number
+  /** Names that lead to it. */
   st_nlink: number
   /** In units of 512 bytes. */
   st_blocks: number

@@ -11,9 +11,13 @@ import type { Size } from './arguments.js'
 
 /** How far a prefault is. */
 export interface PrefaultProgress {
+  /** Brought in so far. */
   doneBytes: number
+  /** To be brought in. */
   totalBytes: number
+  /** Since the beginning. */
   milliseconds: number
+  /** Page faults of this thread since the beginning. */
   pageFaults: number
 }
 
@@ -29,7 +33,9 @@ export interface PrefaultOptions {
 
 /** What a prefault took. */
 export interface Prefaulted {
+  /** How long it took. */
   milliseconds: number
+  /** How many page faults it took. */
   pageFaults: number
 }
 

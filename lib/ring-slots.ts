@@ -25,42 +25,52 @@ export class Views {
     this.bytes = new Uint8Array(buffer, offset, bytes)
   }
 
+  /** Its bytes. */
   get u8(): Uint8Array {
     return this.bytes
   }
 
+  /** As signed bytes. */
   get i8(): Int8Array {
     return (this.#i8 ??= new Int8Array(...over(this.bytes, 1)))
   }
 
+  /** As 16-bit integers. */
   get i16(): Int16Array {
     return (this.#i16 ??= new Int16Array(...over(this.bytes, 2)))
   }
 
+  /** As unsigned 16-bit integers. */
   get u16(): Uint16Array {
     return (this.#u16 ??= new Uint16Array(...over(this.bytes, 2)))
   }
 
+  /** As 32-bit integers. */
   get i32(): Int32Array {
     return (this.#i32 ??= new Int32Array(...over(this.bytes, 4)))
   }
 
+  /** As unsigned 32-bit integers. */
   get u32(): Uint32Array {
     return (this.#u32 ??= new Uint32Array(...over(this.bytes, 4)))
   }
 
+  /** As 32-bit floats. */
   get f32(): Float32Array {
     return (this.#f32 ??= new Float32Array(...over(this.bytes, 4)))
   }
 
+  /** As 64-bit floats. */
   get f64(): Float64Array {
     return (this.#f64 ??= new Float64Array(...over(this.bytes, 8)))
   }
 
+  /** As 64-bit bigints. */
   get i64(): BigInt64Array {
     return (this.#i64 ??= new BigInt64Array(...over(this.bytes, 8)))
   }
 
+  /** As unsigned 64-bit bigints. */
   get u64(): BigUint64Array {
     return (this.#u64 ??= new BigUint64Array(...over(this.bytes, 8)))
   }

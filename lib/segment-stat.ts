@@ -10,16 +10,21 @@ import type { Segment } from './segment.js'
 
 /** What {@link Segment.stat} says of every kind. */
 export interface SegmentStat {
+  /** Which kind of segment it is. */
   kind: Segment['kind']
   /** Bytes of the view. */
   size: number
   /** Bytes of whole pages that are mapped. */
   mappedBytes: number
+  /** Bytes of a base page of this machine. */
   pageSizeBytes: number
+  /** How the view was opened. */
   access: Access
   /** Permission bits. */
   mode: number
+  /** The owner. */
   uid: number
+  /** The owner's group. */
   gid: number
   /** Whether the memory is there for sure; `'unsupported'` where the file system cannot reserve. */
   reserved: boolean | 'unsupported'
@@ -31,6 +36,7 @@ export interface SegmentStat {
   memoryLock: boolean | 'onFault'
   /** Whether core dumps may hold it, as far as the option `dump` decides; advice is in `pages`. */
   dump: boolean
+  /** Bad touches since it was mapped. */
   faults: FaultCounts
   /** Only with `{ pages: true }`. */
   pages?: PageFacts
@@ -63,6 +69,7 @@ export interface PageFacts {
   residentBytes: number
   /** The same, each page divided by the number of processes that map it (`Pss`; without huge pages of a pool). */
   proportionalBytes: number
+  /** In swap. */
   swappedBytes: number
   /** Resident and locked by mlock(2). `SHM_LOCK` does not show here: see `lockedInMemory`. */
   lockedBytes: number
@@ -84,7 +91,10 @@ export interface LockMemoryOptions {
 export interface Residency {
   /** Base pages in the range. */
   pages: number
+  /** Of these, in RAM, whoever brought them there. */
   residentPages: number
+  /** The same in bytes. */
   residentBytes: number
+  /** Bytes of a base page. */
   pageSizeBytes: number
 }

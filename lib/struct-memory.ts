@@ -10,7 +10,16 @@ import { ShmError, closedError, wrongType } from './errors.js'
 import { Segment } from './segment.js'
 
 /** Where a struct can lie: any segment, or a buffer. */
-export type StructMemory = Segment | { readonly buffer: ArrayBuffer; readonly closed: boolean } | ArrayBuffer | SharedArrayBuffer
+export type StructMemory =
+  | Segment
+  | {
+      /** The bytes. */
+      readonly buffer: ArrayBuffer
+      /** Whether they are gone. */
+      readonly closed: boolean
+    }
+  | ArrayBuffer
+  | SharedArrayBuffer
 
 /** The buffer of what was passed, and whether its beginning is the user's own. */
 export function bufferOf(memory: StructMemory): ArrayBufferLike {

@@ -30,12 +30,15 @@ export type StructView<Type> = Type extends Struct<infer Definition> ? Fields<De
 
 /** A field where it lies. */
 export interface PlacedField {
+  /** Its name. */
   readonly name: string
   /** As it was defined: `i32`, `text(16)`, `array(f64, 8)`, … */
   readonly type: string
   /** Bytes from the struct's beginning. */
   readonly offset: number
+  /** Bytes. */
   readonly size: number
+  /** What its offset is a multiple of. */
   readonly align: number
 }
 

@@ -38,19 +38,27 @@ export interface SysvCreateOptions extends Omit<CreateOptions, keyof MapOptions>
 
 /** What `stat()` says of a System V segment: `struct shmid_ds` of shmctl(2) in words. */
 export interface SysvStat extends SegmentStat {
+  /** Which kind it is. */
   kind: 'sysv'
   /** 0 for IPC_PRIVATE, and after removal. */
   key: number
+  /** The kernel's identifier (`shmid`). */
   id: number
   /** Attachments, not processes (`shm_nattch`). */
   attachCount: number
+  /** Who made it (`cuid`). */
   creatorUid: number
+  /** The group of who made it (`cgid`). */
   creatorGid: number
+  /** The process that made it (`shm_cpid`). */
   creatorPid: number
   /** Who attached or detached last. */
   lastPid: number
+  /** The last attach (`shm_atime`); null: never. */
   attachedAt: Date | null
+  /** The last detach (`shm_dtime`); null: never. */
   detachedAt: Date | null
+  /** Its making, or the last change of owner or mode (`shm_ctime`). */
   changedAt: Date | null
   /** `SHM_DEST`: gone with the last detach. */
   markedForRemoval: boolean

@@ -47,16 +47,25 @@ export interface AcquireOptions {
 
 /** What {@link SysvSemaphoreSet.stat} says: `struct semid_ds` of semctl(2) in words. */
 export interface SemaphoreSetStat {
+  /** The kernel's identifier (`semid`). */
   id: number
+  /** 0 for IPC_PRIVATE. */
   key: number
+  /** How many semaphores it has. */
   count: number
+  /** The owner. */
   uid: number
+  /** The owner's group. */
   gid: number
+  /** Who made it. */
   creatorUid: number
+  /** The group of who made it. */
   creatorGid: number
+  /** Permission bits. */
   mode: number
   /** Of the last semop(2). */
   operatedAt: Date | null
+  /** Its making, or the last change of owner, mode or value. */
   changedAt: Date | null
 }
 
@@ -221,7 +230,12 @@ export class SysvSemaphoreSet {
   }
 
   /** How many processes wait on one semaphore (GETNCNT, GETZCNT). EACCES. */
-  waiting(index: number): { forIncrease: number; forZero: number } {
+  waiting(index: number): {
+    /** For a higher value. */
+    forIncrease: number
+    /** For 0. */
+    forZero: number
+  } {
     const id = this.#live()
     const which = this.#index(index)
     return { forIncrease: native.semctlNumber(id, which, 'GETNCNT', 0), forZero: native.semctlNumber(id, which, 'GETZCNT', 0) }

@@ -21,10 +21,80 @@ const constants = native.sysvConstants()
 const EAGAIN = 11
 
 export const {
-  IPC_PRIVATE, IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO,
-  SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC, SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_INFO, SHM_STAT_ANY, SHM_HUGETLB,
-  SHM_HUGE_SHIFT, SHM_HUGE_2MB, SHM_HUGE_1GB, SHM_NORESERVE, SHM_R, SHM_W, SHM_DEST, SHM_LOCKED,
-  SEM_UNDO, SETVAL, GETVAL, SETALL, GETALL, GETPID, GETNCNT, GETZCNT, SEM_STAT, SEM_INFO, SEM_STAT_ANY
+  /** The key that names nothing: every call makes another object. */
+  IPC_PRIVATE,
+  /** Makes it where there is none. */
+  IPC_CREAT,
+  /** With IPC_CREAT: EEXIST where there is one. */
+  IPC_EXCL,
+  /** EAGAIN instead of a wait. */
+  IPC_NOWAIT,
+  /** Removes it. */
+  IPC_RMID,
+  /** Changes owner and mode. */
+  IPC_SET,
+  /** Asks for its state. */
+  IPC_STAT,
+  /** Asks for the limits. */
+  IPC_INFO,
+  /** Attaches for reading. */
+  SHM_RDONLY,
+  /** Rounds the address down to a multiple of SHMLBA. */
+  SHM_RND,
+  /** Takes the place of what is mapped there. */
+  SHM_REMAP,
+  /** Attaches for executing, too. */
+  SHM_EXEC,
+  /** Keeps its pages in RAM once they are there. */
+  SHM_LOCK,
+  /** The contrary. */
+  SHM_UNLOCK,
+  /** As IPC_STAT, by an index of the kernel's array. */
+  SHM_STAT,
+  /** Asks how much is in use. */
+  SHM_INFO,
+  /** As SHM_STAT, without asking for read permission (Linux 4.17). */
+  SHM_STAT_ANY,
+  /** Of huge pages. */
+  SHM_HUGETLB,
+  /** Where the logarithm of their size stands in the flags. */
+  SHM_HUGE_SHIFT,
+  /** Of huge pages of 2 MiB. */
+  SHM_HUGE_2MB,
+  /** Of huge pages of 1 GiB. */
+  SHM_HUGE_1GB,
+  /** Reserves no swap. */
+  SHM_NORESERVE,
+  /** The owner may read. */
+  SHM_R,
+  /** The owner may write. */
+  SHM_W,
+  /** In the mode: removed with its last detach. */
+  SHM_DEST,
+  /** In the mode: locked by SHM_LOCK. */
+  SHM_LOCKED,
+  /** Undone when the process ends. */
+  SEM_UNDO,
+  /** Sets a value. */
+  SETVAL,
+  /** Asks for a value. */
+  GETVAL,
+  /** Sets all values. */
+  SETALL,
+  /** Asks for all values. */
+  GETALL,
+  /** Asks who operated on it last. */
+  GETPID,
+  /** Asks how many wait for an increase. */
+  GETNCNT,
+  /** Asks how many wait for 0. */
+  GETZCNT,
+  /** As IPC_STAT, by an index of the kernel's array. */
+  SEM_STAT,
+  /** Asks how much is in use. */
+  SEM_INFO,
+  /** As SEM_STAT, without asking for read permission (Linux 4.17). */
+  SEM_STAT_ANY
 } = constants as Readonly<Record<SysvConstant, number>>
 
 /** The names of the constants. */
@@ -40,75 +110,121 @@ export const SHMLBA = native.pageSize()
 
 /** `struct ipc_perm`. */
 export interface ipc_perm {
+  /** The key; 0 for IPC_PRIVATE. */
   key: number
+  /** The owner. */
   uid: number
+  /** The owner's group. */
   gid: number
+  /** Who made it. */
   cuid: number
+  /** The group of who made it. */
   cgid: number
+  /** Permission bits, and for segments SHM_DEST and SHM_LOCKED. */
   mode: number
+  /** How often the slot was used. */
   seq: number
 }
 
 /** `struct shmid_ds`; times in seconds since the epoch, 0 for never. */
 export interface shmid_ds {
+  /** Owner and permissions. */
   shm_perm: ipc_perm
+  /** Bytes. */
   shm_segsz: number
+  /** The last attach. */
   shm_atime: number
+  /** The last detach. */
   shm_dtime: number
+  /** Its making, or the last change by IPC_SET. */
   shm_ctime: number
+  /** Who made it. */
   shm_cpid: number
+  /** Who attached or detached last. */
   shm_lpid: number
+  /** Attachments at this moment. */
   shm_nattch: number
 }
 
 /** `struct shminfo`, with the highest used index of the kernel's array. Numbers beyond 2^53 (SHMMAX, SHMALL by default) are rounded. */
 export interface shminfo {
+  /** The most bytes of a segment. */
   shmmax: number
+  /** The fewest, 1. */
   shmmin: number
+  /** The most segments. */
   shmmni: number
+  /** The same; Linux has no limit of its own for a process. */
   shmseg: number
+  /** The most pages of all segments. */
   shmall: number
+  /** The highest used index of the kernel's array. */
   maxIndex: number
 }
 
 /** `struct shm_info` (pages), with the highest used index of the kernel's array. */
 export interface shm_info {
+  /** Segments. */
   used_ids: number
+  /** Pages of all of them. */
   shm_tot: number
+  /** Of these in RAM. */
   shm_rss: number
+  /** Of these in swap. */
   shm_swp: number
+  /** Not used since Linux 2.4. */
   swap_attempts: number
+  /** Not used since Linux 2.4. */
   swap_successes: number
+  /** The highest used index of the kernel's array. */
   maxIndex: number
 }
 
 /** `struct sembuf`. */
 export interface sembuf {
+  /** Which semaphore of the set, from 0. */
   sem_num: number
+  /** What is added; 0 waits for 0. */
   sem_op: number
+  /** IPC_NOWAIT and SEM_UNDO. @default 0 */
   sem_flg?: number
 }
 
 /** `struct semid_ds`. */
 export interface semid_ds {
+  /** Owner and permissions. */
   sem_perm: Omit<ipc_perm, 'seq'>
+  /** The last semop(2). */
   sem_otime: number
+  /** Its making, or the last change by semctl(2). */
   sem_ctime: number
+  /** Semaphores in the set. */
   sem_nsems: number
 }
 
 /** `struct seminfo`, with the highest used index of the kernel's array. */
 export interface seminfo {
+  /** Not used. */
   semmap: number
+  /** The most sets. */
   semmni: number
+  /** The most semaphores in all sets; of SEM_INFO, how many there are. */
   semmns: number
+  /** Not used. */
   semmnu: number
+  /** The most semaphores of a set. */
   semmsl: number
+  /** The most operations of a semop(2). */
   semopm: number
+  /** Not used. */
   semume: number
+  /** Of SEM_INFO, how many sets there are. */
   semusz: number
+  /** The highest value, 32,767. */
   semvmx: number
+  /** Not used; of SEM_INFO, how many semaphores there are. */
   semaem: number
+  /** The highest used index of the kernel's array. */
   maxIndex: number
 }
 

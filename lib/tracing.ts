@@ -19,16 +19,19 @@ export type TracedObject = Omit<Subject, 'words'>
 
 /** A segment of the classes; what the raw calls do is not told. */
 export interface SegmentMessage extends TracedObject {
+  /** What was made, opened or closed. */
   kind: 'sysv' | 'posix' | 'memfd' | 'file'
   /** What error messages call it. */
   segment: string
   /** Bytes of the view. */
   size: number
+  /** How it is open. */
   access: Access
 }
 
 /** A name that was removed: with `remove()`, whether by the segment or by its class. */
 export interface RemoveMessage extends TracedObject {
+  /** What had the name. */
   kind: 'sysv' | 'posix' | 'file'
   /** What error messages call it. */
   segment: string
@@ -40,6 +43,7 @@ export interface FaultMessage {
   segment: string
   /** `ERR_SHM_READ_ONLY`, `ERR_SHM_TRUNCATED` or `ERR_SHM_HOLE`. */
   code: string
+  /** All bad touches since the segment was mapped. */
   counts: FaultCounts
 }
 
@@ -66,6 +70,7 @@ export interface OwnerDeathMessage extends WaitedObject {
 export interface MemberDeathMessage {
   /** What error messages call the segment. */
   segment: string
+  /** Who died. */
   member: Member
 }
 
@@ -82,13 +87,21 @@ export interface LostWaitMessage extends WaitedObject {
 
 /** The channels, and what they carry: `subscribe('shmem:create', message => …)` of `node:diagnostics_channel`. */
 export interface TraceMessages {
+  /** An object was made. */
   'shmem:create': SegmentMessage
+  /** An existing one was opened. */
   'shmem:open': SegmentMessage
+  /** A segment was closed. */
   'shmem:close': SegmentMessage
+  /** A name was removed. */
   'shmem:remove': RemoveMessage
+  /** The fault guard repaired a touch. */
   'shmem:fault': FaultMessage
+  /** Somebody was found dead with a lock, a seat or an end. */
   'shmem:owner-death': OwnerDeathMessage
+  /** A member of a managed segment died. */
   'shmem:member-death': MemberDeathMessage
+  /** A wait ended without what it waited for. */
   'shmem:lost-wait': LostWaitMessage
 }
 

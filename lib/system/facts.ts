@@ -8,6 +8,7 @@ export type ObjectKind = 'sysv' | 'posix' | 'memfd' | 'sysv-semaphore' | 'posix-
 
 /** A process that uses an object. */
 export interface User {
+  /** As our own PID namespace numbers it. */
   pid: number
   /** The process's command name, as `ps` shows it. */
   name: string
@@ -17,6 +18,7 @@ export interface User {
 
 /** One object as the machine shows it at the moment of asking; any number of it may be stale at once. */
 export interface ObjectFacts {
+  /** What it is. */
   kind: ObjectKind
   /** System V: the key as in messages (`0x0000002a`); POSIX: `/name`; memfd: `memfd:name`. */
   name: string
@@ -34,11 +36,15 @@ export interface ObjectFacts {
   sizeBytes: number
   /** Permission bits. */
   mode: number
+  /** The owner. */
   uid: number
+  /** The owner's group. */
   gid: number
   /** The user's name, or the number where it has none. */
   owner: string
+  /** When it was made, where that is known. */
   createdMs?: number
+  /** When owner, mode or content changed last, where that is known. */
   changedMs?: number
   /** System V only: who made it. */
   creatorPid?: number
@@ -101,6 +107,7 @@ export interface Limit {
   name: string
   /** Undefined: this machine does not tell. Text where there is no number: `unlimited`, `always`. */
   value: number | string | undefined
+  /** What the number counts; absent where there is none. */
   unit?: 'bytes' | 'pages' | 'count'
   /** Where it was read: a path, or a call. */
   source: string
@@ -110,6 +117,7 @@ export interface Limit {
 
 /** One thing the doctor looked at. */
 export interface Finding {
+  /** `'ok'`; `'note'`: good to know; `'warning'`: will hurt some programs; `'problem'`: will hurt. */
   level: 'ok' | 'note' | 'warning' | 'problem'
   /** What was looked at, in a few words. */
   subject: string
