@@ -5,19 +5,22 @@
  */
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { bootstrap } from './bootstrap.mjs'
 import { Stop, capture, main, root, timed } from './process.mjs'
 
 const recipe = join(root, 'scripts/docs-tools')
 const tools = join(root, 'target/docs-tools')
 const site = join(root, 'target/site')
+/** Pages for links to folders. */
+const folders = { benchmark: 'benchmark', results: 'benchmark', examples: 'examples', pitfalls: 'examples-pitfalls', docs: 'guide' }
 
 await main(async () => {
   await bootstrap()
   await timed('docs tools', installTools)
   await timed('site', build)
   const pages = readdirSync(site, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.html'))
-  sourcesAsText(pages)
+  retarget(pages)
   const links = checkLinks(pages)
   console.log(`${relative(root, site)}/index.html: ${pages.length} pages, ${links} links`)
 })
@@ -37,18 +40,23 @@ function build() {
   for (const name of readdirSync(recipe).filter((file) => file.endsWith('.mjs'))) cpSync(join(recipe, name), join(tools, name))
   const typedoc = join(tools, 'node_modules/typedoc/bin/typedoc')
   const { ok, output } = capture(process.execPath, [typedoc, '--options', join(recipe, 'typedoc.json'), '--plugin', join(tools, 'titles.mjs')])
-  if (!ok) throw new Stop(`\n${output.trimEnd()}\n\nThe site was not built.`)
+  // Links to folders are retargeted below.
+  const complaints = stripVTControlCharacters(output).split('\n').filter((line) => /^\[(?:warning|error)\]/u.test(line) && !/is not a file and will not be copied|Found \d+ errors/u.test(line))
+  if (!ok || complaints.length > 0) throw new Stop(`\n${output.trimEnd()}\n\nThe site has faults.`)
 }
 
-/** Programs that documents lead to are shown by a browser, not downloaded, when they are text. */
-function sourcesAsText(pages) {
+/** Folders have no page: their README.md has. Without a server nothing adds index.html. And a browser shows programs as text, where it would download them by their own names. */
+function retarget(pages) {
   const media = join(site, 'media')
-  const names = existsSync(media) ? readdirSync(media).filter((name) => /\.(?:ts|mjs|rs|c|h|py|cpp|json|toml)$/u.test(name)) : []
-  for (const name of names) renameSync(join(media, name), join(media, `${name}.txt`))
+  const programs = existsSync(media) ? readdirSync(media).filter((name) => /\.(?:ts|mjs|rs|c|cpp|h|py|json|toml)$/u.test(name)) : []
+  for (const name of programs) renameSync(join(media, name), join(media, `${name}.txt`))
   for (const page of pages) {
     const path = join(site, page)
     const html = readFileSync(path, 'utf8')
-    const linked = html.replaceAll(/(href="(?:\.\.\/)*media\/)([^"#]+)(["#])/gu, (link, before, name, after) => (names.includes(name) ? `${before}${name}.txt${after}` : link))
+    const linked = html.replaceAll(/(href="(?:\.\.\/)+)(?=[#"])/gu, '$1index.html').replaceAll(/href="((?:\.\.\/)*)media\/([^"#]+)/gu, (link, up, name) => {
+      if (Object.hasOwn(folders, name)) return `href="${up}documents/${folders[name]}.html`
+      return programs.includes(name) ? `${link}.txt` : link
+    })
     if (linked !== html) writeFileSync(path, linked)
   }
 }
