@@ -256,9 +256,10 @@ function markdownIn(folder: string, ...others: string[]): string[] {
 
 /** What a module's source exports, sorted. */
 function exportsOf(source: string): string[] {
-  const lists = [...source.matchAll(/^export (?:type )?(?:const )?\{([^}]*)\}/gmu)].flatMap(([, list = '']) => list.split(','))
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\//gu, '')
+  const lists = [...code.matchAll(/^export (?:type )?(?:const )?\{([^}]*)\}/gmu)].flatMap(([, list = '']) => list.split(','))
   const listed = lists.map((name) => name.trim().replace(/^type /u, '')).filter((name) => name !== '')
-  const declared = [...source.matchAll(/^export (?:abstract )?(?:function|class|interface|type|const) (\w+)/gmu)].map(([, name = '']) => name)
+  const declared = [...code.matchAll(/^export (?:abstract )?(?:function|class|interface|type|const) (\w+)/gmu)].map(([, name = '']) => name)
   return [...new Set([...listed, ...declared])].toSorted()
 }
 

@@ -7,13 +7,10 @@ export function load(app) {
   const pages = new WeakMap()
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, (context) => {
     for (const document of context.project.getReflectionsByKind(ReflectionKind.Document)) {
-      const [first] = document.content
-      const [heading, title] = (first?.kind === 'text' && /^\s*# (.+)\n/u.exec(first.text)) || []
+      const [, title] = /^\s*# (.+)\n/u.exec(document.content.map(({ text }) => text).join('')) ?? []
       // A folder's README.md is its page; what is in docs/ is in no folder here.
       pages.set(document, `documents/${document.name.replace(/^docs\//u, '').replace(/\/README$/u, '').replaceAll('/', '-')}`)
-      if (title === undefined) continue
-      document.name = title.replaceAll('`', '')
-      first.text = first.text.replace(heading, '')
+      if (title !== undefined) document.name = title.replaceAll('`', '')
     }
   })
   app.renderer.defineRouter('by-file', class extends KindRouter {
