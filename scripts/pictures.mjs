@@ -82,13 +82,12 @@ function lostUpdate() {
   const [a, board, b] = [130, 380, 630]
   const step = (y, from, to, role, label) => [arrow(from + Math.sign(to - from) * 34, y, to - Math.sign(to - from) * 34, y, role), text((from + to) / 2, y - 7, label, 'small', 'middle')]
   const value = (y, number, role = 'shared') => box(board - 26, y - 16, 52, 32, role, number, 'code')
-  const thought = (x, y, role, label) => box(x - 46, y - 15, 92, 30, role, label, 'code')
   return [
     text(a, 36, 'cook A', 'title', 'middle'), text(board, 36, 'the board', 'title', 'middle'), text(b, 36, 'cook B', 'title', 'middle'),
     [a, board, b].map((x) => rule(x, 48, x, 286)),
     value(72, '41'),
-    step(104, board, a, 'a', 'reads 41'), thought(a, 142, 'a', '41 + 1'),
-    step(130, board, b, 'b', 'reads 41, too'), thought(b, 168, 'b', '41 + 1'),
+    step(104, board, a, 'a', 'reads 41'), box(a - 46, 127, 92, 30, 'a', '41 + 1', 'code'),
+    step(130, board, b, 'b', 'reads 41, too'), box(b - 46, 153, 92, 30, 'b', '41 + 1', 'code'),
     step(190, a, board, 'a', 'writes 42'), value(190, '42'),
     step(238, b, board, 'b', 'writes 42'), value(238, '42', 'bad'),
     text(380, 310, 'two dishes were made, one was counted', 'bad', 'middle'),
@@ -97,7 +96,6 @@ function lostUpdate() {
 
 function ownerDied() {
   const lane = (y, label) => [text(24, y + 5, label, 'title'), rule(120, y, 736, y)]
-  const bar = (x, end, y, role, label, how) => box(x, y - 16, end - x, 32, role, label, how)
   return [
     lane(60, 'cook'), lane(116, 'kernel'), lane(172, 'pencil'), lane(228, 'waiter'),
     bar(130, 300, 60, 'a', 'writes half a line'), cross(306, 60), text(324, 48, 'kill -9', 'bad'),
@@ -176,7 +174,7 @@ function removal() {
 }
 
 function falseSharing() {
-  const side = (x, title, role) => [text(x + 160, 36, title, 'title', 'middle'), box(x, 54, 130, 44, 'a', 'processor 1'), box(x + 190, 54, 130, 44, 'b', 'processor 2')]
+  const side = (x, title) => [text(x + 160, 36, title, 'title', 'middle'), box(x, 54, 130, 44, 'a', 'processor 1'), box(x + 190, 54, 130, 44, 'b', 'processor 2')]
   const line = (x, y, width, label) => [box(x, y, width, 34, 'plain', ''), text(x + width - 8, y + 22, label, 'small', 'end')]
   return [
     side(30, 'side by side'),
@@ -224,6 +222,11 @@ function curvedArrow(centre, radius, from, to) {
   const end = at(centre, radius, to)
   const before = at(centre, radius, to - 0.16)
   return [`<path class="plain line" d="M${at(centre, radius, from)} A${radius} ${radius} 0 0 1 ${before}"/>`, arrow(...before, ...end, 'plain')]
+}
+
+/** A time from x to end, in the lane at y. */
+function bar(x, end, y, role, label, how) {
+  return box(x, y - 16, end - x, 32, role, label, how)
 }
 
 function cross(x, y) {

@@ -19,10 +19,6 @@ const layouts = [
   { at: 2048, type: struct({ first: atomicU32, line: cacheLine(), second: atomicU32, anotherLine: cacheLine(), came: atomicU32, ms: array(f64, ROUNDS) }) }
 ]
 
-const [, , name, mine] = process.argv
-if (name === undefined) await parent(`/shmem-false-sharing-${process.pid}`)
-else child(name, mine as 'first' | 'second')
-
 async function parent(name: string): Promise<void> {
   const segment = PosixSegment.create(name, { size: 4096 })
   try {
@@ -59,3 +55,7 @@ function meet(came: { add(by: number): number; load(): number }, count: number):
   const deadline = performance.now() + 30_000
   for (came.add(1); came.load() < count; ) if (performance.now() > deadline) throw new Error('the other one does not come')
 }
+
+const [, , name, mine] = process.argv
+if (name === undefined) await parent(`/shmem-false-sharing-${process.pid}`)
+else child(name, mine as 'first' | 'second')

@@ -12,10 +12,6 @@ import { ManagedSegment, atomicU32, struct, u32 } from 'shmem'
 const ROUNDS = 50_000
 const Counters = struct({ plain: u32, atomic: atomicU32, guarded: u32 })
 
-const [, , name] = process.argv
-if (name === undefined) await parent(`shmem-no-lock-${process.pid}`)
-else child(name)
-
 async function parent(name: string): Promise<void> {
   const mem = ManagedSegment.create(name, { size: '1MiB' })
   try {
@@ -53,3 +49,7 @@ function addOne(counters: { plain: number }): void {
   if (seen % 5000 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
   counters.plain = seen + 1
 }
+
+const [, , name] = process.argv
+if (name === undefined) await parent(`shmem-no-lock-${process.pid}`)
+else child(name)

@@ -9,10 +9,6 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { PosixSegment, clean, orphans } from 'shmem'
 
-const [, , name] = process.argv
-if (name === undefined) await main(`/shmem-orphans-${process.pid}`)
-else work(name)
-
 async function main(name: string): Promise<void> {
   const program = fork(import.meta.filename, [name])
   await once(program, 'message')
@@ -41,3 +37,7 @@ function work(name: string): void {
     segment.close()
   }
 }
+
+const [, , name] = process.argv
+if (name === undefined) await main(`/shmem-orphans-${process.pid}`)
+else work(name)

@@ -13,10 +13,6 @@ import { mmap, munmap, shm_open, close, MAP_SHARED, O_RDWR, PROT_READ } from 'sh
 const Person = struct({ name: text(16) })
 const Page = struct({ index: i32, address: u64, person: offset(Person) })
 
-const [, , name] = process.argv
-if (name === undefined) await writer(`/shmem-pointers-${process.pid}`)
-else reader(name)
-
 async function writer(name: string): Promise<void> {
   const segment = PosixSegment.create(name, { size: 4096 })
   try {
@@ -56,3 +52,7 @@ function addressOf(name: string): bigint {
   close(fd)
   return mapping.address
 }
+
+const [, , name] = process.argv
+if (name === undefined) await writer(`/shmem-pointers-${process.pid}`)
+else reader(name)
