@@ -17,9 +17,12 @@ export {
   numaNodes,
   threadPlacement,
   type NumaNode,
+  type PagesReport,
+  type PagesUnknown,
   type PlacementOptions,
   type PlacementPolicy,
   type PlacementReport,
+  type PolicyReport,
   type ThreadPlacement,
   type ThreadPlacementOptions
 } from './lib/placement.js'

@@ -267,15 +267,18 @@ export abstract class Segment {
    * decides about pages that nobody has touched yet; `move` moves those that are there. Counting takes about a tenth of a
    * second a GiB of base pages.
    *
+   * Where only counting is refused, `pages` is not there, and `pagesUnknown` says why.
+   *
    * @throws {@link ShmError} EINVAL (no such node), EIO (`strict`, and pages lie elsewhere), ENOMEM; `ERR_SHM_UNSUPPORTED` where the kernel has no
-   * NUMA or a container's profile forbids the calls.
+   * NUMA or a container's profile forbids mbind or, without a policy, get_mempolicy.
    */
   placement(options?: Range & Partial<PlacementOptions>): PlacementReport {
     const { offset, length, ...wanted } = check.options<Range & Partial<PlacementOptions>>('options', options, ['offset', 'length', ...PLACEMENT_WORDS])
     const part = range('options', { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) })
     const checked = Object.values(wanted).some(value => value !== undefined) ? checkPlacement('options', wanted) : undefined
-    if (checked !== undefined) place(this.#live(), part, checked)
-    return placementOf(this.#live(), part)
+    const segment = this.#live()
+    if (checked !== undefined) place(segment, part, checked)
+    return placementOf(segment, part, checked)
   }
 
   /**
