@@ -85,7 +85,9 @@ class Course {
   constructor(live: () => Binding.NativeSegment, options: CheckedPrefault) {
     this.#live = live
     this.#options = options
-    const { pageSize } = live()
+    const { pageSize, mappedBytes } = live()
+    // The whole at once: chunk by chunk, what is too much would be found when all that is left is taken.
+    live().refuseMoreThanMemory(0, mappedBytes)
     this.#chunkBytes = Math.ceil(options.chunkBytes / pageSize) * pageSize
   }
 

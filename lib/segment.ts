@@ -219,7 +219,7 @@ export abstract class Segment {
 
   /**
    * Locks the pages in RAM (mlock(2), mlock2(2); `SHM_LOCK` for System V) until `unlockMemory()` or `close()`. Charged to RLIMIT_MEMLOCK:
-   * ENOMEM, EPERM, EAGAIN; then everything is as it was before. `resize()` and `refresh()` lock anew what they map.
+   * ENOMEM, EPERM, EAGAIN, `ERR_SHM_NO_MEMORY`; then everything is as it was before. `resize()` and `refresh()` lock anew what they map.
    */
   lockMemory(options?: LockMemoryOptions): void {
     const onFault = lockOptions(options)
@@ -236,7 +236,8 @@ export abstract class Segment {
   /**
    * Brings every page in now, so that no later touch faults (`MADV_POPULATE_WRITE`, Linux 5.14; touched one by one before), in chunks
    * where progress is asked for. Blocks the thread: {@link Segment.prefaultAsync} does not. ENOMEM, ENOSPC (a sparse object, and its
-   * file system is full), EFAULT (beyond the object's end): errors, where a touch would be a fault.
+   * file system is full), EFAULT (beyond the object's end): errors, where a touch would be a fault; `ERR_SHM_NO_MEMORY` (more than the machine
+   * or control group has left), where the kernel would kill a process.
    */
   prefault(options?: PrefaultOptions): Prefaulted {
     return prefaultNow(() => this.#live(), prefaultOptions(options))

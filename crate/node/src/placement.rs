@@ -105,6 +105,13 @@ impl NativeSegment {
     #[napi(catch_unwind)]
     pub fn lock_whole(&self, env: Env, on_fault: bool) -> Result<()> {
         let how = if on_fault { Locking::OnFault } else { Locking::Now };
+        if how == Locking::Now {
+            // A lock brings every page in.
+            self.segment
+                .refuse_more_than_memory(Extent::default())
+                .map_err(|error| self.blamed(error))
+                .or_throw(&env)?;
+        }
         self.segment.mapping.lock_whole(how).map_err(|error| self.blamed(error)).or_throw(&env)
     }
 
@@ -127,6 +134,13 @@ impl NativeSegment {
             transparent: number(facts.transparent),
             undumped: number(facts.undumped),
         })
+    }
+
+    /// Refuses what there is no memory for.
+    #[napi(catch_unwind)]
+    pub fn refuse_more_than_memory(&self, env: Env, offset: f64, length: f64) -> Result<()> {
+        let extent = extent(offset, length)?;
+        self.segment.refuse_more_than_memory(extent).map_err(|error| self.blamed(error)).or_throw(&env)
     }
 
     /// Brings every page in. Answers the page faults it took.

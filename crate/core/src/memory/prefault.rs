@@ -53,8 +53,10 @@ impl Segment {
     /// Answers the page faults it took.
     ///
     /// # Errors
-    /// EFAULT (beyond the object's end) ENOMEM (memory, or the pool of huge pages) ENOSPC; as [`Mapping::populate`].
+    /// EFAULT (beyond the object's end) ENOMEM (memory, or the pool of huge pages) ENOSPC; `ERR_SHM_NO_MEMORY`; as
+    /// [`Mapping::populate`].
     pub fn populate(&self, extent: Extent) -> Result<u64> {
+        self.refuse_more_than_memory(extent)?;
         let before = machine::thread_page_faults();
         self.mapping
             .populate(extent, self.access != Access::Read)

@@ -153,7 +153,7 @@ fn attach_new(id: i32, options: &CreateOptions) -> Result<Segment> {
                 remove(id)?;
             }
             if options.reserve == Some(true) {
-                super::reserve::refuse_more_than_memory(options.size_bytes)?;
+                segment.refuse_more_than_memory(super::pages::Extent::default())?;
                 segment
                     .mapping
                     .populate(super::pages::Extent::default(), options.map.access == Access::Write)?;
