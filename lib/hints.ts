@@ -61,6 +61,7 @@ const ROWS: Row[] = [
   { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },
   { code: 'ERR_SHM_NO_MEMORY', when: facts => facts.message.includes('brought in'), hint: 'Without prefault, reserve and lockMemory, memory is taken as it is touched; docker run --memory and resources.limits.memory (Kubernetes) give more' },
   { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
+  { code: 'ERR_SHM_FOREIGN_OWNER', hint: 'Another user may have taken the name or key first: its owner or root can remove the object. Without { owner: "me" } it is taken, if you trust that user' },
   { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: the refresh() of a segment maps what is left; raw mappings and semaphores are opened again' },
   { code: 'ERR_SHM_NOT_MANAGED', hint: 'ManagedSegment.openOrCreate() makes a managed segment of a blank one' },
   { code: 'ERR_SHM_NOT_READY', hint: 'ManagedSegment.openOrCreate() makes it anew where its maker is dead' },
