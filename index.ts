@@ -155,6 +155,7 @@ export type {
   OwnerDeathMessage,
   RemoveMessage,
   SegmentMessage,
+  SemaphoreMessage,
   TraceMessages,
   TracedObject,
   WaitedObject
