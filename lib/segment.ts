@@ -13,7 +13,7 @@ import type { Subject } from './error-facts.js'
 import { range, refuseTooLarge, type Access, type CheckedMap, type Range } from './options.js'
 import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
 import { PLACEMENT_WORDS, checkPlacement, place, placementOf, type PlacementOptions, type PlacementReport } from './placement.js'
-import { prefaultBeside, prefaultNow, prefaultOptions, transparentPageSize, type PrefaultOptions, type Prefaulted } from './prefault.js'
+import { PREFAULT_WORDS, collapseBeside, prefaultBeside, prefaultNow, prefaultOptions, transparentPageSize, type PrefaultOptions, type Prefaulted } from './prefault.js'
 import type { HugePages, LockMemoryOptions, PageFacts, Residency, SegmentStat, StatOptions } from './segment-stat.js'
 import type { Descriptor } from './descriptor.js'
 import { closings, creations, openings, type SegmentMessage } from './tracing.js'
@@ -254,11 +254,22 @@ export abstract class Segment {
   /**
    * Makes transparent huge pages of whole huge pages' worth of bytes (`MADV_COLLAPSE`, Linux 6.1), which it brings in before: by a copy,
    * while others go on using them. Answers what was obtained in the whole segment. Works on System V, POSIX and memfd whatever
-   * /sys/kernel/mm/transparent_hugepage says. EINVAL (an older kernel, a file system without huge pages, fewer bytes than one), EAGAIN,
+   * /sys/kernel/mm/transparent_hugepage says. Blocks the thread: {@link Segment.collapseAsync} does not. EINVAL (an older kernel, a file system without huge pages, fewer bytes than one), EAGAIN,
    * EBUSY (a page is in use by the kernel: once more may do), ENOMEM (memory is fragmented), ENOSPC.
    */
   collapse(pages?: Range): HugePages {
     this.#live().collapse(...range('range', pages))
+    return this.#hugePages(this.#live().pageFacts())
+  }
+
+  /**
+   * As {@link Segment.collapse}, a chunk at a time on Node's thread pool, whole huge pages each. The segment can be used meanwhile; closing it
+   * ends this after the chunk under way, with `ERR_SHM_CLOSED`. An abort rejects with `signal.reason`; what was made huge stays so.
+   */
+  async collapseAsync(options?: Range & PrefaultOptions): Promise<HugePages> {
+    const { offset, length, ...rest } = check.options<Range & PrefaultOptions>('options', options, ['offset', 'length', ...PREFAULT_WORDS])
+    const part = range('options', { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) })
+    await collapseBeside(() => this.#live(), prefaultOptions(rest), part, this.#offset)
     return this.#hugePages(this.#live().pageFacts())
   }
 

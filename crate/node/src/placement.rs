@@ -63,11 +63,12 @@ pub struct NativePopulated {
     pub error: Option<ErrorFacts>,
 }
 
-/// Pages brought in on a thread of the pool, which keeps the mapping meanwhile.
+/// Pages brought in, and made huge where that is asked, on a thread of the pool, which keeps the mapping meanwhile.
 pub struct Populate {
     pinned: Pinned,
     extent: Extent,
     for_writing: bool,
+    collapses: bool,
 }
 
 impl std::fmt::Debug for Populate {
@@ -84,6 +85,9 @@ impl Task for Populate {
         let work = || {
             let before = machine::thread_page_faults();
             self.pinned.mapping().populate(self.extent, self.for_writing)?;
+            if self.collapses {
+                self.pinned.mapping().collapse(self.extent)?;
+            }
             Ok(machine::thread_page_faults().saturating_sub(before))
         };
         // A panic must not cross into the pool's C.
@@ -158,11 +162,12 @@ impl NativeSegment {
         env: &'env Env,
         offset: f64,
         length: f64,
+        collapses: bool,
     ) -> Result<PromiseRaw<'env, NativePopulated>> {
         let extent = extent(offset, length)?;
         let pinned = self.segment.mapping.pin().map_err(|error| self.blamed(error)).or_throw(env)?;
         let for_writing = self.segment.access != Access::Read;
-        Ok(env.spawn(Populate { pinned, extent, for_writing })?.promise_object())
+        Ok(env.spawn(Populate { pinned, extent, for_writing, collapses })?.promise_object())
     }
 
     /// Makes transparent huge pages.
