@@ -139,9 +139,9 @@ test.serial('what clean() and remove() of the package remove is told', t => {
       if (removing === 'remove') remove(facts)
       else t.is(clean(facts), 'removed', facts.kind)
     }
-    const wanted = objects.map(({ kind, id, name: objectName }) => {
-      const words = { sysv: `System V segment ${id}`, posix: `segment '${objectName}'`, 'sysv-semaphore': `semaphore set ${id}`, 'posix-semaphore': `semaphore '${objectName}'` }[kind as 'sysv']
-      return ['shmem:remove', { kind, [kind.endsWith('semaphore') ? 'object' : 'segment']: words, ...(id === undefined ? { objectName } : { id }) }]
+    const wanted = objects.map(({ kind, id, name: called }) => {
+      const words = { sysv: `System V segment ${id}`, posix: `segment '${called}'`, 'sysv-semaphore': `semaphore set ${id}`, 'posix-semaphore': `semaphore '${called}'` }[kind as 'sysv']
+      return ['shmem:remove', { kind, [kind.endsWith('semaphore') ? 'object' : 'segment']: words, ...(id === undefined ? { objectName: called } : { id }) }]
     })
     t.deepEqual(told, wanted as never)
     t.is(clean(objects[0] as ObjectFacts), 'gone')
