@@ -61,7 +61,6 @@ const ROWS: Row[] = [
   { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },
   { code: 'ERR_SHM_NO_MEMORY', when: facts => facts.message.includes('brought in'), hint: 'Without prefault, reserve and lockMemory, memory is taken as it is touched; docker run --memory and resources.limits.memory (Kubernetes) give more' },
   { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
-  { code: 'ERR_SHM_FOREIGN_OWNER', hint: 'Another user may have taken the name or key first: its owner or root can remove the object. Without { owner: "me" } it is taken, if you trust that user' },
   { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: the refresh() of a segment maps what is left; raw mappings and semaphores are opened again' },
   { code: 'ERR_SHM_NOT_MANAGED', hint: 'ManagedSegment.openOrCreate() makes a managed segment of a blank one' },
   { code: 'ERR_SHM_NOT_READY', hint: 'ManagedSegment.openOrCreate() makes it anew where its maker is dead' },
@@ -77,6 +76,7 @@ const ROWS: Row[] = [
   { code: 'ERR_SHM_READERS_FULL', hint: 'Others leave by close(); { readers } says where it is made how many there can be' },
   { code: 'ERR_SHM_WRITER_TAKEN', hint: 'It leaves by close() or end(); a dead one is replaced at once' },
   { code: 'ERR_SHM_WRITER_DIED', hint: 'Iterate again to wait for the next writer' },
+  { code: 'ERR_SHM_FOREIGN_OWNER', hint: 'Another user may have taken the name or key first: its owner or root can remove the object. Without { owner: "me" } it is taken, if you trust that user' },
   { code: 'ERR_SHM_VERSION', hint: 'All members need the same version of shmem; remove the object and make it anew' },
   { code: 'ERR_SHM_REMOVED', hint: 'Open it with { keepFd: true } to go on after the name is gone' }
 ]

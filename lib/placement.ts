@@ -38,17 +38,28 @@ export type PlacementReport = PolicyReport & (PagesReport | PagesUnknown)
 export interface PolicyReport {
   /** The policy at the first byte of the range; others than ours are told by their man-page names. */
   policy: PlacementPolicy | 'preferred many' | 'weighted interleave' | 'unknown'
+  /** The nodes of that policy. */
   nodes: number[]
+  /** Bytes of a page: of a huge page where the segment is on a pool's. */
   pageSizeBytes: number
 }
 
 /** Where a range's pages are. */
 export interface PagesReport {
   /** On which nodes the pages are that this process has touched, in rising order of nodes. */
-  pages: { node: number; pages: number; bytes: number }[]
+  pages: {
+    /** The node's number. */
+    node: number
+    /** How many pages are there. */
+    pages: number
+    /** The same in bytes. */
+    bytes: number
+  }[]
+  /** Pages that this process has touched and that are in RAM. */
   residentPages: number
   /** Pages that this process has not touched yet, whether or not others have. */
   absentPages: number
+  /** Nothing: they are known. */
   pagesUnknown?: undefined
 }
 
@@ -56,8 +67,11 @@ export interface PagesReport {
 export interface PagesUnknown {
   /** Why. A policy that was asked for is set all the same. */
   pagesUnknown: ShmError
+  /** Not known. */
   pages?: undefined
+  /** Not known. */
   residentPages?: undefined
+  /** Not known. */
   absentPages?: undefined
 }
 

@@ -29,6 +29,7 @@ export interface SegmentMessage extends TracedObject {
 
 /** A semaphore that outlives its users: a System V set, or a POSIX one by name. */
 export interface SemaphoreMessage extends TracedObject {
+  /** Which of the two. */
   kind: 'sysv-semaphore' | 'posix-semaphore'
   /** What error messages call it. */
   object: string
@@ -89,9 +90,13 @@ export interface LostWaitMessage extends WaitedObject {
 
 /** The channels, and what they carry: `subscribe('shmem:create', message => …)` of `node:diagnostics_channel`. */
 export interface TraceMessages {
+  /** An object was made. */
   'shmem:create': SegmentMessage | SemaphoreMessage
+  /** An existing one was opened. */
   'shmem:open': SegmentMessage | SemaphoreMessage
+  /** A segment or named semaphore was closed. */
   'shmem:close': SegmentMessage | SemaphoreMessage
+  /** A name was removed. */
   'shmem:remove': RemoveMessage | SemaphoreMessage
   'shmem:fault': FaultMessage
   'shmem:owner-death': OwnerDeathMessage
