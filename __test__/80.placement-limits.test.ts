@@ -41,10 +41,11 @@ test('what does not fit the control group is ERR_SHM_NO_MEMORY, and what fits is
 })
 
 test('files that nobody uses do not count as memory that is taken', async t => {
-  const prefix = limitedTo(t, LIMIT - MIB)
+  const limit = 128 * MIB
+  const prefix = limitedTo(t, limit)
   if (prefix === undefined) return
-  const fill = `head -c ${LIMIT} /dev/zero > ${temporaryFolder(t)}/unused`
+  const fill = `head -c ${limit} /dev/zero > ${temporaryFolder(t)}/unused`
   const child = startChild(t, 'caller', { prefix: [...prefix, 'sh', '-c', `${fill}; exec "$@"`, 'sh'] })
-  await child.ask('call', ['MemfdSegment.create', ['reserved', { size: 64 * MIB }], 'mine'])
+  await child.ask('call', ['MemfdSegment.create', ['reserved', { size: 32 * MIB }], 'mine'])
   t.is((await child.ask('call', ['mine.stat'])).reserved, true)
 })
