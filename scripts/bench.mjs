@@ -31,9 +31,9 @@ await main(async (args) => {
   if (unknown !== undefined) throw new Stop(`There is no benchmark ${unknown}; there are: ${all.join(', ')}.`)
   if (all.length === 0) throw new Stop('There are no benchmarks in dist/benchmark.')
 
-  const { Run, secondsBefore } = await import('../dist/benchmark/report/run.js')
+  const { Run, resultsOf, secondsBefore } = await import('../dist/benchmark/report/run.js')
   const names = named.length > 0 ? named : all
-  const run = new Run({ save })
+  const run = new Run(resultsOf({ save }))
   const progress = await openProgress(names, quick ? {} : secondsBefore())
   const failed = []
   for (const [index, name] of names.entries()) {
@@ -47,5 +47,9 @@ await main(async (args) => {
   }
   progress.close()
   process.stdout.write(await run.finish())
+  if (save) {
+    const { drawDocuments } = await import('../dist/benchmark/report/write.js')
+    process.stdout.write(`Drawn: ${(await drawDocuments()).join(', ')}\n`)
+  }
   if (failed.length > 0) throw new Stop(`Failed: ${failed.join(', ')}.`)
 })

@@ -9,29 +9,29 @@ import { speedOf, type NamedOutcome, type Outcome } from './outcome.js'
 import { newestOutcomes, outcomesIn, unsavedFolder } from './saved.js'
 import { short } from './table.js'
 import { peerVersions, programVersions } from './versions.js'
-import { drawDocuments, writeReport } from './write.js'
+import { writeReport } from './write.js'
 
-export interface RunOptions {
-  /** Into `results/<machine>/<date>/`, where the other questions of that day stay; otherwise into a folder that the next run empties. */
-  save: boolean
+/** Where a run puts its results. */
+export function resultsOf({ save }: { save: boolean }): string {
+  const machine = describeMachine()
+  if (save) return `${resultsFolder}${machineSlug(machine)}/${machine.date}`
+  rmSync(unsavedFolder, { recursive: true, force: true })
+  return unsavedFolder
 }
 
 export class Run {
   /** Where each benchmark writes its outcome. */
   readonly outFolder: string
   readonly #folder: string
-  readonly #save: boolean
   readonly #programs = programVersions()
   readonly #names: string[] = []
   #loadBefore = 0
   #startedMs = 0
 
-  constructor({ save }: RunOptions) {
-    const machine = describeMachine()
-    this.#save = save
-    this.#folder = save ? `${resultsFolder}${machineSlug(machine)}/${machine.date}` : unsavedFolder
-    if (!save) rmSync(this.#folder, { recursive: true, force: true })
-    mkdirSync(this.#folder, { recursive: true })
+  /** What other questions have left in the folder stays there. */
+  constructor(folder: string) {
+    this.#folder = folder
+    mkdirSync(folder, { recursive: true })
     this.outFolder = mkdtempSync(join(tmpdir(), 'shmem-bench-'))
     process.once('exit', () => rmSync(this.outFolder, { recursive: true, force: true }))
   }
@@ -46,8 +46,9 @@ export class Run {
   take(name: string): void {
     const seconds = (performance.now() - this.#startedMs) / 1000
     const outcome = JSON.parse(readFileSync(`${this.outFolder}/${name}.json`, 'utf8')) as Outcome
-    const { question, machine, quick, ...rest } = outcome
-    const whole: Outcome = { question, machine, quick, seconds, loadBefore: this.#loadBefore, versions: { ...this.#programs, ...peerVersions() }, ...rest }
+    const { question, machine, quick, ...measured } = outcome
+    const known = { seconds, loadBefore: this.#loadBefore, versions: { ...this.#programs, ...peerVersions() } }
+    const whole: Outcome = { question, machine, quick, ...measured, ...known }
     writeFileSync(`${this.#folder}/${name}.json`, `${JSON.stringify(whole, roundNumbers, 1)}\n`)
     this.#names.push(name)
   }
@@ -56,8 +57,7 @@ export class Run {
   async finish(): Promise<string> {
     if (this.#names.length === 0) return ''
     const outcomes = outcomesIn(this.#folder).filter(({ name }) => this.#names.includes(name))
-    const written = [relative('.', await writeReport(this.#folder)), ...(this.#save ? await drawDocuments() : [])]
-    return `${closingLines(outcomes).join('\n')}\nWritten: ${written.join(', ')}\n`
+    return `${closingLines(outcomes).join('\n')}\nThe report: ${relative('.', await writeReport(this.#folder))}\n`
   }
 }
 

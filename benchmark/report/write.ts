@@ -12,33 +12,44 @@ import { speedsOf } from './speeds.js'
 
 const docsFolder = `${benchmarkFolder}../docs/`
 
+export interface Picture {
+  file: string
+  svg: string
+}
+
 /** Writes `report.md`, `run.json` and the pictures of a folder anew, from the outcomes that lie there; answers the path of the report. */
 export async function writeReport(folder: string): Promise<string> {
   const outcomes = outcomesIn(folder)
   for (const file of readdirSync(folder)) if (file.endsWith('.svg')) rmSync(`${folder}/${file}`)
-  const questions = new Set<string>()
-  for (const outcome of outcomes) {
-    const svg = await speedsOf(outcome)
-    if (svg === undefined) continue
-    writeFileSync(`${folder}/${outcome.name}.svg`, svg)
-    questions.add(outcome.name)
-  }
-  const hasOverview = panelsOf(outcomes).length > 0
-  const overview = hasOverview ? await overviewOf(outcomes, lineOf(outcomes)) : undefined
+  const pictures = await picturesOf(outcomes)
+  for (const { file, svg } of pictures) writeFileSync(`${folder}/${file}`, svg)
+  const overview = panelsOf(outcomes).length > 0 ? await overviewOf(outcomes, lineOf(outcomes)) : undefined
   if (overview !== undefined) writeFileSync(`${folder}/overview.svg`, overview.svg)
   writeFileSync(`${folder}/${summaryFile}`, `${JSON.stringify(runSummary(outcomes), null, 1)}\n`)
+  const questions = new Set(pictures.map(({ file }) => file.replace('.svg', '')))
   writeFileSync(`${folder}/report.md`, reportMarkdown(outcomes, { overview: overview?.words, questions }))
   return `${folder}/report.md`
 }
 
-/** Draws the pictures of README and of docs/placement.md from the newest results of the machine that was measured last; answers their paths. */
+/** One for each question, except where nothing can be drawn. */
+export async function picturesOf(outcomes: readonly NamedOutcome[]): Promise<Picture[]> {
+  const drawn = await Promise.all(outcomes.map(async (outcome) => ({ file: `${outcome.name}.svg`, svg: await speedsOf(outcome) })))
+  return drawn.filter((picture): picture is Picture => picture.svg !== undefined)
+}
+
+/** Draws the pictures of the documents from the newest results of the machine that was measured last; answers their paths. */
 export async function drawDocuments(): Promise<string[]> {
-  const outcomes = newestOutcomes()
+  const pictures = await documentPictures(newestOutcomes())
+  for (const { file, svg } of pictures) writeFileSync(docsFolder + file, svg)
+  return pictures.map(({ file }) => `docs/${file}`)
+}
+
+/** That of README, and that of docs/placement.md. */
+export async function documentPictures(outcomes: readonly NamedOutcome[]): Promise<Picture[]> {
   const { svg } = await overviewOf(outcomes, lineOf(outcomes))
-  writeFileSync(`${docsFolder}how-fast.svg`, svg)
   const placement = outcomes.find(({ name }) => name === 'placement')
-  if (placement !== undefined) writeFileSync(`${docsFolder}placement.svg`, await barsOf({ axis: 'nanoseconds a read', bars: placementBars(placement) }))
-  return ['docs/how-fast.svg', ...(placement === undefined ? [] : ['docs/placement.svg'])]
+  const bars = placement === undefined ? [] : [{ file: 'placement.svg', svg: await barsOf({ axis: 'nanoseconds a read', bars: placementBars(placement) }) }]
+  return [{ file: 'how-fast.svg', svg }, ...bars]
 }
 
 function lineOf(outcomes: readonly NamedOutcome[]): string {
