@@ -12,7 +12,9 @@ export async function openProgress(names, secondsBefore) {
 
 async function openBar(names, expected, total, leftAfter) {
   const { MultiBar } = await import('cli-progress')
-  const bars = new MultiBar({ format: '{bar} {place} {name} {clock}{left}', barCompleteChar: '█', barIncompleteChar: '░', barsize: 24, clearOnComplete: true, hideCursor: true, emptyOnZero: true })
+  // Drawn twice a second only, since it shares the processors with what is measured.
+  const options = { fps: 2, linewrap: true, gracefulExit: true, clearOnComplete: true, hideCursor: true, emptyOnZero: true }
+  const bars = new MultiBar({ ...options, format: '{bar} {place} {name} {clock}{left}', barCompleteChar: '█', barIncompleteChar: '░', barsize: 24 })
   const bar = bars.create(total, 0, { place: '', name: '', clock: '', left: '' })
   let ticking
   return {
@@ -25,7 +27,11 @@ async function openBar(names, expected, total, leftAfter) {
       ticking = setInterval(show, 1000)
     },
     end: () => clearInterval(ticking),
-    close: () => bars.stop(),
+    close() {
+      // What was printed last is still to be shown.
+      bars.update()
+      bars.stop()
+    },
   }
 }
 

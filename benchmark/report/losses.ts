@@ -1,5 +1,5 @@
 /** Where we lose: every bar that was missed, and every comparison in which the other side was faster. */
-import { isClear, speedOf, verdictOf, type Comparison, type NamedOutcome } from './outcome.js'
+import { isClear, ratioOf, speedOf, verdictOf, type Comparison, type NamedOutcome } from './outcome.js'
 import { summarize } from '../support/statistics.js'
 import { markdownTable, short, spread } from './table.js'
 
@@ -41,13 +41,13 @@ export function lossesMarkdown(outcomes: readonly NamedOutcome[]): string {
   ].join('\n')
 }
 
-const titles = ['question', 'what', 'our side', 'median', 'other side', 'median', 'times as fast', 'min–max', 'bar for the ratio']
+const titles = ['question', 'what', 'our side', 'median', 'other side', 'median', 'times as fast', 'min–max', 'ratio', 'its bar']
 
 function tableOf(losses: readonly Loss[]): string {
   return markdownTable(titles, losses.map((loss) => {
     const { name, subject, unit, ours, other, bar } = loss
     const speed = speedOf(loss)
     const median = (samples: readonly number[]): string => `${short(summarize(samples).median)} ${unit}`
-    return [`[${name}](#${name})`, subject, ours.name, median(ours.samples), other.name, median(other.samples), `${short(speed.median)} ×`, spread(speed), bar?.text ?? '']
+    return [`[${name}](#${name})`, subject, ours.name, median(ours.samples), other.name, median(other.samples), `${short(speed.median)} ×`, spread(speed), `${short(ratioOf(loss).median)} ×`, bar?.text ?? '']
   }))
 }

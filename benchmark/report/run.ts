@@ -4,8 +4,9 @@ import { loadavg, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { describeMachine, machineSlug } from '../support/machine.js'
 import { resultsFolder } from '../support/paths.js'
+import { summarize } from '../support/statistics.js'
 import { lossesOf } from './losses.js'
-import { speedOf, type NamedOutcome, type Outcome } from './outcome.js'
+import { ratioOf, type NamedOutcome, type Outcome } from './outcome.js'
 import { newestOutcomes, outcomesIn, unsavedFolder } from './saved.js'
 import { short } from './table.js'
 import { peerVersions, programVersions } from './versions.js'
@@ -70,7 +71,11 @@ function closingLines(outcomes: readonly NamedOutcome[]): string[] {
   const { missedBars, slower, unclear, comparisons } = lossesOf(outcomes)
   const seconds = outcomes.reduce((sum, outcome) => sum + (outcome.seconds ?? 0), 0)
   const time = seconds < 120 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(1)} minutes`
-  const lines = missedBars.map((loss) => `  ${loss.name}, ${loss.subject}: ${loss.ours.name} beside ${loss.other.name} is ${short(speedOf(loss).median)} times as fast; the bar for the ratio is ${loss.bar?.text ?? ''}`)
+  const lines = missedBars.map((loss) => {
+    const { name, subject, unit, ours, other, bar } = loss
+    const medians = `${ours.name} ${short(summarize(ours.samples).median)} ${unit}, ${other.name} ${short(summarize(other.samples).median)} ${unit}`
+    return `  ${name}, ${subject}: ${medians}, ratio ${short(ratioOf(loss).median)}, bar ${bar?.text ?? ''}`
+  })
   const skipped = outcomes.flatMap(({ name, skipped: peers = [] }) => peers.map(({ peer, reason }) => `  ${name}, ${peer}: ${reason}`))
   return [
     `\n${outcomes.length} questions with ${comparisons} comparisons in ${time}.`,
