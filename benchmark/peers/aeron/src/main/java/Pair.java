@@ -31,8 +31,8 @@ import org.agrona.MutableDirectBuffer;
 import org.agrona.concurrent.BackoffIdleStrategy;
 
 public final class Pair {
-  /** A few hundred messages of 64 bytes with their headers, which stay in the processor's cache. */
-  private static final String CHANNEL = "aeron:ipc?term-length=256k";
+  /** Half of a term may be under way: some thousand messages of 64 bytes with their headers, few beside those of a case. Less is slower. */
+  private static final String CHANNEL = "aeron:ipc?term-length=1m";
   private static final int THERE = 1;
   private static final int BACK = 2;
   /** Messages that one poll may hand over. */
@@ -67,6 +67,9 @@ public final class Pair {
   private final BufferClaim claim = new BufferClaim();
   private final FragmentHandler takeWords = this::takeWords;
   private final FragmentHandler takeEnds = this::takeEnds;
+  /** Whether a case runs: who loses its input then has lost the other side. */
+  private static volatile boolean isBusy;
+
   private int words;
   /** Place in the sequence of the message that comes next. */
   private int next;
@@ -100,7 +103,9 @@ public final class Pair {
         for (String line = lines.take(); !line.isEmpty(); line = lines.take()) {
           Case asked = Case.parse(line);
           toPartner.println(line);
+          isBusy = true;
           System.out.printf("%.3f%n", pair.measure(asked));
+          isBusy = false;
         }
       }
       partner.waitFor();
@@ -111,7 +116,11 @@ public final class Pair {
     BlockingQueue<String> lines = linesOf(System.in);
     try (Aeron aeron = connect(folder)) {
       Pair pair = new Pair(aeron, false);
-      for (String line = lines.take(); !line.isEmpty(); line = lines.take()) pair.answer(Case.parse(line));
+      for (String line = lines.take(); !line.isEmpty(); line = lines.take()) {
+        isBusy = true;
+        pair.answer(Case.parse(line));
+        isBusy = false;
+      }
     }
   }
 
@@ -127,18 +136,17 @@ public final class Pair {
     return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).redirectOutput(ProcessBuilder.Redirect.INHERIT).start();
   }
 
-  /** The lines that come, and an empty one at their end; a case that still runs ten seconds later has lost its partner. */
+  /** The lines that come, and an empty one at their end. */
   private static BlockingQueue<String> linesOf(InputStream stream) {
     BlockingQueue<String> lines = new LinkedBlockingQueue<>();
     Thread reader = new Thread(() -> {
       try (BufferedReader from = new BufferedReader(new InputStreamReader(stream))) {
         for (String line = from.readLine(); line != null; line = from.readLine()) lines.add(line);
-        lines.add("");
-        Thread.sleep(10_000);
-      } catch (IOException | InterruptedException error) {
+      } catch (IOException error) {
         System.err.println("probe: " + error);
       }
-      Runtime.getRuntime().exit(1);
+      if (isBusy) Runtime.getRuntime().exit(1);
+      lines.add("");
     });
     reader.setDaemon(true);
     reader.start();
