@@ -26,15 +26,18 @@ export function savedFolders(): { machine: string; date: string; path: string }[
   return machines.flatMap((machine) => foldersIn(`${resultsFolder}${machine}`).map((date) => ({ machine, date, path: `${resultsFolder}${machine}/${date}` })))
 }
 
-/** The newest outcome of each question on the machine that was measured last. */
+/** The newest outcome of each question on one machine: that with most questions, so that a few from another do not take its place; or the latest of equals. */
 export function newestOutcomes(): NamedOutcome[] {
-  const folders = savedFolders().toSorted((a, b) => a.date.localeCompare(b.date))
-  const machine = folders.at(-1)?.machine
-  const newest = new Map<string, NamedOutcome>()
-  for (const { path } of folders.filter((folder) => folder.machine === machine)) {
+  const machines = new Map<string, Map<string, NamedOutcome>>()
+  for (const { machine, path } of savedFolders().toSorted((a, b) => a.date.localeCompare(b.date))) {
+    const newest = machines.get(machine) ?? new Map<string, NamedOutcome>()
+    // At the end, where the latest is.
+    machines.delete(machine)
+    machines.set(machine, newest)
     for (const outcome of outcomesIn(path)) newest.set(outcome.name, outcome)
   }
-  return [...newest.values()].toSorted((a, b) => a.name.localeCompare(b.name))
+  const fullest = [...machines.values()].toSorted((a, b) => a.size - b.size).at(-1) ?? []
+  return [...fullest.values()].toSorted((a, b) => a.name.localeCompare(b.name))
 }
 
 function foldersIn(path: string): string[] {

@@ -37,7 +37,7 @@ export async function picturesOf(outcomes: readonly NamedOutcome[]): Promise<Pic
   return drawn.filter((picture): picture is Picture => picture.svg !== undefined)
 }
 
-/** Draws the pictures of the documents from the newest results of the machine that was measured last; answers their paths. */
+/** Draws the pictures of the documents from the newest results of one machine; answers their paths. */
 export async function drawDocuments(): Promise<string[]> {
   const pictures = await documentPictures(newestOutcomes())
   for (const { file, svg } of pictures) writeFileSync(docsFolder + file, svg)
