@@ -50,6 +50,8 @@ function specOf({ axis, bars }: Bars): Spec {
         from: { facet: { name: 'cell', data: 'bars', groupby: 'group' } },
         title: { text: { signal: 'parent.group' }, anchor: 'start', font, fontSize: 13, offset: 6 },
         encode: { update: { width: { value: WIDTH }, height: { value: cell } } },
+        // Grid lines are as long as this signal says, not as their group.
+        signals: [{ name: 'height', value: cell }],
         axes: [
           { orient: 'left', scale: 'y', domain: false, ticks: false, labelPadding: 8, labelLimit: 0, labelFont: font, labelFontSize: 12 },
           { orient: 'bottom', scale: 'x', title: axis, titleFont: font, titleFontWeight: 'normal', labelFont: font, grid: true, domain: false, ticks: false },
