@@ -24,7 +24,7 @@ function comparison(subject: string, unit: Unit, ours: number[], other: number[]
 }
 
 function outcome(name: string, comparisons: Comparison[]): NamedOutcome {
-  const rest = { remarks: [`a remark of ${name}.`], skipped: [{ peer: 'Aeron', reason: 'no Java.' }], seconds: 61, loadBefore: 0.5, versions: { cc: `12 of ${name}` } }
+  const rest = { remarks: [`a remark of ${name}.`], skipped: [{ peer: 'Aeron', reason: 'no Java.' }], seconds: 61, busyBefore: 0.5, versions: { cc: `12 of ${name}` } }
   return { name, question: `Is ${name} < fast & good?`, machine, quick: false, comparisons, ...rest }
 }
 
@@ -58,7 +58,8 @@ test('a report names the machine, the losses, versions, times, and what was skip
   t.regex(section('Where we lose'), /Of 7 comparisons the other side is faster in 3: in every round in 2, in the median only in 1\. Bars missed: 1\./u)
   t.regex(section('Where we lose'), /\| rate lost \| shmem \| 2\.00 M\/s \| peer \| 20\.0 M\/s \| 0\.100 × \| 0\.100–0\.100 \| 0\.100 × \|  \|/u)
   t.notRegex(section('Where we lose'), /time won|even|rate won \|/u)
-  t.regex(section('What ran'), /\[first\]\(#first\) \| 4 \| 3 \| 61 s \| 0\.50 /u)
+  t.regex(section('What ran'), /\[first\]\(#first\) \| 4 \| 3 \| 61 s \| 0\.50 of 2 CPUs /u)
+  t.regex(section('What ran'), /busy with other things when these began.+: first, second\./u)
   t.regex(section('What ran'), /Together 2\.0 minutes/u)
   t.regex(section('What was skipped'), /second \| Aeron \| no Java\./u)
   t.regex(section('Versions'), /cc \| 12 of first \(first\); 12 of second \(second\)/u)
@@ -72,7 +73,7 @@ test('a partial run replaces its own question, and leaves the others as they are
   await writeReport(folder)
   const before = readFileSync(join(folder, 'first.json'), 'utf8')
   const run = new Run(folder)
-  run.begin()
+  await run.begin()
   const again = outcome('second', [comparison('rate lost now', 'GB/s', [1, 1, 1], [7, 7, 7])])
   writeFileSync(join(run.outFolder, 'second.json'), JSON.stringify({ ...again, quick: true }))
   run.take('second')

@@ -38,7 +38,7 @@ await main(async (args) => {
   const failed = []
   for (const [index, name] of names.entries()) {
     progress.begin(index)
-    run.begin()
+    await run.begin()
     const program = [join(folder, name + ending), '--out', run.outFolder, ...(quick ? ['--quick'] : [])]
     const { code } = await stream(process.execPath, program, { print: progress.print, silenceMinutes })
     if (code === 0) run.take(name)

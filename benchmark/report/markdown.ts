@@ -1,11 +1,9 @@
 /** The report of a folder of results, as Markdown: machine, versions, where we lose, and a table and a picture for each question. */
 import { machineLine, type Machine } from '../support/machine.js'
 import { lossesMarkdown } from './losses.js'
+import { tolerated } from './others.js'
 import type { NamedOutcome } from './outcome.js'
 import { head, markdownTable, rowOf } from './table.js'
-
-/** A one-minute load at which other programs were in the way, as a share of the processors. */
-const busyShare = 0.25
 
 export interface Pictures {
   /** What the picture of the main comparisons says; absent where there is none. */
@@ -37,18 +35,18 @@ function questionMarkdown({ name, question, machine, comparisons, remarks }: Nam
 }
 
 function ranMarkdown(outcomes: readonly NamedOutcome[]): string {
-  const rows = outcomes.map(({ name, seconds, loadBefore, comparisons }) => [
+  const rows = outcomes.map(({ name, seconds, busyBefore, machine, comparisons }) => [
     `[${name}](#${name})`,
     String(comparisons.length),
     String(Math.max(...comparisons.map(({ ours }) => ours.samples.length))),
     seconds === undefined ? 'not recorded' : `${seconds.toFixed(0)} s`,
-    loadBefore === undefined ? 'not recorded' : loadBefore.toFixed(2),
+    busyBefore === undefined ? 'not recorded' : `${busyBefore.toFixed(2)} of ${machine.cpuCount} CPUs`,
   ])
   const known = outcomes.flatMap(({ seconds }) => seconds ?? [])
   const total = known.length === outcomes.length ? `Together ${(known.reduce((sum, seconds) => sum + seconds, 0) / 60).toFixed(1)} minutes.\n` : ''
-  const busy = outcomes.filter(({ loadBefore = 0, machine }) => loadBefore > busyShare * machine.cpuCount + 1).map(({ name }) => name)
+  const busy = outcomes.filter(({ busyBefore = 0 }) => busyBefore > tolerated).map(({ name }) => name)
   const warning = busy.length === 0 ? '' : `\nThe machine was busy with other things when these began, and their numbers are the worse for it: ${busy.join(', ')}.\n`
-  return `${markdownTable(['question', 'comparisons', 'rounds', 'took', 'load before'], rows)}\n${total}${warning}`
+  return `${markdownTable(['question', 'comparisons', 'rounds', 'took', 'in use before'], rows)}\n${total}${warning}`
 }
 
 function skippedMarkdown(outcomes: readonly NamedOutcome[]): string[] {

@@ -37,8 +37,8 @@ export interface Outcome {
   skipped?: readonly SkippedPeer[]
   /** From the start of the program to its end, with what it compiles and installs. */
   seconds?: number
-  /** The machine's load of the last minute when it began. */
-  loadBefore?: number
+  /** How many processors were in use just before it began. */
+  busyBefore?: number
   /** Version of everything that may have taken part, by its name. */
   versions?: Readonly<Record<string, string>>
 }

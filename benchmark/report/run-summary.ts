@@ -12,12 +12,12 @@ export function runSummary(outcomes: readonly NamedOutcome[]): object {
     format,
     machine: first?.machine,
     seconds: known.length === outcomes.length ? rounded(known.reduce((sum, seconds) => sum + seconds, 0)) : null,
-    questions: outcomes.map(({ name, question, machine, seconds, loadBefore, versions, comparisons, remarks, skipped }) => ({
+    questions: outcomes.map(({ name, question, machine, seconds, busyBefore, versions, comparisons, remarks, skipped }) => ({
       name,
       question,
       node: machine.node,
       seconds: seconds ?? null,
-      loadBefore: loadBefore ?? null,
+      busyBefore: busyBefore ?? null,
       versions: versions ?? null,
       skipped: skipped ?? null,
       comparisons: comparisons.map((comparison) => {

@@ -1,11 +1,12 @@
 /** One run of `npm run bench`: where its outcomes go, what is known of it beside them, and what is said at its end. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { describeMachine, machineSlug } from '../support/machine.js'
 import { resultsFolder } from '../support/paths.js'
 import { summarize } from '../support/statistics.js'
 import { lossesOf } from './losses.js'
+import { processorsInUse } from './others.js'
 import { ratioOf, type NamedOutcome, type Outcome } from './outcome.js'
 import { newestOutcomes, outcomesIn, unsavedFolder } from './saved.js'
 import { short } from './table.js'
@@ -26,7 +27,7 @@ export class Run {
   readonly #folder: string
   readonly #programs = programVersions()
   readonly #names: string[] = []
-  #loadBefore = 0
+  #busyBefore = 0
   #startedMs = 0
 
   /** What other questions have left in the folder stays there. */
@@ -37,9 +38,9 @@ export class Run {
     process.once('exit', () => rmSync(this.outFolder, { recursive: true, force: true }))
   }
 
-  /** A question is about to begin. */
-  begin(): void {
-    this.#loadBefore = loadavg()[0] ?? 0
+  /** A question is about to begin; half a second goes by, in which we look whether the machine is quiet. */
+  async begin(): Promise<void> {
+    this.#busyBefore = await processorsInUse(cpus().length)
     this.#startedMs = performance.now()
   }
 
@@ -48,7 +49,7 @@ export class Run {
     const seconds = (performance.now() - this.#startedMs) / 1000
     const outcome = JSON.parse(readFileSync(`${this.outFolder}/${name}.json`, 'utf8')) as Outcome
     const { question, machine, quick, ...measured } = outcome
-    const known = { seconds, loadBefore: this.#loadBefore, versions: { ...this.#programs, ...peerVersions() } }
+    const known = { seconds, busyBefore: this.#busyBefore, versions: { ...this.#programs, ...peerVersions() } }
     const whole: Outcome = { question, machine, quick, ...measured, ...known }
     writeFileSync(`${this.#folder}/${name}.json`, `${JSON.stringify(whole, roundNumbers, 1)}\n`)
     this.#names.push(name)
