@@ -40,7 +40,11 @@ fn run(role: &str, name: &str) -> Result<()> {
     let segment = posix::open(&format!("/{name}"), &Mapped::default())?;
     let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
     let member = managed.join(&JoinOptions { name: "in Rust".to_owned() })?;
-    if role == "die" { die(&managed, &member)? } else { work(&managed, &member)? }
+    if role == "die" {
+        die(&managed, &member)?
+    } else {
+        work(&managed, &member)?
+    }
     // Who is dropped without it counts as dead: its locks are found held by a dead one.
     member.leave();
     Ok(())

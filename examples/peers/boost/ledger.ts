@@ -19,24 +19,24 @@ const COUNT = 1000
 const [MADE, JOINED] = [1, 2] // States.
 const [ENTRIES, SUM, MUTEX, SIZE] = [4, 8, 64, 4096] // Bytes.
 
-const [command, ...words] = process.argv.slice(2)
-if (command === undefined) throw new Error('usage: ledger <the C++ program>')
+const [command = '', ...words] = process.argv.slice(2)
+if (command === '') throw new Error('usage: ledger <the C++ program>')
 const path = join(tmpdir(), `shmem-peers-ledger-${process.pid}`)
 const file = FileSegment.create(path, { size: SIZE })
 try {
-  await share(command, 'file', path, file)
+  await share('file', path, file)
 } finally {
   file.remove()
   file.close()
 }
 const sysv = SysvSegment.create(IPC_PRIVATE, { size: SIZE, removeOnLastDetach: true })
 try {
-  await share(command, 'xsi', String(sysv.id), sysv)
+  await share('xsi', String(sysv.id), sysv)
 } finally {
   sysv.close()
 }
 
-async function share(command: string, kind: 'file' | 'xsi', where: string, segment: Segment): Promise<void> {
+async function share(kind: 'file' | 'xsi', where: string, segment: Segment): Promise<void> {
   const state = new Uint32Array(segment.buffer, 0, 1)
   const entries = new Uint32Array(segment.buffer, ENTRIES, 1)
   const sum = new Float64Array(segment.buffer, SUM, 1)

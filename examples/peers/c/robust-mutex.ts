@@ -18,12 +18,12 @@ const [MUTEX, ACCOUNTS] = [0, 64] // Bytes.
 const [FIRST, SECOND, STAGE] = [0, 1, 2] // Words behind ACCOUNTS.
 const [OWNED, WAITED_FOR] = [1, 2] // Stages.
 
-const [command, ...words] = process.argv.slice(2)
-if (command === undefined) throw new Error('usage: robust-mutex <the C program>')
+const [command = '', ...words] = process.argv.slice(2)
+if (command === '') throw new Error('usage: robust-mutex <the C program>')
 if (command === 'owner') own(words[0] ?? '')
-else await meet(command, words)
+else await meet()
 
-async function meet(command: string, words: string[]): Promise<void> {
+async function meet(): Promise<void> {
   const name = `/shmem-peers-mutex-${process.pid}`
   const segment = PosixSegment.create(name, { size: 4096 })
   try {

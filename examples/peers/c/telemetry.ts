@@ -17,12 +17,12 @@ const Point = struct({ x: f64, y: f64 })
 const Telemetry = struct({ turn: atomicI32, leg: text(12), target: Point, distance: f64, legs: u64, rotors: array(f32, 4) })
 const [CS_TURN, OVER] = [1, 2] // 0: this side's.
 
-const [command, ...words] = process.argv.slice(2)
-if (command === undefined) throw new Error('usage: telemetry header | telemetry <the C program>')
+const [command = '', ...words] = process.argv.slice(2)
+if (command === '') throw new Error('usage: telemetry header | telemetry <the C program>')
 if (command === 'header') process.stdout.write(Telemetry.toC('Telemetry'))
-else await fly(command, words)
+else await fly()
 
-async function fly(command: string, words: string[]): Promise<void> {
+async function fly(): Promise<void> {
   const name = `/shmem-peers-telemetry-${process.pid}`
   const segment = PosixSegment.create(name, { size: Telemetry.size })
   try {

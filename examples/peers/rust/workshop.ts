@@ -15,8 +15,8 @@ import { ManagedSegment } from 'shmem'
 
 const COUNT = 500
 
-const [command, ...words] = process.argv.slice(2)
-if (command === undefined) throw new Error('usage: workshop <the Rust program>')
+const [command = '', ...words] = process.argv.slice(2)
+if (command === '') throw new Error('usage: workshop <the Rust program>')
 const name = `shmem-peers-workshop-${process.pid}`
 const mem = ManagedSegment.create(name, { size: '2MiB' })
 try {
