@@ -160,6 +160,23 @@ memory.unlink()`
   t.is(mode, '0o600\n')
 })
 
+test("Python's SharedMemory does not close while a memoryview is alive", t => {
+  const code = `
+from multiprocessing.shared_memory import SharedMemory
+memory = SharedMemory(create=True, size=8)
+view = memory.buf.cast('d')
+try:
+    memory.close()
+except BufferError:
+    print('BufferError')
+view.release()
+memory.close()
+memory.unlink()`
+  const said = pythonPrints(code)
+  if (said === undefined) return skip(t, 'there is no python3')
+  t.is(said, 'BufferError\n')
+})
+
 function pythonPrints(code: string): string | undefined {
   const done = spawnSync('python3', ['-c', code], { encoding: 'utf8' })
   if (done.error !== undefined) return undefined
