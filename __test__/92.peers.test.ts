@@ -7,9 +7,10 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { array, f64, struct, u8 } from 'shmem'
+import { ManagedSegment, array, f64, struct, u8 } from 'shmem'
 import { openRoom } from './support/example-room.js'
-import { cargoExample, compiled, compiledWithBoost, python, pythonWith, root, type Found } from './support/peer-programs.js'
+import { objectName } from './support/peer.js'
+import { cargoExample, compiled, compiledWithBoost, python, pythonWith, root, running, type Found } from './support/peer-programs.js'
 import { skip } from './support/skip.js'
 
 interface Pair {
@@ -63,14 +64,14 @@ Node: found 1 2 3 4 5 in 4096 bytes, mode 0600
 Python: found 15.0
 Node: by its name it is ENOENT
 `,
-    peer: () => python('arrays.py')
+    peer: () => running(python(), 'arrays.py')
   },
   'python/squares': {
     prints: `
 Python: answered 1000 times
 Node: the squares of 1 to 1000 are 333833500 together; Python ended with 0
 `,
-    peer: () => pythonWith('squares.py', 'posix_ipc', '1.3.2')
+    peer: () => running(posixIpc(), 'squares.py')
   },
   'python/stock': {
     prints: `
@@ -80,7 +81,7 @@ Python: has the semaphore
 Node: tryAcquire() is 'busy'
 Node: Python is killed, acquire() is 'acquired'
 `,
-    peer: () => pythonWith('stock.py', 'sysv_ipc', '1.2.0')
+    peer: () => running(pythonWith('sysv_ipc', '1.2.0'), 'stock.py')
   },
   'rust/workshop': {
     prints: `
@@ -125,11 +126,13 @@ test('each program of examples/peers is in a pair here', t => {
 
 test('a pair whose other side is not there ends with an error, and leaves nothing', async t => {
   const room = await openRoom(t)
-  for (const name of Object.keys(pairs)) {
-    const { code, stderr } = await room.run([process.execPath, compiledPath(name), '/nowhere/a-program'])
-    t.is(code, 1, name)
-    t.regex(stderr, /spawn \/nowhere\/a-program ENOENT/u, name)
-  }
+  await Promise.all(
+    Object.keys(pairs).map(async name => {
+      const { code, stderr } = await room.run([process.execPath, compiledPath(name), '/nowhere/a-program'])
+      t.is(code, 1, name)
+      t.regex(stderr, /spawn \/nowhere\/a-program ENOENT/u, name)
+    })
+  )
   if (room.whyShared === undefined) t.deepEqual(room.leftovers(), [])
 })
 
@@ -140,28 +143,48 @@ test('docs/peers.md shows no code of others but what stands in these programs', 
   t.deepEqual(blocks.filter(block => !sources.some(source => source.includes(block))), [])
 })
 
-test("Python's struct pads as C does with '@' only", t => {
-  const sizes = pythonPrints("import struct; print(struct.calcsize('@B2d'), struct.calcsize('<B2d'))")
-  if (sizes === undefined) return skip(t, 'there is no python3')
-  t.is(sizes, `${struct({ flag: u8, pair: array(f64, 2) }).size} 17\n`)
+test('other options than the maker of a ring has are an error to Rust', t => {
+  const command = cargoExample('workshop')
+  if ('missing' in command) return skip(t, command.missing)
+  const name = objectName(t).slice(1)
+  using mem = ManagedSegment.create(name, { size: '1MiB' })
+  mem.ring('orders', { slots: 128, slotBytes: 16 })
+  const done = spawnSync(command[0] ?? '', ['work', name], { encoding: 'utf8' })
+  t.regex(done.stderr, /^Rust: ERR_SHM_TYPE_MISMATCH /u)
+  t.is(done.status, 1)
 })
 
-test("the mode of Python's own objects is 0600, whatever is passed or the umask lets through", t => {
-  const code = `
+/** What Python prints, by claims of `docs/peers.md`. */
+const claims: Record<string, { of?: () => Found; code: string; prints: string }> = {
+  "Python's struct pads as C does with '@' only, and never at the end": {
+    code: `
+import struct
+print(*map(struct.calcsize, ['@B2d', '<B2d', '@dB']))`,
+    prints: `${struct({ flag: u8, pair: array(f64, 2) }).size} 17 9`
+  },
+  "the mode of Python's own objects is 0600, whatever the umask lets through": {
+    code: `
 import os
 from multiprocessing.shared_memory import SharedMemory
 os.umask(0)
 memory = SharedMemory(create=True, size=1)
 print(oct(os.stat('/dev/shm/' + memory.name).st_mode & 0o777))
 memory.close()
-memory.unlink()`
-  const mode = pythonPrints(code)
-  if (mode === undefined) return skip(t, 'there is no python3')
-  t.is(mode, '0o600\n')
-})
-
-test("Python's SharedMemory does not close while a memoryview is alive", t => {
-  const code = `
+memory.unlink()`,
+    prints: '0o600'
+  },
+  'posix_ipc takes the umask off the mode': {
+    of: posixIpc,
+    code: `
+import os, posix_ipc
+os.umask(0o027)
+memory = posix_ipc.SharedMemory(None, posix_ipc.O_CREX, mode=0o666, size=1)
+print(oct(os.fstat(memory.fd).st_mode & 0o777))
+memory.unlink()`,
+    prints: '0o640'
+  },
+  "Python's SharedMemory does not close while a memoryview is alive": {
+    code: `
 from multiprocessing.shared_memory import SharedMemory
 memory = SharedMemory(create=True, size=8)
 view = memory.buf.cast('d')
@@ -171,16 +194,25 @@ except BufferError:
     print('BufferError')
 view.release()
 memory.close()
-memory.unlink()`
-  const said = pythonPrints(code)
-  if (said === undefined) return skip(t, 'there is no python3')
-  t.is(said, 'BufferError\n')
-})
+memory.unlink()`,
+    prints: 'BufferError'
+  }
+}
 
-function pythonPrints(code: string): string | undefined {
-  const done = spawnSync('python3', ['-c', code], { encoding: 'utf8' })
-  if (done.error !== undefined) return undefined
-  return done.stdout + done.stderr
+for (const [claim, { of = python, code, prints }] of Object.entries(claims)) {
+  // One after the other: of two that call pip at once, one would fail to put its folder there.
+  test.serial(claim, t => {
+    const command = of()
+    if ('missing' in command) return skip(t, command.missing)
+    const [first = '', ...words] = command
+    const { stdout, stderr } = spawnSync(first, [...words, '-c', code], { encoding: 'utf8' })
+    t.is(stderr, '')
+    t.is(stdout.trimEnd(), prints)
+  })
+}
+
+function posixIpc(): Found {
+  return pythonWith('posix_ipc', '1.3.2')
 }
 
 function compiledPath(name: string): string {

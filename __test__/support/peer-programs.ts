@@ -39,17 +39,30 @@ export function cargoExample(name: string): Found {
   return [join(root, 'target/debug/examples', name)]
 }
 
-/** Python, with a program of `examples/peers`. */
-export function python(source: string): Found {
-  if (spawnSync('python3', ['--version']).error !== undefined) return { missing: 'there is no python3' }
-  const oldest = spawnSync('python3', ['-c', 'import multiprocessing.shared_memory'], { encoding: 'utf8' })
-  if (oldest.status !== 0) return { missing: `python3 has no multiprocessing.shared_memory: ${lastLine(oldest.stderr)}` }
-  return ['python3', join(root, 'examples/peers/python', source)]
+/** Python. */
+export function python(): Found {
+  return (foundPython ??= lookForPython())
 }
 
-/** The same, where it needs a package of PyPI: the one that is installed, or one that pip puts into `target/peers`, once. */
-export function pythonWith(source: string, name: string, version: string): Found {
-  const command = python(source)
+let foundPython: Found | undefined
+
+function lookForPython(): Found {
+  if (spawnSync('python3', ['--version']).error !== undefined) return { missing: 'there is no python3' }
+  const tried = spawnSync('python3', ['-c', 'import multiprocessing.shared_memory'], { encoding: 'utf8' })
+  return tried.status === 0 ? ['python3'] : { missing: `python3 has no multiprocessing.shared_memory: ${lastLine(tried.stderr)}` }
+}
+
+/** The same, with a package of PyPI: the one that is installed, or one that pip puts into `target/peers`, once. */
+export function pythonWith(name: string, version: string): Found {
+  const found = packages.get(name) ?? lookForPackage(name, version)
+  packages.set(name, found)
+  return found
+}
+
+const packages = new Map<string, Found>()
+
+function lookForPackage(name: string, version: string): Found {
+  const command = python()
   if ('missing' in command || imports(name)) return command
   const folder = join(root, 'target/peers', `${name}-${version}-${pythonVersion()}`)
   if (!existsSync(folder)) {
@@ -65,6 +78,11 @@ export function pythonWith(source: string, name: string, version: string): Found
     renameSync(unfinished, folder)
   }
   return ['env', `PYTHONPATH=${folder}`, ...command]
+}
+
+/** A program of `examples/peers/python`, behind the Python that can run it. */
+export function running(command: Found, source: string): Found {
+  return 'missing' in command ? command : [...command, join(root, 'examples/peers/python', source)]
 }
 
 function imports(name: string): boolean {

@@ -42,7 +42,7 @@ try {
   const dying = spawn(command, [...words, 'die', ...numbers], { stdio: ['pipe', 'pipe', 'inherit'] })
   await said(dying)
   console.log(`Node: tryAcquire() is '${lock.tryAcquire(0)}'`)
-  const acquired = lock.acquire(0)
+  const acquired = lock.acquire(0, { timeoutMs: 10_000 })
   dying.kill('SIGKILL')
   console.log(`Node: Python is killed, acquire() is '${await acquired}'`)
 } finally {
