@@ -1,7 +1,7 @@
 """The other side of arrays.ts: multiprocessing.shared_memory of the standard library, with struct and memoryview, without numpy.
 
-The trap: up to Python 3.12, and later unless `track=False` says otherwise, attaching hands the object to Python's resource tracker, which removes it when
-this process ends. Whoever made it, and whoever still uses it, is not asked.
+The trap: attaching hands the object to Python's resource tracker, which removes it when this process ends. Whoever made it, and whoever still uses it, is not
+asked. Python 3.13 can be told otherwise; before, the tracker can.
 """
 import struct
 import sys
