@@ -8,10 +8,11 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ManagedSegment, array, f64, struct, u8 } from 'shmem'
-import { openRoom } from './support/example-room.js'
+import { ending, openRoom } from './support/example-room.js'
 import { objectName } from './support/peer.js'
 import { cargoExample, compiled, compiledWithBoost, python, pythonWith, root, running, type Found } from './support/peer-programs.js'
 import { skip } from './support/skip.js'
+import { until } from './support/until.js'
 
 interface Pair {
   /** What both sides print. */
@@ -136,6 +137,29 @@ test('a pair whose other side is not there ends with an error, and leaves nothin
   if (room.whyShared === undefined) t.deepEqual(room.leftovers(), [])
 })
 
+for (const name of ['c/robust-mutex', 'rust/workshop']) {
+  test.serial(`${name}: the other side ends, too, when Node is killed`, async t => {
+    const command = pairs[name]?.peer(temporary(t)) ?? { missing: name }
+    if ('missing' in command) return skip(t, command.missing)
+    const room = await openRoom(t)
+    let signal: string | null = null
+    // Where this process gets no time meanwhile, both have ended by themselves: then again.
+    for (let runs = 0; runs < 20 && signal === null; runs += 1) {
+      // No pipes: who outlives Node would hold them open.
+      const node = room.start([process.execPath, compiledPath(name), ...command], 'ignore')
+      t.teardown(() => processesOf(node.pid).forEach(pid => process.kill(Number(pid), 'SIGKILL')))
+      const ended = ending(node)
+      await until('the other side is there', () => node.exitCode !== null || processesOf(node.pid).length > 0)
+      node.kill('SIGKILL')
+      signal = (await ended).signal
+      await until('it has ended', () => processesOf(node.pid).length === 0)
+      // In a room that is shared with others it would stay.
+      rmSync(`/dev/shm/shmem-peers-${name.split(/\W/u).at(-1)}-${node.pid}`, { force: true })
+    }
+    t.is(signal, 'SIGKILL')
+  })
+}
+
 test('docs/peers.md shows no code of others but what stands in these programs', t => {
   const sources = [...walk('examples/peers'), ...walk('crate/core/examples')].map(path => lines(readFileSync(join(root, path), 'utf8')))
   const blocks = [...readFileSync(join(root, 'docs/peers.md'), 'utf8').matchAll(/^```(?:c|cpp|python|rust)\n([\s\S]*?)^```$/gmu)].map(([, code = '']) => lines(code))
@@ -213,6 +237,20 @@ for (const [claim, { of = python, code, prints }] of Object.entries(claims)) {
 
 function posixIpc(): Found {
   return pythonWith('posix_ipc', '1.3.2')
+}
+
+/** Processes that were started with the name of what that process made. */
+function processesOf(pid: number | undefined): string[] {
+  const isName = new RegExp(`^/?shmem-peers-\\w+-${pid}$`, 'u')
+  return readdirSync('/proc').filter(entry => /^\d+$/u.test(entry) && wordsOf(entry).some(word => isName.test(word)))
+}
+
+function wordsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
 }
 
 function compiledPath(name: string): string {
