@@ -6,14 +6,12 @@
 //!
 //! `workshop work <name>` takes orders from the ring until they end; `workshop die <name>` is killed with the mutex in hand.
 
-use shmem_core::managed::geometry::map::{MapOptions, Values};
-use shmem_core::managed::geometry::ring::RingGeometry;
 use shmem_core::managed::handle::Mutex;
 use shmem_core::managed::{ManagedOptions, ManagedSegment};
 use shmem_core::membership::{JoinOptions, Member};
 use shmem_core::memory::{MapOptions as Mapped, posix};
-use shmem_core::structures::map::SharedMap;
-use shmem_core::structures::ring::{Received, Ring};
+use shmem_core::structures::map::{MapOptions, SharedMap, Values};
+use shmem_core::structures::ring::{Received, Ring, RingGeometry};
 use shmem_core::{Error, Result};
 use std::process::ExitCode;
 

@@ -36,8 +36,7 @@ pub struct MapStatistics {
 /// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
 /// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
 /// # let member = managed.join(&JoinOptions::default())?;
-/// use shmem_core::managed::geometry::map::MapOptions;
-/// use shmem_core::structures::map::SharedMap;
+/// use shmem_core::structures::map::{MapOptions, SharedMap};
 ///
 /// // `mem.map('cache', { memory: '256KiB' })` in JavaScript.
 /// let cache = SharedMap::open(&managed, &member, "cache", MapOptions::new(256 << 10))?;

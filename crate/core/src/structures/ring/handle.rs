@@ -23,8 +23,7 @@ use std::time::Duration;
 /// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
 /// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
 /// # let member = managed.join(&JoinOptions::default())?;
-/// use shmem_core::managed::geometry::ring::RingGeometry;
-/// use shmem_core::structures::ring::{Received, Ring, Sent};
+/// use shmem_core::structures::ring::{Received, Ring, RingGeometry, Sent};
 ///
 /// // 64 slots of up to 16 bytes, one producer, one consumer: `mem.ring('orders', { slots: 64, slotBytes: 16 })` in JavaScript.
 /// let ring = Ring::open(&managed, &member, "orders", RingGeometry { slots: 64, slot_bytes: 16, flags: 0 })?;
