@@ -17,7 +17,7 @@ import { skip } from './support/skip.js'
 /** What is in the site. */
 const documents = markdownIn('docs', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md')
 /** Documents beside the code, whose links are looked at, too. */
-const besides = markdownIn('examples', ...markdownIn('benchmark'), 'crate/core/README.md', 'include/README.md')
+const besides = markdownIn('examples', ...markdownIn('benchmark'), 'bin/README.md', 'crate/core/README.md', 'include/README.md')
 
 /** Blocks that neither run nor compile nor are an excerpt: where they stand, in which language, and why. */
 const notRun: [path: string, heading: string, language: string, why: string][] = [
