@@ -187,6 +187,8 @@ function workFolder(t: ExecutionContext): string {
   mkdirSync('dist', { recursive: true })
   const folder = mkdtempSync(resolve('dist', 'docs-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  // Of a program that failed.
+  t.teardown(() => leftOf(folder).forEach((name) => rmSync(join('/dev/shm', name), { force: true })))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(resolve('.'), join(folder, 'node_modules/shmem'))
@@ -232,7 +234,11 @@ function run(folder: string, args: string[]): Promise<{ code: number | null; out
 function leavesNothing(t: ExecutionContext, folder: string, pids: number[]): void {
   const creators = sysvCreators()
   t.deepEqual(pids.filter((pid) => creators.includes(pid)), [], 'a System V segment is left behind')
-  t.deepEqual(readdirSync('/dev/shm').filter((name) => name.endsWith(`-${basename(folder)}`)), [])
+  t.deepEqual(leftOf(folder), [])
+}
+
+function leftOf(folder: string): string[] {
+  return readdirSync('/dev/shm').filter((name) => name.endsWith(`-${basename(folder)}`))
 }
 
 /** Pids of the creators of all System V segments here (the fifth column of /proc/sysvipc/shm). */
