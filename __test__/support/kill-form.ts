@@ -27,6 +27,10 @@ export const kills = {
   /** Of a ring of many with one consumer, and of one that drops the oldest. */
   manyOthers: part(0.1, 80),
   ring: part(1, 550),
+  /** Of C members, of a mutex and as many of a ring. */
+  c: part(0.5, 45),
+  /** Of Rust members and of Node members beside these, each. */
+  cBeside: part(0.05, 5),
   /** For ava: nobody waits for it unless something hangs. */
   timeoutMs: 600_000 + 100 * (all ?? 0)
 }
