@@ -1,5 +1,5 @@
 /*
- * The C side of 91.c-member: one verb a process, over a managed segment that Node made.
+ * The C side of 91.c-member: one verb a process, over a managed segment that Node made: a POSIX name, or fd:<number>.
  *
  *   join <segment>                          joins, says "joined <token>" or the result, and leaves when standard input ends
  *   members <segment>                       lists them: token, alive, pid, name
@@ -22,6 +22,11 @@ static shmem_member *member;
 static void say(const char *what, int result) {
   printf("%s %d %s\n", what, result, shmem_message(result));
   fflush(stdout);
+}
+
+/* A POSIX name, or fd:<number>. */
+static int join(const char *segment, const char *as, shmem_member **joined) {
+  return strncmp(segment, "fd:", 3) == 0 ? shmem_join_fd(atoi(segment + 3), as, joined) : shmem_join(segment, as, joined);
 }
 
 static void must(const char *what, int result) {
@@ -204,7 +209,7 @@ static void misuse(const char *segment, const char *name) {
   must("lock", shmem_mutex_lock(&shared_mutex));
   say("lock twice", shmem_mutex_lock(&shared_mutex));
   say("try twice", shmem_mutex_trylock(&shared_mutex));
-  must("join again", shmem_join(segment, "twice", &twice));
+  must("join again", join(segment, "twice", &twice));
   must("mutex again", shmem_mutex_open(twice, name, &again));
   say("lock by the other membership", shmem_mutex_lock(&again));
   say("leave with a lock", shmem_leave(member));
@@ -215,7 +220,7 @@ static void misuse(const char *segment, const char *name) {
 int main(int count_of_words, char **words) {
   if (count_of_words < 3) return 2;
   const char *verb = words[1], *first = count_of_words > 3 ? words[3] : "";
-  int joined = shmem_join(words[2], "c peer", &member);
+  int joined = join(words[2], "c peer", &member);
   if (strcmp(verb, "join") == 0 || joined != SHMEM_OK) {
     say("join", joined);
     if (joined != SHMEM_OK) return 0;
