@@ -431,7 +431,7 @@ static uint32_t shmem_wake_(uint32_t *word, uint32_t count) {
 #define SHMEM_NS_PER_S_ 1000000000ll
 #define SHMEM_RECHECK_FIRST_NS 10000000ll
 #define SHMEM_RECHECK_LAST_NS 1000000000ll
-#define SHMEM_FALLBACK_SLICE_NS 5000000ll
+#define SHMEM_FALLBACK_SLICE_NS_ 5000000ll
 #define SHMEM_NEVER_ INT64_MAX
 
 static int64_t shmem_now_(void) {
@@ -501,7 +501,7 @@ static long shmem_sleep_in_slices_(const struct shmem_sleep_ *sleep, int64_t lim
     }
     int64_t left = limit - shmem_now_();
     if (left <= 0) return -ETIMEDOUT;
-    struct timespec slice = shmem_timespec_(left < SHMEM_FALLBACK_SLICE_NS ? left : SHMEM_FALLBACK_SLICE_NS);
+    struct timespec slice = shmem_timespec_(left < SHMEM_FALLBACK_SLICE_NS_ ? left : SHMEM_FALLBACK_SLICE_NS_);
     uint32_t *word = (uint32_t *)(uintptr_t)sleep->words[0].address;
     if (syscall(SYS_futex, word, 0 /* FUTEX_WAIT */, (uint32_t)sleep->words[0].expected, &slice, NULL, 0) == 0) return 0;
     if (errno != ETIMEDOUT) return -errno;

@@ -14,6 +14,8 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
+mod c_header;
 pub mod error;
 pub mod fail_point;
 pub mod managed;
