@@ -276,6 +276,10 @@ extern "C" {
 #ifndef SHMEM_POINT
 #define SHMEM_POINT(name) ((void)0)
 #endif
+/* Whether sleepers look by themselves for deaths that the kernel could not mark. Those tests say no, to prove that no wake is lost. */
+#ifndef SHMEM_RECHECKS
+#define SHMEM_RECHECKS 1
+#endif
 
 /* ---- How a segment lies ---- */
 
@@ -510,7 +514,7 @@ static long shmem_sleep_in_slices_(const struct shmem_sleep_ *sleep, int64_t lim
 
 /* Sleeps until one of the words changes or is woken: 1. Until it is time to look again: 0. */
 static int shmem_sleep_on_(const struct shmem_sleep_ *sleep, int64_t until, int64_t interval) {
-  int64_t look = shmem_now_() + interval;
+  int64_t look = SHMEM_RECHECKS ? shmem_now_() + interval : SHMEM_NEVER_;
   int64_t limit = until < look ? until : look;
   long slept;
   if (shmem_falls_back_()) {

@@ -3,10 +3,12 @@
  * the same messages and the same book (crate/core/src/bin/member/book.rs), until the book says stop or it is killed.
  *
  *   c-member <role> <segment> <book> [position=n seed=n rounds=n]
+ *   c-member owner|heir|ring-send|ring-receive|ring-fill|ring-take …   quiet: one is killed, the other waits for it, with SHMEM_NO_RECHECK=1
  *   c-member points        lists the places at which SHMEM_FAIL_POINT=name@n stops it
  */
 static void c_point(const char *name);
 #define SHMEM_POINT(name) c_point(name)
+#define SHMEM_RECHECKS (getenv("SHMEM_NO_RECHECK") == NULL)
 #define SHMEM_IMPLEMENTATION
 #include "shmem.h"
 #include <inttypes.h>
@@ -29,6 +31,8 @@ static void c_point(const char *name) {
   fflush(stdout);
   for (;;) pause();
 }
+
+static int is_wished(const char *name) { return wished != NULL && strcmp(wished, name) == 0; }
 
 static void wish(void) {
   char *text = getenv("SHMEM_FAIL_POINT");
@@ -120,7 +124,7 @@ static int take(shmem_mutex *lock, uint32_t index) {
     shmem_store_(guarded(index, HOLDER), 0);
     shmem_store_(guarded(index, SECOND), shmem_load_(guarded(index, FIRST)));
     /* Who shall be killed there comes there soon. */
-    if (one_in(wished != NULL && strcmp(wished, "unlock.abandoned") == 0 ? 1 : 8)) {
+    if (one_in(is_wished("unlock.abandoned") ? 1 : 8)) {
       must("unlock without repair", shmem_mutex_unlock(lock));
       return 0;
     }
@@ -130,6 +134,12 @@ static int take(shmem_mutex *lock, uint32_t index) {
     count(GOT);
     if (shmem_load_(guarded(index, HOLDER)) != 0) violation(TWO_HOLDERS);
     if (shmem_load_(guarded(index, FIRST)) != shmem_load_(guarded(index, SECOND))) violation(TORN);
+    if (is_wished("lock.reset")) {
+      /* Makes a lock that needs one, so that it comes there soon. */
+      lock->is_consistent = 0;
+      must("unlock for the reset", shmem_mutex_unlock(lock));
+      return 0;
+    }
   }
   shmem_store_(guarded(index, HOLDER), shmem_token(member));
   shmem_add_(guarded(index, FIRST), 1);
@@ -309,9 +319,9 @@ static void receive_some(const shmem_ring *ring) {
 static int sends(void) {
   static const char *const of_consumers[] = {"ring.recovered", "ring.taken", "ring.read", "ring.released"};
   static const char *const of_producers[] = {"ring.claimed", "ring.written", "ring.published", "ring.ended"};
-  for (int index = 0; wished != NULL && index < 4; index++) {
-    if (strcmp(wished, of_consumers[index]) == 0) return 0;
-    if (strcmp(wished, of_producers[index]) == 0) return 1;
+  for (int index = 0; index < 4; index++) {
+    if (is_wished(of_consumers[index])) return 0;
+    if (is_wished(of_producers[index])) return 1;
   }
   return position % 2 == 0;
 }
@@ -325,6 +335,71 @@ static void play_ring(void) {
     if (sends()) send_some(&ring, &number);
     else receive_some(&ring);
   }
+}
+
+/* ---- Quiet: without a limit of time, and without a look of one's own. What owner.rs and ring_one.rs do ---- */
+
+static void own(void) {
+  shmem_mutex lock;
+  must("owned", shmem_mutex_open(member, "owned", &lock));
+  must("lock", shmem_mutex_lock(&lock));
+  shmem_store_(row(READY), 1);
+  for (;;) pause();
+}
+
+static void inherit(void) {
+  shmem_mutex lock;
+  must("owned", shmem_mutex_open(member, "owned", &lock));
+  shmem_store_(row(READY), 1);
+  if (shmem_mutex_lock(&lock) != SHMEM_OWNER_DIED) violation(TWO_HOLDERS);
+  count(OWNER_DEATHS);
+  must("mark", shmem_mutex_mark_consistent(&lock));
+  must("unlock", shmem_mutex_unlock(&lock));
+}
+
+/* Sends some messages, and then nothing until it is killed; or as many as there is room for, until it is told of the consumer's death. */
+static void send_quietly(int until_killed) {
+  shmem_ring ring;
+  shmem_producer producer;
+  uint32_t words[WORDS];
+  must("ring", shmem_ring_open(member, "ring", &ring));
+  must("producer", shmem_producer_open(&ring, &producer));
+  shmem_store_(row(READY), 1);
+  for (uint64_t number = 0, most = until_killed ? below(12) : UINT64_MAX; number < most; number++) {
+    if (until_killed && one_in(2)) nap(below(300));
+    message_of(words, producer.tail, shmem_token(member), (uint32_t)number);
+    shmem_store_(row(WAITING), 1);
+    int sent = shmem_producer_send(&producer, words, sizeof words, SHMEM_FOREVER);
+    if (sent == SHMEM_PEER_DIED) break;
+    must("send", sent);
+    count(GIVEN);
+  }
+  while (until_killed) pause();
+  count(OWNER_DEATHS);
+  must("close", shmem_producer_close(&producer));
+}
+
+/* Receives some messages, and then nothing until it is killed; or all, until it is told of the producer's death. */
+static void receive_quietly(int until_killed) {
+  shmem_ring ring;
+  shmem_consumer consumer;
+  uint32_t words[WORDS], length;
+  int is_first = 1;
+  must("ring", shmem_ring_open(member, "ring", &ring));
+  must("consumer", shmem_consumer_open(&ring, &consumer));
+  shmem_store_(row(READY), 1);
+  for (uint64_t taken = 0, most = until_killed ? below(30) : UINT64_MAX; taken < most; taken++) {
+    if (until_killed && one_in(2)) nap(below(300));
+    uint32_t at = consumer.head;
+    shmem_store_(row(WAITING), 1);
+    int received = shmem_consumer_receive(&consumer, words, sizeof words, &length, SHMEM_FOREVER);
+    if (received == SHMEM_PEER_DIED) break;
+    must("receive", received);
+    check(at, words, length, &is_first);
+  }
+  while (until_killed) pause();
+  count(OWNER_DEATHS);
+  must("close", shmem_consumer_close(&consumer));
 }
 
 /* ---- The program ---- */
@@ -355,8 +430,13 @@ int main(int count_of_words, char **words) {
   char name[16];
   snprintf(name, sizeof name, "c %" PRIu32, position);
   must("join", shmem_join(words[2], name, &member));
-  if (strcmp(words[1], "mutex") == 0) play_mutex();
-  else if (strcmp(words[1], "ring-one") == 0) play_ring();
+  const char *role = words[1];
+  if (strcmp(role, "mutex") == 0) play_mutex();
+  else if (strcmp(role, "ring-one") == 0) play_ring();
+  else if (strcmp(role, "owner") == 0) own();
+  else if (strcmp(role, "heir") == 0) inherit();
+  else if (strcmp(role, "ring-send") == 0 || strcmp(role, "ring-fill") == 0) send_quietly(strcmp(role, "ring-send") == 0);
+  else if (strcmp(role, "ring-take") == 0 || strcmp(role, "ring-receive") == 0) receive_quietly(strcmp(role, "ring-take") == 0);
   else return 2;
   must("leave", shmem_leave(member));
   return 0;

@@ -31,6 +31,8 @@ export const kills = {
   c: part(0.5, 45),
   /** Of Rust members and of Node members beside these, each. */
   cBeside: part(0.05, 5),
+  /** Quiet rounds of each pair of a victim and one who waits for it, one of them in C at least. */
+  cQuiet: part(0.02, 6),
   /** For ava: nobody waits for it unless something hangs. */
   timeoutMs: 600_000 + 100 * (all ?? 0)
 }
