@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { ManagedSegment, MemfdSegment, PosixSegment, i64, struct } from 'shmem'
+import { ManagedSegment, MemfdSegment, PosixSegment, i64, orphans, struct } from 'shmem'
 import { compileWith, hasCompiler, programFolder, runPeer, sourceOf, type CRun } from './support/c-peer.js'
 import { startCommand, type Child } from './support/child.js'
 import { Book } from './support/kill-book.js'
@@ -135,6 +135,14 @@ cTest('an owner that dies: in C, told to Node; in Node, told to C, also to who s
   t.like(lock.stats(), { ownerDeaths: 2 })
 })
 
+cTest('a member whose thread ends is dead, though its process goes on', t => {
+  const { mem, name } = managed(t)
+  const lock = mem.mutex('lock')
+  t.deepEqual(says(t, 'thread', name, 'lock'), ['lock 1 its owner died with it', 'mark 0 done', 'unlock 0 done'])
+  t.deepEqual(says(t, 'abandon', name, 'lock')[0], 'lock 1 its owner died with it')
+  t.like(lock.stats(), { ownerDeaths: 2 })
+})
+
 cTest('what C gives back unrepaired nobody gets before a reset, and the other way round', async t => {
   const { mem, name } = managed(t)
   const lock = mem.mutex('lock')
@@ -235,6 +243,17 @@ cTest('the outcomes of a ring with nobody else there, and what misuse is told', 
   t.deepEqual(says(t, 'both', name, 'both').map(line => line.split(' ')[1]), ['-5009', '-5012'])
   t.deepEqual(says(t, 'misuse', name, 'lock').map(line => /-?\d+/u.exec(line)?.[0]), ['-5011', '-5011', '-5014', '-5014', '-5009', '2', '-5009', '-5013'])
   t.like(mem.mutex('lock'), { owner: undefined })
+})
+
+cTest('what only a C member uses is no orphan, and is one when it is dead', async t => {
+  const name = objectName(t)
+  ManagedSegment.create(name.slice(1), { size: '1MiB' }).close()
+  t.is(orphans({ name }).length, 1)
+  const child = stays(t, 'join', name)
+  await child.line()
+  t.deepEqual(orphans({ name }), [])
+  await child.kill()
+  t.is(orphans({ name }).length, 1)
 })
 
 cTest('names that lead nowhere, or elsewhere, are refused', t => {
@@ -372,6 +391,7 @@ for (const [index, [title, compiler, flags]] of COMPILERS.entries()) {
     const run = (...words: (string | number)[]): string[] => ended(t, runPeer(program, words))
     t.is(run('try', name, 'try').at(-1), 'ended 6 ended')
     t.is(run('misuse', name, 'lock').length, 8)
+    t.is(run('abandon', name, 'lock')[0], 'lock 1 its owner died with it')
     const owner = startCommand(t, program, ['lock', name, 'lock', -1, 'keep'])
     t.is(await owner.line(), 'lock 0 done')
     const heir = startCommand(t, program, ['lock', name, 'lock', -1, 'mark'])

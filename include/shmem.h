@@ -87,9 +87,12 @@ int shmem_join(const char *name, const char *as, shmem_member **member);
 /* The same for the object of a descriptor that is open for reading and writing: a memfd, a file, what SCM_RIGHTS brought. It may be closed afterwards. */
 int shmem_join_fd(int fd, const char *as, shmem_member **member);
 
-/* Leaves and unmaps: `member`, and all that was opened through it, is gone. HELD: locks or ends of rings are still held. Who wants to end with
- * something in hand ends its process or thread: others then find its owner dead. */
+/* Leaves and unmaps: `member`, and all that was opened through it, is gone. HELD: locks or ends of rings are still held. */
 int shmem_leave(shmem_member *member);
+
+/* Ends as a death does, whatever is held: others find its owner dead. For a thread that gives up while its process goes on: one that ends without this or
+ * shmem_leave() is found dead too, but its place cannot be had again before its process ends, and the mapping stays. */
+int shmem_abandon(shmem_member *member);
 
 /* Our name for locks: 30 bits, never used twice in a segment. */
 uint32_t shmem_token(const shmem_member *member);
@@ -277,8 +280,8 @@ extern "C" {
 #define SHMEM_POINT(name) ((void)0)
 #endif
 /* Whether sleepers look by themselves for deaths that the kernel could not mark. Those tests say no, to prove that no wake is lost. */
-#ifndef SHMEM_RECHECKS
-#define SHMEM_RECHECKS 1
+#ifndef SHMEM_RECHECKS_
+#define SHMEM_RECHECKS_ 1
 #endif
 
 /* ---- How a segment lies ---- */
@@ -514,7 +517,7 @@ static long shmem_sleep_in_slices_(const struct shmem_sleep_ *sleep, int64_t lim
 
 /* Sleeps until one of the words changes or is woken: 1. Until it is time to look again: 0. */
 static int shmem_sleep_on_(const struct shmem_sleep_ *sleep, int64_t until, int64_t interval) {
-  int64_t look = SHMEM_RECHECKS ? shmem_now_() + interval : SHMEM_NEVER_;
+  int64_t look = SHMEM_RECHECKS_ ? shmem_now_() + interval : SHMEM_NEVER_;
   int64_t limit = until < look ? until : look;
   long slept;
   if (shmem_falls_back_()) {
@@ -951,13 +954,13 @@ static int shmem_map_alias_(shmem_member *member) {
   return SHMEM_OK;
 }
 
-/* Takes the presence away. A death after the unlink finds it pending. */
-static void shmem_disappear_(shmem_member *member) {
+/* Takes the presence away, with 0 as one who leaves, or as one who died. A death after the unlink finds it pending. */
+static void shmem_disappear_(shmem_member *member, uint32_t ending) {
   uint32_t *presence = shmem_own_presence_(member);
   shmem_set_pending_(member, presence);
   shmem_unlink_(member->list, shmem_own_entry_(member));
   SHMEM_POINT("leave.unlinked");
-  shmem_store_(presence, 0);
+  shmem_store_(presence, ending);
   SHMEM_POINT("leave.absent");
   shmem_wake_(presence, SHMEM_ALL_);
   shmem_set_pending_(member, NULL);
@@ -994,7 +997,7 @@ static int shmem_take_slot_(shmem_member *member, const char *as) {
   SHMEM_POINT("join.linked");
   shmem_set_pending_(member, NULL);
   if (!shmem_change_(&front->claim, member->generation << 2 | SHMEM_JOINING, member->generation << 2 | SHMEM_ACTIVE)) {
-    shmem_disappear_(member);
+    shmem_disappear_(member, 0);
     return SHMEM_BUSY;
   }
   SHMEM_POINT("join.active");
@@ -1072,15 +1075,8 @@ int shmem_join(const char *name, const char *as, shmem_member **member) {
 
 int shmem_join_fd(int fd, const char *as, shmem_member **member) { return shmem_join_own_(shmem_describe_again_(fd), 0, as, member); }
 
-int shmem_leave(shmem_member *member) {
-  if (!shmem_is_ours_(member)) return SHMEM_ERR_THREAD;
-  if (member->held != 0) return SHMEM_ERR_HELD;
-  SHMEM_POINT("leave.begun");
-  uint32_t *claim = &shmem_slot_(member, member->slot)->claim;
-  shmem_change_(claim, member->generation << 2 | SHMEM_ACTIVE, member->generation << 2);
-  shmem_wake_(claim, SHMEM_ALL_);
-  SHMEM_POINT("leave.freed");
-  shmem_disappear_(member);
+static void shmem_end_(shmem_member *member, uint32_t ending) {
+  shmem_disappear_(member, ending);
   shmem_lock_byte_(member->byte_fd, F_UNLCK, SHMEM_FIRST_MEMBER_BYTE + member->slot);
   shmem_announce_(member);
   for (shmem_member **own = &shmem_own_; *own != NULL; own = &(*own)->next) {
@@ -1090,6 +1086,23 @@ int shmem_leave(shmem_member *member) {
     }
   }
   shmem_forget_(member);
+}
+
+int shmem_leave(shmem_member *member) {
+  if (!shmem_is_ours_(member)) return SHMEM_ERR_THREAD;
+  if (member->held != 0) return SHMEM_ERR_HELD;
+  SHMEM_POINT("leave.begun");
+  uint32_t *claim = &shmem_slot_(member, member->slot)->claim;
+  shmem_change_(claim, member->generation << 2 | SHMEM_ACTIVE, member->generation << 2);
+  shmem_wake_(claim, SHMEM_ALL_);
+  SHMEM_POINT("leave.freed");
+  shmem_end_(member, 0);
+  return SHMEM_OK;
+}
+
+int shmem_abandon(shmem_member *member) {
+  if (!shmem_is_ours_(member)) return SHMEM_ERR_THREAD;
+  shmem_end_(member, SHMEM_DIED | SHMEM_WAITERS);
   return SHMEM_OK;
 }
 

@@ -8,7 +8,7 @@
  */
 static void c_point(const char *name);
 #define SHMEM_POINT(name) c_point(name)
-#define SHMEM_RECHECKS (getenv("SHMEM_NO_RECHECK") == NULL)
+#define SHMEM_RECHECKS_ (getenv("SHMEM_NO_RECHECK") == NULL)
 #define SHMEM_IMPLEMENTATION
 #include "shmem.h"
 #include <inttypes.h>

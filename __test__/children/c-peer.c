@@ -11,6 +11,7 @@
  *   try <segment> <ring>                    goes through the outcomes of a ring with nobody else there
  *   hold-producer, hold-consumer <segment> <ring>   has the end, and stays
  *   both <segment> <ring>                   what a thread with both ends is told
+ *   thread, abandon <segment> <lock>        another thread joins, locks, and ends with it: by itself, or by shmem_abandon()
  *   misuse <segment> <lock>                 another thread, twice the same, leaving with something in hand
  */
 #define SHMEM_IMPLEMENTATION
@@ -217,6 +218,27 @@ static void misuse(const char *segment, const char *name) {
   must("unlock", shmem_mutex_unlock(&shared_mutex));
 }
 
+static const char *thread_segment, *thread_lock;
+
+static void *lock_and_end(void *argument) {
+  shmem_member *other;
+  shmem_mutex mutex;
+  must("join", join(thread_segment, "thread", &other));
+  must("mutex", shmem_mutex_open(other, thread_lock, &mutex));
+  must("lock", shmem_mutex_lock(&mutex));
+  if (argument != NULL) must("abandon", shmem_abandon(other));
+  return NULL;
+}
+
+static void end_a_thread(const char *verb, const char *segment, const char *lock) {
+  pthread_t thread;
+  thread_segment = segment;
+  thread_lock = lock;
+  pthread_create(&thread, NULL, lock_and_end, strcmp(verb, "abandon") == 0 ? &thread : NULL);
+  pthread_join(thread, NULL);
+  lock_once(lock, SHMEM_FOREVER, "mark");
+}
+
 int main(int count_of_words, char **words) {
   if (count_of_words < 3) return 2;
   const char *verb = words[1], *first = count_of_words > 3 ? words[3] : "";
@@ -250,6 +272,8 @@ int main(int count_of_words, char **words) {
   } else if (strcmp(verb, "both") == 0) {
     both(first);
     return 0;
+  } else if (strcmp(verb, "thread") == 0 || strcmp(verb, "abandon") == 0) {
+    end_a_thread(verb, words[2], first);
   } else if (strcmp(verb, "misuse") == 0) {
     misuse(words[2], first);
   } else {
