@@ -14,7 +14,7 @@ import { Member, memberProgram } from './support/kill-member.js'
 import { isWaitedFor, managed, member, wordsOf } from './support/managed.js'
 import { objectName } from './support/peer.js'
 import { skip } from './support/skip.js'
-import { until } from './support/until.js'
+import { stateOf, until } from './support/until.js'
 
 const folder = programFolder()
 const isHere = hasCompiler('cc')
@@ -135,6 +135,22 @@ cTest('an owner that dies: in C, told to Node; in Node, told to C, also to who s
   t.like(lock.stats(), { ownerDeaths: 2 })
 })
 
+cTest('a release wakes who sleeps in C, without a look of its own', async t => {
+  const { mem, name } = managed(t)
+  const lock = mem.mutex('lock')
+  lock.lockSync()
+  const wait = (): Child => startCommand(t, peer, ['lock', name, 'lock', -1, 'keep'], { env: { SHMEM_NO_RECHECK: '1' } })
+  const first = wait()
+  await until('one sleeps', () => isWaitedFor(mem, 'lock'))
+  lock.unlock()
+  t.is(await first.line(), 'lock 0 done', 'Node released')
+  const second = wait()
+  await until('another sleeps', () => stateOf(second.pid) === 'S' && wordsOf(mem, 'lock')[0] !== 0 && isWaitedFor(mem, 'lock'))
+  first.endInput()
+  t.is(await second.line(), 'lock 0 done', 'C released')
+  t.is(await first.line(), 'unlock 0 done')
+})
+
 cTest('a member whose thread ends is dead, though its process goes on', t => {
   const { mem, name } = managed(t)
   const lock = mem.mutex('lock')
@@ -252,6 +268,9 @@ cTest('what only a C member uses is no orphan, and is one when it is dead', asyn
   const child = stays(t, 'join', name)
   await child.line()
   t.deepEqual(orphans({ name }), [])
+  const { ino } = statSync(`/dev/shm${name}`)
+  const sign = `:${ino} ${2 ** 42} ${2 ** 42}`
+  t.is(readFileSync('/proc/locks', 'utf8').split('\n').filter(line => line.includes('READ') && line.endsWith(sign)).length, 1, 'its sign of life, which is seen across namespaces')
   await child.kill()
   t.is(orphans({ name }).length, 1)
 })
