@@ -73,11 +73,11 @@ static void lock_once(const char *name, int64_t timeout_ns, const char *then) {
   if (strcmp(then, "reset") == 0) say("reset", shmem_mutex_reset(&mutex));
   int locked = timeout_ns == 0 ? shmem_mutex_trylock(&mutex) : shmem_mutex_timedlock(&mutex, timeout_ns);
   say("lock", locked);
-  if (strcmp(then, "keep") == 0) {
-    stay();
-  }
+  /* Until somebody writes a line. */
+  if (strcmp(then, "keep") == 0) getchar();
   if (strcmp(then, "mark") == 0) say("mark", shmem_mutex_mark_consistent(&mutex));
   say("unlock", shmem_mutex_unlock(&mutex));
+  if (strcmp(then, "keep") == 0) stay();
 }
 
 static uint32_t length_of(uint32_t number, uint32_t most) { return number % (most + 1); }
