@@ -10,7 +10,7 @@ import { ManagedSegment, PosixSegment } from 'shmem'
 import { compileWith, hasCompiler, programFolder, sourceOf } from './support/c-peer.js'
 import { Book } from './support/kill-book.js'
 import { kills } from './support/kill-form.js'
-import { Member, memberProgram } from './support/kill-member.js'
+import { Member, memberProgram, whyNoPidNamespace } from './support/kill-member.js'
 import { assertHeld, storm, type StormOptions, type StormReport } from './support/kill-storm.js'
 import { objectName } from './support/peer.js'
 import { skip } from './support/skip.js'
@@ -46,6 +46,15 @@ cTest('no kill tears, repeats or loses a message of a ring, C, Rust and Node at 
   t.true(report.resets <= report.kills, `${report.resets} messages lost with ${report.kills} kills`)
   t.log(`${report.resets} messages were in the hands of consumers that were killed`)
 })
+
+if (kills.isLong) {
+  cTest('no kill breaks a mutex between C, Rust and Node members, each in a PID namespace of its own', async t => {
+    const reason = whyNoPidNamespace()
+    if (reason !== undefined) return skip(t, reason)
+    const report = await cStorm(t, 'mutex', ['join', 'leave', 'lock', 'unlock'], { ownPidNamespaces: true })
+    t.true(report.ownerDeaths > 0)
+  })
+}
 
 /** Who is killed, who waits for it, and the steps at which a victim in C comes by. */
 const PAIRS = [
@@ -87,11 +96,11 @@ for (const { victim, waiter, points } of PAIRS) {
 }
 
 /** A storm of two Rust members, a Node member and four in C, who are killed most often, and at each of their fail points of these families. */
-async function cStorm(t: ExecutionContext<unknown>, role: 'mutex' | 'ring-one', families: readonly string[]): Promise<StormReport> {
+async function cStorm(t: ExecutionContext<unknown>, role: 'mutex' | 'ring-one', families: readonly string[], more: Partial<StormOptions> = {}): Promise<StormReport> {
   const points = execFileSync(program, ['points'], { encoding: 'utf8' }).trim().split('\n').filter(name => families.includes(name.split('.')[0] ?? ''))
   const c = { members: 4, kills: kills.c, program, points }
   const node = { members: 1, kills: kills.cBeside }
-  const options: StormOptions = { role, kills: kills.c + 2 * kills.cBeside, crews: [2], node, c, prepare }
+  const options: StormOptions = { role, kills: kills.c + 2 * kills.cBeside, crews: [2], node, c, prepare, ...more }
   const report = await storm(t, options)
   assertHeld(t, report, options.kills)
   t.true(report.cKills >= kills.c)

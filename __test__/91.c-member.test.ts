@@ -165,6 +165,23 @@ cTest('a member whose thread ends is dead, though its process goes on', t => {
   t.like(lock.stats(), { ownerDeaths: 2 })
 })
 
+cTest('a forked child is no member, joins for itself, and keeps nothing of its dead parent', async t => {
+  const { mem, name } = managed(t, { members: 3 })
+  const lock = mem.mutex('lock')
+  const parent = stays(t, 'fork', name, 'lock')
+  t.deepEqual([await parent.line(), await parent.line()].map(line => / -?\d+/u.exec(line)?.[0]), [' -5014', ' -5014'])
+  t.is(await parent.line(), 'join in the child 0 done')
+  t.is(lock.tryLock(), 'busy')
+  process.kill(parent.pid, 'SIGKILL')
+  t.is(lock.lockSync(), 'ownerDied')
+  lock.markConsistent()
+  lock.unlock()
+  await until('its place can be had, though the child lives', () => says(t, 'join', name)[0] === 'join 0 done')
+  t.is(mem.members.find(member => member.name === 'c child')?.alive, true)
+  parent.endInput()
+  await parent.ended
+})
+
 cTest('what C gives back unrepaired nobody gets before a reset, and the other way round', async t => {
   const { mem, name } = managed(t)
   const lock = mem.mutex('lock')

@@ -17,7 +17,7 @@
  * errno or one of SHMEM_ERR_…; shmem_message() puts either in words.
  *
  * A member belongs to the thread that joined: another thread joins for itself, as often as it likes. Others get SHMEM_ERR_THREAD.
- * A child made by fork(2) is no member, and must not use what its parent had. Bytes that others write are not trusted: a scribbled segment
+ * A child made by fork(2) is no member: what its thread's parent had answers SHMEM_ERR_THREAD there, and it joins for itself. Bytes that others write are not trusted: a scribbled segment
  * gives SHMEM_ERR_CORRUPT or nonsense, and never leads out of its bytes. Only one thing is not caught: whoever makes the object shorter while it is
  * mapped kills its C members by SIGBUS.
  */
@@ -246,7 +246,7 @@ int shmem_consumer_close(shmem_consumer *consumer);
 /*
  * A transcription of crate/core: of membership/, sync/mutex.rs, sync/wait.rs, managed/{header,directory}.rs and structures/ring/one.rs. The words and
  * what each may be at any moment are drawn in docs/membership.md; what a SIGKILL leaves after each step, and who mends it, is there too.
- * Names below that end in _ are nobody else's.
+ * Names that end in _ are the implementation's own; the other numbers below are those of Rust, and crate/core/src/c_header.rs compares them.
  */
 
 #include <errno.h>
@@ -354,7 +354,7 @@ struct shmem_ring_ {
   uint32_t control[1];
 };
 
-/* crate/core/tests/c_header.rs reads these lines, and compares them with Rust. */
+/* crate/core/src/c_header.rs reads these lines. */
 #define SHMEM_LIES(type, field, at) SHMEM_ASSERT_(offsetof(struct type, field) == at, #type "." #field)
 SHMEM_LIES(shmem_header_, magic, 0);
 SHMEM_LIES(shmem_header_, layout_version, 8);
@@ -1032,6 +1032,19 @@ static void shmem_forget_(shmem_member *member) {
   free(member);
 }
 
+/* In a child of fork(2). With the description given back, the byte lock still says that the parent's process lives, and no other. */
+static void shmem_in_child_(void) {
+  for (; shmem_own_ != NULL; shmem_own_ = shmem_own_->next) {
+    shmem_own_->thread = NULL;
+    close(shmem_own_->byte_fd);
+    shmem_own_->byte_fd = -1;
+  }
+}
+
+static pthread_once_t shmem_once_ = PTHREAD_ONCE_INIT;
+
+static void shmem_watch_forks_(void) { (void)pthread_atfork(NULL, NULL, shmem_in_child_); }
+
 static int shmem_become_(shmem_member *member, int is_named, const char *as) {
   int mapped = shmem_map_(member, is_named);
   if (mapped != SHMEM_OK) return mapped;
@@ -1039,6 +1052,7 @@ static int shmem_become_(shmem_member *member, int is_named, const char *as) {
   if (member->list == NULL || member->list->futex_offset < -32 || member->list->futex_offset > -20 || member->list->futex_offset % 4 != 0) {
     return SHMEM_ERR_UNSUPPORTED;
   }
+  pthread_once(&shmem_once_, shmem_watch_forks_);
   member->byte_fd = shmem_describe_again_(member->fd);
   if (member->byte_fd < 0) return member->byte_fd;
   int taken = shmem_take_any_slot_(member, as);

@@ -11,6 +11,7 @@
  *   try <segment> <ring>                    goes through the outcomes of a ring with nobody else there
  *   hold-producer, hold-consumer <segment> <ring>   has the end, and stays
  *   both <segment> <ring>                   what a thread with both ends is told
+ *   fork <segment> <lock>                   locks, and forks a child, which says what it is told and stays
  *   thread, abandon <segment> <lock>        another thread joins, locks, and ends with it: by itself, or by shmem_abandon()
  *   misuse <segment> <lock>                 another thread, twice the same, leaving with something in hand
  */
@@ -239,6 +240,22 @@ static void end_a_thread(const char *verb, const char *segment, const char *lock
   lock_once(lock, SHMEM_FOREVER, "mark");
 }
 
+static void fork_a_child(const char *segment, const char *lock) {
+  shmem_member *mine;
+  must("mutex", shmem_mutex_open(member, lock, &shared_mutex));
+  must("lock", shmem_mutex_lock(&shared_mutex));
+  pid_t child = fork();
+  if (child == 0) {
+    say("unlock in the child", shmem_mutex_unlock(&shared_mutex));
+    say("leave in the child", shmem_leave(member));
+    say("join in the child", join(segment, "c child", &mine));
+    stay();
+    must("leave", shmem_leave(mine));
+    exit(0);
+  }
+  for (;;) pause();
+}
+
 int main(int count_of_words, char **words) {
   if (count_of_words < 3) return 2;
   const char *verb = words[1], *first = count_of_words > 3 ? words[3] : "";
@@ -274,6 +291,8 @@ int main(int count_of_words, char **words) {
     return 0;
   } else if (strcmp(verb, "thread") == 0 || strcmp(verb, "abandon") == 0) {
     end_a_thread(verb, words[2], first);
+  } else if (strcmp(verb, "fork") == 0) {
+    fork_a_child(words[2], first);
   } else if (strcmp(verb, "misuse") == 0) {
     misuse(words[2], first);
   } else {

@@ -15,6 +15,8 @@ const part = (share: number, least: number): number => Math.max(least, Math.ceil
 
 /** Kills of each storm. */
 export const kills = {
+  /** Whether it is the long form, which has storms that `npm test` has no time for. */
+  isLong: all !== undefined,
   mutex: part(0.3, 550),
   /** Of these, of Node members. */
   node: part(0.01, 50),
