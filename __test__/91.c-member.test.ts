@@ -177,7 +177,7 @@ cTest('a forked child is no member, joins for itself, and keeps nothing of its d
   lock.markConsistent()
   lock.unlock()
   await until('its place can be had, though the child lives', () => says(t, 'join', name)[0] === 'join 0 done')
-  t.is(mem.members.find(member => member.name === 'c child')?.alive, true)
+  t.is(mem.members.find(({ name: own }) => own === 'c child')?.alive, true)
   parent.endInput()
   await parent.ended
 })
