@@ -40,8 +40,8 @@ function build() {
   for (const name of readdirSync(recipe).filter((file) => file.endsWith('.mjs'))) cpSync(join(recipe, name), join(tools, name))
   const typedoc = join(tools, 'node_modules/typedoc/bin/typedoc')
   const { ok, output } = capture(process.execPath, [typedoc, '--options', join(recipe, 'typedoc.json'), '--plugin', join(tools, 'titles.mjs')])
-  // Links to folders are retargeted below.
-  const complaints = stripVTControlCharacters(output).split('\n').filter((line) => /^\[(?:warning|error)\]/u.test(line) && !/is not a file and will not be copied|Found \d+ errors/u.test(line))
+  // Links to folders are retargeted below; a language without colours is no fault.
+  const complaints = stripVTControlCharacters(output).split('\n').filter((line) => /^\[(?:warning|error)\]/u.test(line) && !/is not a file and will not be copied|will not be highlighted|Found \d+ errors/u.test(line))
   if (!ok || complaints.length > 0) throw new Stop(`\n${output.trimEnd()}\n\nThe site has faults.`)
 }
 
