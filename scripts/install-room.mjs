@@ -75,7 +75,7 @@ export class Room {
     return path
   }
 
-  /** Runs a program to its end; throws unless it ends with `code`. Answers what it wrote. */
+  /** Runs a program to its end; throws unless it ends with `code`, or with `'any'`. Answers what it wrote. */
   async run(cwd, words, { code = 0, env = {} } = {}) {
     const [program, ...args] = words
     const child = spawn(program, args, {
@@ -94,11 +94,11 @@ export class Room {
       child.on('error', reject)
       child.on('close', (exitCode, signal) => resolve(exitCode ?? signal))
     }).finally(() => this.#running.delete(child))
-    if (ended !== code) throw new Error(`${words.join(' ')} ended with ${ended}\n${stdout}${stderr}`)
+    if (ended !== code && code !== 'any') throw new Error(`${words.join(' ')} ended with ${ended}\n${stdout}${stderr}`)
     return { stdout, stderr }
   }
 
-  /** Why the PATH in here has no such program; nothing if it has one. */
+  /** Whether the PATH in here has no such program. */
   async lacks(program) {
     const { stdout } = await this.run(this.#folder, ['sh', '-c', `command -v ${program} || echo none`])
     return stdout.trim() === 'none'
