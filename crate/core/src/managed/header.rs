@@ -215,7 +215,7 @@ impl Header {
         match self.word(offset_of!(Layout, ready)).load() {
             READY => self.read(size_bytes),
             INITIALISING => Err(self.not_ready()),
-            _ => Err(not_managed("its header is blank")),
+            _ => Err(self.not_ours("its header is blank")),
         }
     }
 
@@ -244,13 +244,7 @@ impl Header {
             (INITIALISING, IfBlank::Refuse) => Err(self.not_ready()),
             (0, IfBlank::Make { slots, objects }) if self.is_blank() => self.make(size_bytes, slots, objects),
             (0, IfBlank::Refuse) if self.is_blank() => Err(not_managed("its header is blank")),
-            // Another version may say in another way whether it is ready. Magic number and version lie where they lie in all versions.
-            _ => {
-                if self.long(offset_of!(Layout, magic)) == MAGIC {
-                    self.check_version()?;
-                }
-                Err(not_managed("something else lies where its header would be"))
-            }
+            _ => Err(self.not_ours("something else lies where its header would be")),
         }
     }
 
@@ -347,6 +341,14 @@ impl Header {
             ));
         }
         Ok(planned)
+    }
+
+    /// What has no ready header of ours. Another version may say in another way whether it is ready; magic number and version lie where they
+    /// lie in all versions.
+    fn not_ours(self, why: &str) -> Error {
+        let is_managed = self.long(offset_of!(Layout, magic)) == MAGIC;
+        let foreign = if is_managed { self.check_version().err() } else { None };
+        foreign.unwrap_or_else(|| not_managed(why))
     }
 
     fn check_version(self) -> Result<()> {
