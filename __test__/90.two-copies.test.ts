@@ -27,12 +27,12 @@ async function inProcess(t: Test, args: string[], prove: Prove): Promise<void> {
 }
 
 function both(title: string, prove: Prove): void {
-  test(title, t => inProcess(t, ['shmem', copy], prove))
+  test.serial(title, t => inProcess(t, ['shmem', copy], prove))
 }
 
 /** In a process for each order. */
 function eachOrder(title: string, prove: Prove): void {
-  test(title, async t => {
+  test.serial(title, async t => {
     await Promise.all([['shmem', copy], [copy, 'shmem']].map(args => inProcess(t, args, prove)))
   })
 }

@@ -171,9 +171,12 @@ async function typesAreRight(room) {
   const packed = join(folder, JSON.parse(stdout)[0].filename)
   const judged = await room.run(root, [process.execPath, tool('@arethetypeswrong/cli/dist/index.js'), packed, '--format', 'json'], { code: 'any' })
   const { problems } = JSON.parse(judged.stdout).analysis
-  // Two things are meant: CommonJS gets an ES module, by require(esm), and the resolution of Node.js 10, which knows no `exports`, gets nothing.
-  const isMeant = ({ kind, resolutionKind, resolutionOption }) => kind === 'CJSResolvesToESM' || (resolutionKind ?? resolutionOption) === 'node10'
   same(problems.filter((problem) => !isMeant(problem)), [])
+}
+
+/** CommonJS gets an ES module, by require(esm), and the resolution of Node.js 10, which knows no `exports`, gets nothing. */
+function isMeant({ kind, resolutionKind, resolutionOption }) {
+  return kind === 'CJSResolvesToESM' || (resolutionKind ?? resolutionOption) === 'node10'
 }
 
 /** Inside the folder where it was installed, which is where it is found from. */
