@@ -3,6 +3,7 @@
  * PATH on which there is Node.js and a shell, and neither cargo nor a compiler. All of it goes when the run ends, however it ends.
  */
 import { fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -13,17 +14,14 @@ export const tools = join(root, 'scripts/install-tools')
 /** Opens a room, runs `use` in it, and removes it. */
 export async function withRoom(use) {
   const room = new Room(mkdtempSync(join(tmpdir(), 'shmem-install-')))
-  const interrupted = (signal) => {
-    room.close()
-    process.exit(128 + constants.signals[signal])
-  }
+  const interrupted = (signal) => void room.close().then(() => process.exit(128 + constants.signals[signal]))
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, interrupted)
   try {
     await room.open()
     return await use(room)
   } finally {
-    room.close()
+    await room.close()
     for (const signal of signals) process.off(signal, interrupted)
   }
 }
@@ -33,6 +31,7 @@ export class Room {
   #folder
   #environment
   #running = new Set()
+  #closed = false
 
   constructor(folder) {
     this.#folder = folder
@@ -77,9 +76,13 @@ export class Room {
 
   /** Runs a program to its end; throws unless it ends with `code`, or with `'any'`. Answers what it wrote. */
   async run(cwd, words, { code = 0, env = {} } = {}) {
+    // Who was interrupted starts nothing more.
+    if (this.#closed) return new Promise(() => {})
     const [program, ...args] = words
     const child = spawn(program, args, {
       cwd,
+      // A group of its own, so that what it starts goes with it.
+      detached: true,
       // Where `program` has no slash it is searched for on this PATH.
       env: { ...this.#environment, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -104,8 +107,10 @@ export class Room {
     return stdout.trim() === 'none'
   }
 
-  close() {
-    for (const child of this.#running) child.kill('SIGKILL')
+  /** Ends all that runs, waits until it is gone, and removes the folder. */
+  async close() {
+    this.#closed = true
+    await Promise.all([...this.#running].map(end))
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
@@ -113,6 +118,7 @@ export class Room {
     const child = fork(join(tools, 'registry.mjs'), [this.folder('registry')], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: ['--no-deprecation'],
+      detached: true,
     })
     this.#running.add(child)
     let complaint = ''
@@ -123,6 +129,18 @@ export class Room {
       child.on('exit', (code) => reject(new Stop(`The registry ended with ${code} before it listened.\n${complaint}`)))
     })
   }
+}
+
+/** Kills a child and all it started, and waits for it. */
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // Gone already.
+  }
+  await ended
 }
 
 /** Only who has an account publishes; here anybody gets one. */
