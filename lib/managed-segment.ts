@@ -24,7 +24,7 @@ import { List, listNumbers, type ListOptions } from './list.js'
 import { listLayout } from './list-layout.js'
 import { MEMBER_EVENTS, MemberEvents, memberOf, type Member, type MemberEvent } from './members.js'
 import { SharedMap, lifetime, mapNumbers, type MapValues, type SharedMapOptions } from './map.js'
-import { ALLOWS_BUFFERS, mapLayout } from './map-layout.js'
+import { mapLayout } from './map-layout.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
@@ -112,7 +112,6 @@ export class ManagedSegment {
 
   private constructor(segment: ManageableSegment, ownsSegment: boolean, plan: Required<ManagedGeometry> | undefined, observes: boolean, memberName: string) {
     this.segment = manageable(segment)
-    if (!observes && !ALLOWS_BUFFERS) throw new ShmError({ code: 'ERR_SHM_NO_EXTERNAL_BUFFERS', message: 'members work on views of the memory, and this runtime allows no buffers over memory that it did not allocate itself' })
     this.#ownsSegment = ownsSegment
     this.#native = native.manage(nativeOf(segment), plan !== undefined, plan?.members ?? 0, plan?.objects ?? 0)
     try {

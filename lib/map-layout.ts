@@ -10,9 +10,7 @@ import { native } from './native.js'
 export const mapLayout = native.mapLayout()
 
 /** Words of a key in the area, the numbers of a call before them. Private memory; calls never overlap. */
-export const AREA = area()
-/** Whether this runtime allows buffers over memory that it did not allocate; Electron does not. */
-export const ALLOWS_BUFFERS = AREA.length > 0
+export const AREA = new Int32Array(native.mapArea())
 export const AREA_KEY = mapLayout.areaKey
 export const AREA_KEY_BYTES = mapLayout.areaKeyBytes
 export const AREA_IS_BYTES = mapLayout.areaIsBytes
@@ -47,13 +45,4 @@ export function long(words: Int32Array, index: number): number {
 export function setLong(words: Int32Array, index: number, value: number): void {
   words[index] = value | 0
   words[index + 1] = Math.floor(value / 2 ** 32)
-}
-
-/** Empty where the runtime forbids such buffers: no map can be opened there. */
-function area(): Int32Array {
-  try {
-    return new Int32Array(native.mapArea())
-  } catch {
-    return new Int32Array(0)
-  }
 }
