@@ -63,6 +63,12 @@ eachOrder('a thread that ends as a member of both is dead to both', async (t, ch
   t.is(await child.ask('workers', objectName(t)), undefined)
 })
 
+both('a copy that only a worker loaded leaves the others their guard', async (t, child) => {
+  const { entrance, temporary: folder } = copyOfPackage()
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  t.is(await child.ask('passing', entrance), undefined)
+})
+
 both('a process that is killed as a member of both gives back what each held', async (t, child) => {
   const { mem, name } = managed(t)
   t.deepEqual(await child.ask('holdBoth', name), [3, 3])

@@ -16,7 +16,7 @@ const second = (await import(entrances[1])) as Package
 const SIZE = 65_536
 const PAGE = 4096
 
-if (isMainThread) answer({ faults, memory, misuse, locks, structures, workers, holdBoth, openWith, raw })
+if (isMainThread) answer({ faults, memory, misuse, locks, structures, workers, passing, holdBoth, openWith, raw })
 else dieHolding()
 
 /** Each copy answers for its own mappings, in whatever order the handlers stand, also before WebAssembly's. */
@@ -179,6 +179,24 @@ async function workers(name: string): Promise<void> {
   } finally {
     ours.remove()
   }
+}
+
+/** A third copy that only a worker had: its handlers stay before ours when the worker is gone. */
+async function passing(third: string): Promise<void> {
+  const program = `
+    import(${JSON.stringify(third)}).then(({ MemfdSegment }) => {
+      const made = MemfdSegment.create('copies', { size: 4096 })
+      const reader = MemfdSegment.fromFd(made.fd, { access: 'read' })
+      new Uint8Array(reader.buffer)[0] = 1
+      require('node:worker_threads').parentPort.postMessage(made.bytes[0])
+      process.exit()
+    })`
+  faults()
+  const worker = new Worker(program, { eval: true })
+  const [[byte]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')])
+  assert.equal(byte, 0)
+  globalThis.gc?.()
+  faults()
 }
 
 function dieHolding(): void {
