@@ -65,8 +65,8 @@ function refused(candidate: string, error: NodeJS.ErrnoException): ShmError {
   if (error.code?.endsWith('_DLOPEN_DISABLED') === true || error.name === 'NotCapable' || error.name === 'PermissionDenied') {
     return new ShmError({
       code: 'ERR_SHM_ADDONS_FORBIDDEN',
-      message: `this process may not load native code, which shmem is made of (${reason})`,
-      hint: 'in Node.js, add --allow-addons to --permission (Node.js 20: --experimental-permission) and leave out --no-addons; in Deno, add --allow-ffi'
+      message: `this process may not load native code, which shmem is made of (${reason.replace(/\.$/u, '')})`,
+      hint: 'In Node.js, add --allow-addons to --permission (Node.js 20: --experimental-permission) and leave out --no-addons; in Deno, add --allow-ffi'
     })
   }
   let path = candidate
