@@ -7,7 +7,7 @@
  * @internal
  */
 
-import { readFileSync } from 'node:fs'
+import { version } from './version.js'
 
 const COPY = Symbol.for('shmem.copy')
 
@@ -15,17 +15,7 @@ interface Copy {
   readonly version: string
 }
 
-const ours: Copy = {
-  get version() {
-    try {
-      const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-      return version
-    } catch {
-      // Bundled: its manifest is elsewhere.
-      return 'of unknown version'
-    }
-  }
-}
+const ours: Copy = { version }
 
 /** Marks what a class makes as of this copy. @internal */
 export function markCopy(prototype: object): void {

@@ -6,6 +6,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { bootstrap, newestSourceMs } from './bootstrap.mjs'
+import { inspect } from './check-images.mjs'
 import { Stop, capture, main, root, timed } from './process.mjs'
 import { targets } from './targets.mjs'
 
@@ -38,6 +39,8 @@ function requireAll(found) {
     if (statSync(target.image).mtimeMs < old) {
       throw new Stop(`The image for ${target.name} is older than the Rust sources: npm run build:targets -- --only ${target.name}`)
     }
+    const [problem] = inspect(target)
+    if (problem !== undefined) throw new Stop(problem)
   }
 }
 

@@ -4,7 +4,7 @@
  * Imports no package.
  */
 import { join } from 'node:path'
-import { root } from './process.mjs'
+import { Stop, root } from './process.mjs'
 
 export const targets = [
   ['x64', 'gnu', 'x86_64-unknown-linux-gnu'],
@@ -16,3 +16,14 @@ export const targets = [
   const file = `shmem.${name}.node`
   return { name, cpu, abi, libc: abi === 'gnu' ? 'glibc' : 'musl', triple, file, image: join(root, 'native', file) }
 })
+
+/** Those that `--only` names, else all. */
+export function chooseTargets(args, command) {
+  if (args.length === 0) return targets
+  const names = args[0] === '--only' && args.length === 2 ? args[1].split(',').map((name) => name.replace(/^(?!linux-)/, 'linux-')) : []
+  const chosen = targets.filter(({ name }) => names.includes(name))
+  if (chosen.length === 0 || chosen.length < names.length) {
+    throw new Stop(`Usage: ${command} -- --only ${targets.map(({ name }) => name).join(',')}`)
+  }
+  return chosen
+}

@@ -22,5 +22,8 @@ export function copyOfPackage(): { entrance: string; temporary: string } {
   }
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as object
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, version: '0.0.9' }))
+  // Only what it calls itself: facade and image must be of one version, and there is no other image.
+  const copies = join(folder, 'dist/lib/copies.js')
+  writeFileSync(copies, readFileSync(copies, 'utf8').replace("import { version } from './version.js'", "const version = '0.0.9'"))
   return { entrance: pathToFileURL(join(folder, 'dist/index.js')).href, temporary }
 }
