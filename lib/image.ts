@@ -154,8 +154,13 @@ function libc(): Libc {
   if (report === undefined) return 'gnu'
   // Otherwise it looks the names of its sockets up, which takes seconds.
   report.excludeNetwork = true
-  const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } }
-  return header?.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
+  try {
+    const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } }
+    return header?.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
+  } catch {
+    // Deno without --allow-sys; it is built for glibc only.
+    return 'gnu'
+  }
 }
 
 const PT_INTERP = 3
