@@ -6,14 +6,18 @@
  */
 
 import { inspect } from 'node:util'
+import { strangerOf } from './copies.js'
 import { hintFor } from './hints.js'
 import type { ErrorFacts } from './error-facts.js'
+
+/** The same in every copy of this package. */
+const SHM_ERROR = Symbol.for('shmem.ShmError')
 
 /**
  * A failed operation, in the shape of Node's own system errors.
  *
  * `code` is the errno's name (`ENOSPC`, `EEXIST`, …) when the kernel or libc refused, and begins with `ERR_SHM_` when shmem
- * did. Every code is described in `docs/errors.md`.
+ * did. Every code is described in `docs/errors.md`. `instanceof` also knows the errors of another copy of this package.
  */
 export class ShmError extends Error {
   /** `ENOSPC`, `ERR_SHM_CLOSED`, … */
@@ -47,11 +51,21 @@ export class ShmError extends Error {
     if (facts.path !== undefined) this.path = facts.path
     if (hint !== undefined) this.hint = hint
   }
+
+  static {
+    Object.defineProperty(this.prototype, SHM_ERROR, { value: true })
+  }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): value is ShmError {
+    if (this !== ShmError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && SHM_ERROR in value
+  }
 }
 
 /** An argument of the wrong type. @internal */
 export function wrongType(name: string, expected: string, received: unknown): TypeError {
-  const error = new TypeError(`The "${name}" argument must be ${expected}. Received ${describe(received)}`)
+  const error = new TypeError(`The "${name}" argument must be ${expected}. Received ${describe(received)}${strangerOf(received)}`)
   return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' })
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { markCopy } from './copies.js'
 import { ShmError, closedError, wrongType } from './errors.js'
 import { layout, OWNER_DEATHS, TIMEOUTS, WAITS } from './managed-layout.js'
 import { native, type Binding } from './native.js'
@@ -58,6 +59,7 @@ export abstract class ManagedObject {
       object.ended(() => closedError(object.describe()))
     }
     heldOf = object => object.held()
+    markCopy(this.prototype)
   }
 
   /** @internal */

@@ -117,6 +117,8 @@ export class ManagedSegment {
   private constructor(segment: ManageableSegment, ownsSegment: boolean, plan: Required<ManagedGeometry> | undefined, observes: boolean, memberName: string) {
     this.segment = manageable(segment)
     this.#ownsSegment = ownsSegment
+    // Everything in it is used through the buffer: where a runtime forbids it, nobody becomes a member.
+    void segment.buffer
     this.#native = native.manage(nativeOf(segment), plan !== undefined, plan?.members ?? 0, plan?.objects ?? 0)
     try {
       if (!observes) this.#token = this.#native.join(memberName) | 0
@@ -146,7 +148,7 @@ export class ManagedSegment {
    * Opens a managed segment.
    *
    * @throws {@link ShmError} ENOENT, and as {@link PosixSegment.open}; `ERR_SHM_NOT_MANAGED`; `ERR_SHM_NOT_READY` where its maker died at it;
-   * `ERR_SHM_VERSION`; `ERR_SHM_MEMBERS_FULL`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_UNSUPPORTED`.
+   * `ERR_SHM_VERSION`; `ERR_SHM_MEMBERS_FULL`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_UNSUPPORTED`; `ERR_SHM_NO_EXTERNAL_BUFFERS`.
    */
   static open(source: string | ManageableSegment, options?: ManagedOpenOptions): ManagedSegment {
     const { access, memberName, owner } = check.options<ManagedOpenOptions>('options', options, ['access', 'memberName', 'owner'])

@@ -10,7 +10,7 @@ import { native } from './native.js'
 export const mapLayout = native.mapLayout()
 
 /** Words of a key in the area, the numbers of a call before them. Private memory; calls never overlap. */
-export const AREA = new Int32Array(native.mapArea())
+export const AREA = area()
 export const AREA_KEY = mapLayout.areaKey
 export const AREA_KEY_BYTES = mapLayout.areaKeyBytes
 export const AREA_IS_BYTES = mapLayout.areaIsBytes
@@ -35,6 +35,15 @@ export const EXPIRES = mapLayout.expires
 export const PAYLOAD = mapLayout.payload
 /** The length of a key without its mark for bytes. */
 export const LENGTH = 0x7fff_ffff
+
+/** Without external buffers (Electron) there are no managed segments, so no maps, and nobody uses it. */
+function area(): Int32Array {
+  try {
+    return new Int32Array(native.mapArea())
+  } catch {
+    return new Int32Array(0)
+  }
+}
 
 /** A number of two words, low and high, as far as numbers are exact. */
 export function long(words: Int32Array, index: number): number {

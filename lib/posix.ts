@@ -9,6 +9,7 @@
  */
 
 import * as check from './arguments.js'
+import { markCopy } from './copies.js'
 import { ShmError, wrongType } from './errors.js'
 import { native, type Binding } from './native.js'
 import { RawMapping, openRaw, rawExtent, rawMapping, unmapRaw } from './raw-mapping.js'
@@ -343,6 +344,7 @@ let nativeSemaphore: (semaphore: Semaphore) => Binding.NativePosixSemaphore
 /** A semaphore that `sem_open` or `sem_init` answered. */
 export class Semaphore {
   static {
+    markCopy(this.prototype)
     nativeSemaphore = semaphore => semaphore.#opened
   }
 

@@ -5,6 +5,7 @@
  */
 
 import * as check from './arguments.js'
+import { markCopy } from './copies.js'
 import { native, type Binding } from './native.js'
 import { between, madeByNew, memoryOf, place, refuseForeign, traceIn, type PthreadOptions } from './pthread-place.js'
 import { tellDeath } from './tracing.js'
@@ -48,6 +49,7 @@ export class PthreadMutex {
 
   static {
     nativeMutexOf = mutex => mutex.#native
+    markCopy(this.prototype)
   }
 
   readonly #native: Binding.NativePthreadMutex

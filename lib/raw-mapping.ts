@@ -6,6 +6,7 @@
  */
 
 import * as check from './arguments.js'
+import { markCopy } from './copies.js'
 import { ShmError, wrongType } from './errors.js'
 import { FaultWatch } from './faults.js'
 import { refuseTooLarge } from './options.js'
@@ -31,6 +32,7 @@ export class RawMapping {
   /** Bytes of {@link RawMapping.buffer}. */
   readonly size: number
   static {
+    markCopy(this.prototype)
     openRaw = (mapping, syscall) => mapping.#open(syscall)
     unmapRaw = (mapping, syscall) => mapping.#unmap(syscall)
   }

@@ -6,6 +6,7 @@
 
 import { types } from 'node:util'
 import * as check from './arguments.js'
+import { markCopy } from './copies.js'
 import { ShmError, closedError, wrongSize, wrongType } from './errors.js'
 import { FaultWatch } from './faults.js'
 import { native, type Binding } from './native.js'
@@ -55,6 +56,7 @@ export abstract class Segment {
   readonly created: boolean
 
   static {
+    markCopy(this.prototype)
     nativeOf = segment => segment.#live()
     wordsOf = segment => segment.describe().words
     keepOpen = (segment, user) => {

@@ -6,6 +6,7 @@
 
 import * as check from './arguments.js'
 import type { Atomic32, Atomic64 } from './atomic-cell.js'
+import { markCopy } from './copies.js'
 import { wrongType, wrongValue } from './errors.js'
 import type { OffsetPointer } from './offset-pointer.js'
 import type { Struct, StructView } from './struct.js'
@@ -66,6 +67,10 @@ declare const FORM: unique symbol
 
 /** The type of a field; a struct is one too. `Value` is what the field is in JavaScript. */
 export class StructField<Value = unknown, Form extends FieldForm = FieldForm, Kind extends string = string> {
+  static {
+    markCopy(this.prototype)
+  }
+
   /** @internal */
   declare readonly [VALUE]: Value
   /** @internal */

@@ -41,11 +41,7 @@ function installPackages() {
 
 /** The native image, unless it is newer than every Rust source and manifest. */
 function buildNative() {
-  const sources = [
-    ...['Cargo.toml', 'Cargo.lock'].map((name) => join(root, name)),
-    ...filesUnder(join(root, 'crate'), (name) => name.endsWith('.rs') || name === 'Cargo.toml'),
-  ]
-  if (Math.max(...nativeImages().map(modifiedMs), 0) >= Math.max(...sources.map(modifiedMs))) return 'up to date'
+  if (Math.max(...nativeImages().map(modifiedMs), 0) >= newestSourceMs()) return 'up to date'
 
   const started = new Date()
   quietly('npm', ['run', 'build:native', '--loglevel=error'], 'Building the native image')
@@ -79,6 +75,15 @@ function buildCommand() {
   quietly('npm', ['run', 'build:command', '--loglevel=error'], 'Bundling the command')
 }
 
+/** When the last of the Rust sources and manifests changed: an image that is older is out of date. */
+export function newestSourceMs() {
+  const sources = [
+    ...['Cargo.toml', 'Cargo.lock'].map((name) => join(root, name)),
+    ...filesUnder(join(root, 'crate'), (name) => name.endsWith('.rs') || name === 'Cargo.toml'),
+  ]
+  return Math.max(...sources.map(modifiedMs))
+}
+
 function complaint(tool, atLeast) {
   const { missing, ok, stdout } = capture(tool, ['--version'])
   const wanted = atLeast === undefined ? tool : `${tool} ${atLeast}`
@@ -101,8 +106,10 @@ function quietly(program, args, what) {
   if (!ok) throw new Stop(`\n${output.trimEnd()}\n\n${what} failed: ${[program, ...args].join(' ')}`)
 }
 
+/** Those that this machine can load: the images of others, which npm run build:targets makes, have an age of their own. */
 function nativeImages() {
-  return filesUnder(join(root, 'native'), (name) => name.endsWith('.node'))
+  const ours = `linux-${process.arch}-${process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'}.node`
+  return filesUnder(join(root, 'native'), (name) => name.endsWith(ours))
 }
 
 function typeScriptSources() {

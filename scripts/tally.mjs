@@ -102,8 +102,13 @@ export class CargoTally {
 
 /** Our own programs where ava does not run: lines `ok …` and `not ok …`, and exit code 0. */
 export class LineTally {
+  #name
   #passed = 0
   #failed = 0
+
+  constructor(name = 'the program') {
+    this.#name = name
+  }
 
   line(line) {
     if (/^ok\b/.test(line)) this.#passed += 1
@@ -111,8 +116,8 @@ export class LineTally {
   }
 
   close(end) {
-    const doubts = doubtsAbout('the program', end, this.#failed)
-    if (this.#passed + this.#failed === 0) doubts.push('the program tested nothing')
+    const doubts = doubtsAbout(this.#name, end, this.#failed)
+    if (this.#passed + this.#failed === 0) doubts.push(`${this.#name} tested nothing`)
     return count(this.#passed, this.#failed, [], doubts)
   }
 }

@@ -43,7 +43,7 @@ const instances: Record<string, object[]> = {
 }
 
 /** The classes' own business, which TypeScript hides (protected) or whose makers are others. */
-const internal = ['new ShmError', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
+const internal = ['new ShmError', 'ShmError.Symbol(Symbol.hasInstance)', 'Segment#settle', 'Segment#live', 'Segment#commonStat', ...['Sysv', 'Posix', 'Memfd', 'File'].map(kind => `${kind}Segment#describe`),
   ...[
     'Mutex', 'RwLock', 'Semaphore', 'Event', 'Condition', 'Barrier', 'Once', 'SeqLock', 'AtomicWord', 'AtomicCounter', 'List', 'Ring', 'Latest', 'Broadcast', 'SharedMap'
   ].flatMap(kind => [`${kind}#held`, `${kind}#ended`]),

@@ -1,7 +1,6 @@
 /**
  * The whole of the library's ground in one program without a test runner, for every runtime (scripts/test-runtimes.mjs): all kinds
- * of segments and semaphores, lifetimes, and the fault guard. A line `ok <claim>` or `not ok <claim>` for each; exits with 1 if one is
- * not. No claim can crash another unseen: a crash ends the program without its last line and with a signal.
+ * of segments and semaphores, lifetimes, and the fault guard. Locks and structures are in `structures.ts`.
  */
 import assert from 'node:assert/strict'
 import { unlinkSync } from 'node:fs'
@@ -10,6 +9,7 @@ import { join } from 'node:path'
 import {
   FileSegment, IPC_PRIVATE, MemfdSegment, PosixSegment, PosixSemaphore, ShmError, SysvSegment, SysvSemaphoreSet, ftok, openDescriptor
 } from 'shmem'
+import { proveAll, type Claims } from '../support/claims.js'
 import { codeOf, collect, KINDS, make, readOnlyPair, steal, uniqueName } from '../support/scenarios.js'
 import * as posix from 'shmem/posix'
 import * as sysv from 'shmem/sysv'
@@ -17,7 +17,7 @@ import * as sysv from 'shmem/sysv'
 const SIZE = 65_536
 const PAGE = 4096
 
-const claims: Record<string, () => unknown> = {
+const claims: Claims = {
   'System V segments are created, opened, attached, stated and removed': () => {
     const key = (0x5e00_0000 | (process.pid & 0x3f_ffff)) | 0
     const made = SysvSegment.create(key, { size: SIZE })
@@ -264,14 +264,4 @@ function thrown(call: () => unknown): ShmError {
   throw new Error('it did not throw')
 }
 
-let failed = 0
-for (const [claim, prove] of Object.entries(claims)) {
-  try {
-    await prove()
-    console.log(`ok ${claim}`)
-  } catch (error) {
-    failed += 1
-    console.log(`not ok ${claim}: ${(error as Error).stack ?? String(error)}`)
-  }
-}
-process.exit(failed > 0 ? 1 : 0)
+await proveAll(claims)

@@ -7,6 +7,7 @@ pub mod allocator;
 mod convert;
 pub mod error;
 pub mod fault_watch;
+pub mod image;
 pub mod list;
 pub mod managed;
 pub mod managed_object;

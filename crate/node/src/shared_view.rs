@@ -7,6 +7,7 @@
 
 use crate::error::OrThrow;
 use crate::panics::guarded;
+use crate::view::NO_EXTERNAL_BUFFERS_ALLOWED;
 use napi::bindgen_prelude::{Env, Unknown};
 use napi::{Error, Result, Status, sys};
 use shmem_core::memory::Mapping;
@@ -31,15 +32,7 @@ pub(crate) fn shared_array_buffer<'env>(
     mapping: &Mapping,
     protection: i32,
 ) -> Result<Unknown<'env>> {
-    let Some(create) = create_function() else {
-        return Err(crate::error::throw(
-            env,
-            &shmem_core::Error::own(
-                "ERR_SHM_NO_SHARED_ARRAY_BUFFER",
-                "this runtime cannot make a SharedArrayBuffer over memory that it did not allocate itself",
-            ),
-        ));
-    };
+    let Some(create) = create_function() else { return Err(unavailable(env)) };
     let own = mapping.duplicate(protection).or_throw(env)?;
     let (address, size_bytes) = (own.address(), own.size_bytes());
     let held = Box::into_raw(Box::new(own));
@@ -54,7 +47,18 @@ pub(crate) fn shared_array_buffer<'env>(
     }
     // SAFETY: `held` came from Box::into_raw above and was not taken over by the failed call.
     drop(unsafe { Box::from_raw(held) });
+    if status == NO_EXTERNAL_BUFFERS_ALLOWED {
+        return Err(unavailable(env));
+    }
     Err(Error::new(Status::from(status), "cannot create a SharedArrayBuffer over the segment"))
+}
+
+fn unavailable(env: &Env) -> Error {
+    let error = shmem_core::Error::own(
+        "ERR_SHM_NO_SHARED_ARRAY_BUFFER",
+        "this runtime cannot make a SharedArrayBuffer over memory that it did not allocate itself",
+    );
+    crate::error::throw(env, &error)
 }
 
 extern "C" fn finalize(_data: *mut c_void, hint: *mut c_void) {

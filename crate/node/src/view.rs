@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 /// `napi_no_external_buffers_allowed` of js_native_api_types.h.
-const NO_EXTERNAL_BUFFERS_ALLOWED: i32 = 22;
+pub(crate) const NO_EXTERNAL_BUFFERS_ALLOWED: i32 = 22;
 
 /// An `ArrayBuffer` over the whole mapping.
 pub(crate) fn array_buffer<'env>(env: &'env Env, mapping: &Arc<Mapping>) -> Result<Unknown<'env>> {

@@ -215,7 +215,7 @@ impl Header {
         match self.word(offset_of!(Layout, ready)).load() {
             READY => self.read(size_bytes),
             INITIALISING => Err(self.not_ready()),
-            _ => Err(not_managed("its header is blank")),
+            _ => Err(self.not_ours("its header is blank")),
         }
     }
 
@@ -244,7 +244,7 @@ impl Header {
             (INITIALISING, IfBlank::Refuse) => Err(self.not_ready()),
             (0, IfBlank::Make { slots, objects }) if self.is_blank() => self.make(size_bytes, slots, objects),
             (0, IfBlank::Refuse) if self.is_blank() => Err(not_managed("its header is blank")),
-            _ => Err(not_managed("something else lies where its header would be")),
+            _ => Err(self.not_ours("something else lies where its header would be")),
         }
     }
 
@@ -309,16 +309,7 @@ impl Header {
         if magic != MAGIC {
             return Err(not_managed("its first bytes are not those of a managed segment"));
         }
-        let version = self.word(offset_of!(Layout, layout_version)).load();
-        let byte_order = self.word(offset_of!(Layout, byte_order)).load();
-        if version != LAYOUT_VERSION || byte_order != BYTE_ORDER {
-            return Err(Error::own(
-                "ERR_SHM_VERSION",
-                format!(
-                    "its layout is version {version} with byte order 0x{byte_order:08x}; this library's is version {LAYOUT_VERSION} with 0x{BYTE_ORDER:08x}"
-                ),
-            ));
-        }
+        self.check_version()?;
         let size_bytes = self.long(offset_of!(Layout, size_bytes));
         let slots = self.word(offset_of!(Layout, slots)).load();
         let objects = self.word(offset_of!(Layout, objects)).load();
@@ -350,6 +341,26 @@ impl Header {
             ));
         }
         Ok(planned)
+    }
+
+    /// What has no ready header of ours. Another version may say in another way whether it is ready; magic number and version lie where they
+    /// lie in all versions.
+    fn not_ours(self, why: &str) -> Error {
+        let is_managed = self.long(offset_of!(Layout, magic)) == MAGIC;
+        let foreign = if is_managed { self.check_version().err() } else { None };
+        foreign.unwrap_or_else(|| not_managed(why))
+    }
+
+    fn check_version(self) -> Result<()> {
+        let version = self.word(offset_of!(Layout, layout_version)).load();
+        let byte_order = self.word(offset_of!(Layout, byte_order)).load();
+        if version == LAYOUT_VERSION && byte_order == BYTE_ORDER {
+            return Ok(());
+        }
+        let message = format!(
+            "its layout is version {version} with byte order 0x{byte_order:08x}; this library's is version {LAYOUT_VERSION} with 0x{BYTE_ORDER:08x}"
+        );
+        Err(Error::own("ERR_SHM_VERSION", message))
     }
 
     fn outlive_reboot(self, geometry: &Geometry) {

@@ -5,11 +5,11 @@
 use super::claim::{self, ACTIVE, FREE, STATE};
 use super::layout::{NAME_BYTES_MAX, PRESENCE_ROOM, SLOTS_MAX, SlotLayout};
 use super::own;
-use super::platform::Platform;
+use super::platform::{Platform, TID};
 use super::token::{Token, TokenShape};
 use super::word::Word;
 use crate::error::{Error, Named, Result};
-use crate::sys::file;
+use crate::sys::{file, process};
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -284,6 +284,15 @@ impl MemberTable {
         self.page_size_bytes
     }
 
+    /// Whether a member says that it is this very thread: one that joined through another copy of this library in this process, which
+    /// [`own`] does not know.
+    fn is_of_this_thread(&self, token: Token) -> bool {
+        let (slot, _) = self.shape.parts(token);
+        self.look_at(token).is_some_and(|life| life.is_active && life.presence.1 & TID == process::tid())
+            && self.word(slot, offset_of!(SlotLayout, pid)).load() == process::pid()
+            && self.long(slot, offset_of!(SlotLayout, pid_namespace)) == process::pid_namespace()
+    }
+
     fn long(&self, slot: u32, offset: usize) -> u64 {
         let low = u64::from(self.word(slot, offset).load());
         u64::from(self.word(slot, offset + 4).load()) << 32 | low
@@ -357,7 +366,7 @@ impl Platform for MemberTable {
     }
 
     fn is_own(&self, token: Token) -> bool {
-        own::has(self.identity, token)
+        own::has(self.identity, token) || self.is_of_this_thread(token)
     }
 }
 

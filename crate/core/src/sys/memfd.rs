@@ -23,8 +23,10 @@ pub mod flags {
 /// EINVAL (name over 249 bytes, unknown flag) EMFILE ENFILE ENOMEM EPERM.
 pub fn memfd_create(name: &str, flags: u32) -> SysResult<OwnedFd> {
     let name = c_string(name)?;
+    // By its number: glibc has the function since 2.27 only, and our images load on older ones.
     // SAFETY: `name` is a NUL-terminated string that outlives the call.
-    ret_fd(unsafe { libc::memfd_create(name.as_ptr(), flags) })
+    let fd = unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) };
+    ret_fd(i32::try_from(fd).unwrap_or(-1))
 }
 
 /// `fcntl(2)` with `F_ADD_SEALS`.

@@ -4,9 +4,8 @@
 
 use super::SysResult;
 use super::conv::ret_unit;
-use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 pub use libc::{SIGBUS, SIGSEGV};
 
@@ -35,22 +34,21 @@ impl Fault {
     }
 }
 
-/// The disposition that stood before ours, for one signal. Written once, before our handler is installed.
+/// The disposition that stood before ours, for one signal. Each is written once; reading is async-signal-safe.
 struct Previous {
-    known: AtomicBool,
-    action: UnsafeCell<MaybeUninit<libc::sigaction>>,
+    /// As it was found before the exchange: known before our handler can run.
+    found: OnceLock<libc::sigaction>,
+    /// As the exchange itself answered it: another copy of this library may have installed its own handler in between, and its faults
+    /// would else be lost.
+    replaced: OnceLock<libc::sigaction>,
 }
-
-// SAFETY: `action` is written once, by the one thread that installs (see `install`), before `known` is
-// released; readers acquire `known` first.
-unsafe impl Sync for Previous {}
 
 static PREVIOUS_SEGV: Previous = Previous::new();
 static PREVIOUS_BUS: Previous = Previous::new();
 
 impl Previous {
     const fn new() -> Self {
-        Self { known: AtomicBool::new(false), action: UnsafeCell::new(MaybeUninit::uninit()) }
+        Self { found: OnceLock::new(), replaced: OnceLock::new() }
     }
 
     const fn of(signal: i32) -> &'static Self {
@@ -58,21 +56,14 @@ impl Previous {
     }
 
     fn get(&self) -> Option<libc::sigaction> {
-        // SYNC: previous action, released in `install`.
-        if !self.known.load(Ordering::Acquire) {
-            return None;
-        }
-        // SAFETY: `known` says that the action was written, and it is never written again.
-        let action = unsafe { &*self.action.get() };
-        // SAFETY: written before `known` was released.
-        Some(unsafe { action.assume_init() })
+        self.replaced.get().or_else(|| self.found.get()).copied()
     }
 }
 
 /// Whether a fault was dealt with.
 pub type Decide = fn(Fault) -> bool;
 
-static DECIDE: std::sync::OnceLock<Decide> = std::sync::OnceLock::new();
+static DECIDE: OnceLock<Decide> = OnceLock::new();
 
 /// Installs our handler for SIGSEGV and SIGBUS in front of whatever stands there. `decide` runs in signal
 /// context: it must be async-signal-safe. Call it once a process.
@@ -91,18 +82,19 @@ pub fn install(decide: Decide) -> SysResult<()> {
         ret_unit(unsafe { libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr()) })?;
         // SAFETY: just written by the call.
         let now = unsafe { now.assume_init() };
-        // SAFETY: nobody reads before `known` is released, and `install` runs once.
-        unsafe { *previous.action.get() = MaybeUninit::new(now) };
-        // SYNC: previous action, acquired in `Previous::get`.
-        previous.known.store(true, Ordering::Release);
+        let _ = previous.found.set(now);
 
         let mut ours = now;
         ours.sa_sigaction = handler as *const () as usize;
         // SA_ONSTACK: V8 and others give threads a signal stack for stack overflows; without it we would break
         // theirs. SA_NODEFER is absent: our handler touches no page of a mapping itself, the kernel copies for it (`memory::guard`). The mask stays as the earlier handler wanted it.
         ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | (now.sa_flags & libc::SA_RESTART);
-        // SAFETY: `ours` is a complete sigaction whose handler has the three-argument form that SA_SIGINFO asks.
-        ret_unit(unsafe { libc::sigaction(signal, &raw const ours, std::ptr::null_mut()) })?;
+        let mut replaced = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: `ours` is a complete sigaction whose handler has the three-argument form that SA_SIGINFO asks; `replaced` has room
+        // for the answer.
+        ret_unit(unsafe { libc::sigaction(signal, &raw const ours, replaced.as_mut_ptr()) })?;
+        // SAFETY: just written by the call.
+        let _ = previous.replaced.set(unsafe { replaced.assume_init() });
     }
     Ok(())
 }

@@ -26,8 +26,7 @@ pub fn thread_id() -> i32 {
     thread_local!(static ID: Cell<i32> = const { Cell::new(0) });
     ID.with(|id| {
         if id.get() == 0 {
-            // SAFETY: gettid(2) takes nothing and cannot fail.
-            id.set(unsafe { libc::gettid() });
+            id.set(i32::try_from(super::process::tid()).unwrap_or(0));
         }
         id.get()
     })
