@@ -4,6 +4,7 @@
  * @module
  */
 
+import { randomUUID } from 'node:crypto'
 import { closeSync, constants, fstatSync, linkSync, lstatSync, openSync, renameSync, unlinkSync, type Stats } from 'node:fs'
 import { basename } from 'node:path'
 import * as check from '../arguments.js'
@@ -11,7 +12,7 @@ import { ShmError, wrongType } from '../errors.js'
 import { native } from '../native.js'
 import type { Cleaned, ObjectFacts, ObjectKind, Orphan } from './facts.js'
 import { SysvSemaphoreSet } from '../sysv-semaphore-set.js'
-import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './list.js'
+import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './named-files.js'
 import { whyNotRemovable } from './orphans.js'
 import { findUses, inodeIdentity } from './users.js'
 
@@ -89,17 +90,17 @@ function cleanFile(facts: ObjectFacts): Cleaned {
   }
 }
 
-let serial = 0
-
 /** With the sign of life in hand, and nobody seen: takes the name away, looks once more, and only then lets the object go. */
 function unlinkUnused(path: Buffer, facts: ObjectFacts, stat: Stats, fd: number): Cleaned {
-  serial += 1
-  const name = `.shmem-removed-${process.pid}-${serial}`
+  // Nobody else has that name: rename(2) would take theirs from them.
+  const name = `.shmem-removed-${randomUUID()}`
   const aside = `${SHM_DIRECTORY}/${name}`
   const putBack = (): void => {
     try {
       linkSync(aside, path)
-    } catch {
+    } catch (error) {
+      // A file system without an inode left links nothing, and has no room for another one of that name either.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return renameSync(aside, path)
       // Somebody made a new one of that name: theirs stays.
     }
     unlinkSync(aside)
@@ -126,9 +127,8 @@ function unlinkUnused(path: Buffer, facts: ObjectFacts, stat: Stats, fd: number)
 /** Whether anybody has it but for our own descriptor, or may have it where we cannot look. */
 function isUsed(facts: ObjectFacts, stat: Stats, fd: number, fileName: string): boolean {
   const identity = inodeIdentity(stat.dev, stat.ino)
-  const uses = findUses({ named: new Map([[identity, fileName]]), butNotFd: fd })
-  const { path: _, ...withoutPath } = facts
-  return uses.users.has(identity) || whyNotRemovable({ ...withoutPath, uid: stat.uid, mode: stat.mode & 0o777 }, uses) !== undefined
+  const uses = findUses({ named: new Set([identity]), fileNames: new Set([fileName]), butNotFd: fd })
+  return uses.users.has(identity) || whyNotRemovable({ ...facts, uid: stat.uid, mode: stat.mode & 0o777 }, uses) !== undefined
 }
 
 /** Whether a file is the object that was listed. */
@@ -140,7 +140,8 @@ function isIt(stat: Stats, { dev, ino, device = dev, inode = ino }: { dev?: numb
 function pathOf(facts: ObjectFacts, argument: string): Buffer {
   const name = check.text(`${argument}.name`, facts.name)
   const isReadable = !name.includes('\ufffd')
-  const plain = isReadable ? check.objectName(`${argument}.name`, name, 255) : name
+  // What bytes became three.
+  const plain = check.objectName(`${argument}.name`, name, isReadable ? 255 : 3 * 255)
   const file = `${facts.kind === 'posix-semaphore' ? SEMAPHORE_PREFIX : ''}${plain.slice(1)}`
   const found = isReadable ? undefined : namedFiles().find(one => one.name === file && isIt(one.stat, facts))
   return found?.path ?? Buffer.from(`${SHM_DIRECTORY}/${file}`)
