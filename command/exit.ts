@@ -32,10 +32,12 @@ export function version(): string {
   return text
 }
 
-/** `shmem ls | head`: who reads no more wants no error. */
+/** `shmem ls | head`: who reads no more wants no error. A terminal that is gone answers EIO. */
 export function whenReaderLeaves(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
-  })
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+      process.exit()
+    })
+  }
 }

@@ -26,7 +26,7 @@ const program = new Command('shmem')
   .helpCommand(false)
   .showHelpAfterError('`shmem --help` lists verbs and options.')
   .exitOverride()
-  .addHelpText('after', '\nExit codes: 0 done, 1 something failed or was found, 2 wrong usage. See docs/cli.md.')
+  .addHelpText('after', '\nExit codes: 0 done, 1 something failed or was found, 2 wrong usage.\nSee docs/cli.md.')
 
 const kind = new Option('--kind <kind>', 'only objects of this kind').choices(KINDS)
 const json = new Option('--json', 'print JSON, as docs/cli.schema.json describes it')

@@ -21,7 +21,12 @@ export function columns(): number {
 
 /** Writes lines. */
 export function print(...lines: string[]): void {
-  process.stdout.write(lines.map(line => `${line}\n`).join(''))
+  printAll(lines)
+}
+
+/** The same for lines of any number. */
+export function printAll(lines: Iterable<string>): void {
+  process.stdout.write(Array.from(lines, line => `${line}\n`).join(''))
 }
 
 /** Writes a value as JSON, on one line with `isLine`. What a terminal would obey instead of show is escaped inside of strings. */
@@ -49,7 +54,7 @@ const NO_LINES = {
 
 /** A table without lines, as `ps` prints one. */
 export function table(heads: readonly Column[], rows: readonly string[][], indent = 0): string[] {
-  const widths = heads.map(({ title }, index) => Math.max(title.length, ...rows.map(row => stripVTControlCharacters(row[index] ?? '').length)))
+  const widths = heads.map(({ title }, index) => rows.reduce((width, row) => Math.max(width, stripVTControlCharacters(row[index] ?? '').length), title.length))
   let excess = widths.reduce((sum, width) => sum + width, indent + GAP * (heads.length - 1)) - columns()
   for (let index = heads.length - 1; index >= 0 && excess > 0; index -= 1) {
     const width = widths[index] ?? 0
