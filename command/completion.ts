@@ -56,7 +56,7 @@ complete -o default -F _shmem shmem`
 function zsh(verbs: readonly Command[]): string {
   const described = verbs.map(verb => `    '${verb.name()}:${quoted(verb.description())}'`)
   const cases = verbs.map(verb => {
-    const options = optionsOf(verb).map(({ flag, description, values }) => `'${flag}[${quoted(description)}]${values === undefined ? '' : `:value:(${values})`}'`)
+    const options = optionsOf(verb).map(({ flag, description, values }) => `'${flag}${values === undefined ? '' : '='}[${quoted(description)}]${values === undefined ? '' : `:value:(${values})`}'`)
     const operands = TAKES_NAMES.includes(verb.name()) ? ["'*:name:_shmem_names'"] : verb.name() === 'completion' ? ["'1:shell:(bash zsh)'"] : []
     return `    ${verb.name()}) _arguments ${[...options, ...operands].join(' ')} ;;`
   })
@@ -65,6 +65,7 @@ function zsh(verbs: readonly Command[]): string {
 _shmem_names() {
   local -a names
   names=(\${(f)"$(shmem complete-names 2>/dev/null)"})
+  if [[ $PREFIX == [^/]* ]]; then names=(\${names#/}); fi
   compadd -a names
 }
 _shmem() {

@@ -28,7 +28,7 @@ const REMOVABLE = [...CLEANABLE, 'sysv-semaphore'] as const satisfies readonly O
  * openers of this library look for the mark after attaching.
  *
  * @returns `'removed'`, `'inUse'` (somebody uses it, or that cannot be excluded), or `'gone'` (removed or replaced meanwhile).
- * @throws {@link ShmError} EACCES, EPERM.
+ * @throws {@link ShmError} EACCES, EPERM; EMFILE, ENFILE, ENOMEM: one cannot look who uses it.
  */
 export function clean(orphan: Orphan | ObjectFacts): Cleaned {
   const facts = factsOf('orphan', orphan, CLEANABLE)

@@ -48,7 +48,7 @@ export interface Survey extends Look {
  * A System V segment's memory is what the kernel counts. Of the others, what lies in swap, in huge pages or locked is known where a
  * process maps them that may be looked at, and only while there are fewer than some hundred.
  *
- * @throws TypeError for unknown options.
+ * @throws TypeError for unknown options; {@link ShmError} EMFILE, ENFILE, ENOMEM: one cannot look.
  */
 export function list(options?: ListOptions): ObjectFacts[] {
   const { kinds, users, mine } = check.options<ListOptions>('options', options, ['kinds', 'users', 'mine'])

@@ -29,7 +29,7 @@ const YOUTH_MS = 10_000
  *
  * Orphans of others who look at the same time may be gone when one looks again; {@link clean} decides for good.
  *
- * @throws TypeError for unknown options.
+ * @throws TypeError for unknown options; {@link ShmError} EMFILE, ENFILE, ENOMEM: one cannot look.
  */
 export function orphans(options?: OrphanOptions): Orphan[] {
   const { foreign, name } = check.options<OrphanOptions>('options', options, ['foreign', 'name'])
