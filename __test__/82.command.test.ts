@@ -300,6 +300,7 @@ test.serial('completion knows every verb, its options, kinds and names', async t
   const zsh = await shell.shmem(['completion', 'zsh'])
   t.is(zsh.code, 0)
   t.regex(zsh.stdout, /^#compdef shmem/u)
+  t.true(zsh.stdout.includes(" '--kind=["))
   for (const verb of verbs) t.true(zsh.stdout.includes(`    '${verb}:`) && zsh.stdout.includes(`    ${verb}) _arguments `), verb)
   const checked = await shell.room.run(['sh', '-c', 'command -v zsh >/dev/null || exit 0; printf "%s" "$1" | zsh -n', 'sh', zsh.stdout])
   t.deepEqual([checked.code, checked.stderr], [0, ''])

@@ -1,7 +1,6 @@
 /**
  * How the command ends: its exit codes, and what it says of an error.
  */
-import { readFileSync } from 'node:fs'
 import { printJson } from './output.js'
 import { escaped } from './words.js'
 
@@ -24,12 +23,6 @@ export function complain(error: unknown, json: boolean): number {
   if (json) printJson({ error: { message, ...(code === undefined ? {} : { code }), ...(hint === undefined ? {} : { hint }) } }, process.stderr)
   else process.stderr.write(`shmem: ${escaped(message)}\n`)
   return error instanceof Usage ? EXIT.usage : EXIT.failed
-}
-
-/** Of the package that this command is in. */
-export function version(): string {
-  const { version: text } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  return text
 }
 
 /** `shmem ls | head`: who reads no more wants no error. A terminal that is gone answers EIO. */

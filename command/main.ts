@@ -5,12 +5,13 @@
  *
  * The library is not bundled: `shmem` below is the package that this command belongs to.
  */
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { clean } from './clean.js'
 import { completion, names } from './completion.js'
 import { doctor } from './doctor.js'
 import { dump } from './dump.js'
-import { EXIT, complain, version, whenReaderLeaves } from './exit.js'
+import { EXIT, complain, whenReaderLeaves } from './exit.js'
 import { limits } from './limits.js'
 import { ls } from './ls.js'
 import { members } from './members.js'
@@ -102,4 +103,10 @@ function verb(name: string, description: string, act: (...given: never[]) => num
     // Behind arguments and options Commander gives the command itself.
     process.exitCode = await act(...(given.slice(0, -1) as never[]))
   })
+}
+
+/** Of the package that this command is in. */
+function version(): string {
+  const { version: text } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return text
 }

@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { chownSync, closeSync, existsSync, linkSync, openSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { clean, list, orphans, remove, type ObjectFacts } from 'shmem'
+import { clean, list, orphans, remove, SysvSegment, type ObjectFacts } from 'shmem'
 import { asOther, OTHER_UID } from '../support/namespace.js'
 import { codeOf, play } from '../support/scenarios.js'
 
@@ -84,8 +84,9 @@ function fill(taken: number[]): void {
   for (;;) taken.push(openSync('/dev/null', 'r'))
 }
 
-/** What `clean` and `remove` are given leads nowhere but into /dev/shm, and what they need there is nobody else's. */
+/** What `clean` and `remove` are given leads nowhere but to what is meant, and what they need in /dev/shm is nobody else's. */
 function otherFacts(): void {
+  otherSegment()
   const outside = join(tmpdir(), `shmem-test-\ufffd-${process.pid}`)
   writeFileSync(outside, '')
   try {
@@ -106,6 +107,19 @@ function otherFacts(): void {
   assert.deepEqual(found.filter(({ removable }) => !removable), [])
   assert.deepEqual(found.filter(({ name }) => ['/sem.', '/\ufffd\ufffd'].includes(name)).map(one => [one.kind, clean(one)]), [['posix', 'removed'], ['posix', 'removed']])
   assert.deepEqual(readdirSync('/dev/shm').toSorted(), left)
+}
+
+/** An identifier that came around. */
+function otherSegment(): void {
+  using segment = SysvSegment.create(0x5aa5_0082, { size: 4096 })
+  segment.close()
+  const facts = list({ kinds: ['sysv'] })[0]
+  assert.ok(facts)
+  for (const other of [{ ...facts, key: 1 }, { ...facts, creatorPid: process.pid + 1 }]) {
+    assert.equal(clean(other), 'gone')
+    assert.equal(codeOf(() => remove(other)), 'ENOENT')
+  }
+  assert.equal(clean(facts), 'removed')
 }
 
 /** Root of a container has no CAP_SYS_PTRACE, and sees the processes of no other user. */

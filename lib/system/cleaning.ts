@@ -14,6 +14,7 @@ import type { Cleaned, ObjectFacts, ObjectKind, Orphan } from './facts.js'
 import { SysvSemaphoreSet } from '../sysv-semaphore-set.js'
 import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './named-files.js'
 import { whyNotRemovable } from './orphans.js'
+import { shmRows } from './sysv-tables.js'
 import { findUses, inodeIdentity } from './users.js'
 
 const CLEANABLE = ['sysv', 'posix', 'posix-semaphore'] as const satisfies readonly ObjectKind[]
@@ -32,8 +33,9 @@ const REMOVABLE = [...CLEANABLE, 'sysv-semaphore'] as const satisfies readonly O
  */
 export function clean(orphan: Orphan | ObjectFacts): Cleaned {
   const facts = factsOf('orphan', orphan, CLEANABLE)
-  if (facts.kind === 'sysv') return native.cleanSysv(check.integer('orphan.id', facts.id, 0, 2 ** 31 - 1)) as Cleaned
-  return cleanFile(facts)
+  if (facts.kind !== 'sysv') return cleanFile(facts)
+  const id = check.integer('orphan.id', facts.id, 0, 2 ** 31 - 1)
+  return isAnother(id, facts) ? 'gone' : (native.cleanSysv(id) as Cleaned)
 }
 
 /**
@@ -50,9 +52,9 @@ export function remove(facts: ObjectFacts): void {
   }
   if (checked.kind === 'sysv' || checked.kind === 'sysv-semaphore') {
     const id = check.integer('facts.id', checked.id, 0, 2 ** 31 - 1)
-    if (checked.kind === 'sysv') native.sysvRemove(id)
-    else SysvSemaphoreSet.remove(id)
-    return
+    if (checked.kind === 'sysv-semaphore') return SysvSemaphoreSet.remove(id)
+    if (isAnother(id, checked)) throw new ShmError({ code: 'ENOENT', errno: -2, syscall: 'shmctl', id, message: 'ENOENT: another object has its identifier, shmctl' })
+    return native.sysvRemove(id)
   }
   const path = pathOf(checked, 'facts')
   attempt('unlink', checked, () => {
@@ -134,6 +136,12 @@ function isUsed(facts: ObjectFacts, stat: Stats, fd: number, fileName: string): 
 /** Whether a file is the object that was listed. */
 function isIt(stat: Stats, { dev, ino, device = dev, inode = ino }: { dev?: number; ino?: number; device?: number | undefined; inode?: number | undefined }): boolean {
   return stat.isFile() && (device === undefined || stat.dev === device) && (inode === undefined || stat.ino === inode)
+}
+
+/** Whether a System V identifier means another segment by now: identifiers come around, sooner if somebody wants that. */
+function isAnother(id: number, { key, creatorPid }: ObjectFacts): boolean {
+  const row = shmRows().find(one => one.id === id)
+  return row !== undefined && (row.key !== (key ?? row.key) || row.creatorPid !== (creatorPid ?? row.creatorPid))
 }
 
 /** The path in the name's own bytes: text says `�` for those that are no UTF-8. */

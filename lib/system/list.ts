@@ -83,7 +83,7 @@ export function survey(wanted: ReadonlySet<ObjectKind>, withUsers: boolean): Sur
 }
 
 /** The objects whose liveness byte somebody holds, of all namespaces: /proc/locks shows open-file-description locks to everybody. */
-export function aliveObjects(): Set<Identity> {
+function aliveObjects(): Set<Identity> {
   const byte = String(SIGNS.livenessByte)
   const alive = new Set<Identity>()
   for (const line of (textOf('/proc/locks') ?? '').split('\n')) {
