@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, closeSync, existsSync, linkSync, openSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, closeSync, existsSync, linkSync, openSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clean, list, orphans, remove, SysvSegment, type ObjectFacts } from 'shmem'
@@ -19,8 +19,8 @@ const MADE_UP: ObjectFacts = { kind: 'posix', name: '', sizeBytes: 0, mode: 0, u
 await play({ 'other-names': otherNames, leaderless, exhausted, 'other-facts': otherFacts, powerless, hidden, 'ask-hidden': askHidden })
 
 /** Somebody who holds an object in a way of `object-holder`. */
-async function held(name: string, how: 'mapped' | 'open' | 'leaderless', prefix: string[] = [], mode = '600'): Promise<ChildProcess> {
-  const [command = '', ...words] = [...prefix, holder, `/dev/shm/${name}`, mode, how]
+async function held(name: string, how: 'mapped' | 'open' | 'leaderless', prefix: string[] = [], mode = '600', folder = '/dev/shm'): Promise<ChildProcess> {
+  const [command = '', ...words] = [...prefix, holder, `${folder}/${name}`, mode, how]
   const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'inherit'] })
   await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
   assert.equal(child.exitCode, null, `${name} is held`)
@@ -54,6 +54,15 @@ async function otherNames(): Promise<void> {
   }
   unlinkSync('/dev/shm/unfinished')
   for (const name of ['published', 'second']) isSpared(name)
+
+  // In another mount namespace its folder has another name, too.
+  const elsewhere = ['unshare', '--mount', 'sh', '-c', 'mount --bind /dev/shm /mnt && exec "$@"', 'sh']
+  const other = await held('abroad', 'open', elsewhere, '600', '/mnt')
+  renameSync('/dev/shm/abroad', '/dev/shm/home')
+  linkSync('/dev/shm/home', '/dev/shm/left')
+  unlinkSync('/dev/shm/home')
+  assert.deepEqual(named('left').users.map(user => user.pid), [other.pid])
+  isSpared('left')
 }
 
 async function leaderless(): Promise<void> {

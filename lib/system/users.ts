@@ -140,7 +140,7 @@ function lookAtDescriptors(pid: number, butNotFd: number | undefined, sought: So
     const link = targetOf(path)
     if (link?.[0] !== '/') continue
     const [, label] = MEMFD_PATH.exec(link) ?? []
-    if (label === undefined && !mayBeNamed(link, sought)) continue
+    if (label === undefined && !mayBeNamed(path, link, sought)) continue
     const stat = statOf(path)
     if (stat === undefined) continue
     const identity = inodeIdentity(stat.dev, stat.ino)
@@ -177,11 +177,14 @@ function targetOf(path: string): string | undefined {
 
 /**
  * Whether a descriptor is looked at closely; to ask the file behind each one could hang at a server that is gone. Seen from another
- * mount namespace the folder reads differently, and so the file name decides; but who opened it under a name that is gone since, or
- * under another one, shows that.
+ * mount namespace the folder reads differently, and so the file name decides. Who opened it under a name that is gone since has the
+ * inode all the same (Linux 5.15 tells it without asking the file).
  */
-function mayBeNamed(link: string, { fileNames }: Sought): boolean {
-  return fileNames.has(basename(link)) || link.endsWith(' (deleted)') || link.startsWith(`${SHM_DIRECTORY}/`)
+function mayBeNamed(path: string, link: string, { named, fileNames }: Sought): boolean {
+  if (fileNames.has(basename(link)) || link.startsWith(`${SHM_DIRECTORY}/`)) return true
+  if (!link.endsWith(' (deleted)')) return false
+  const [, inode] = /^ino:\s+(\d+)$/m.exec(textOf(path.replace(/fd(?=\/\d+$)/, 'fdinfo')) ?? '') ?? []
+  return inode !== undefined && [...named].some(identity => identity.endsWith(`:${inode}`))
 }
 
 /** Kernel threads and the dead have none; anybody may read that, unless /proc is mounted with `hidepid`. */
