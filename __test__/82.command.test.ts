@@ -281,6 +281,8 @@ test.serial('top and ls --watch draw in place on a terminal, and give it back', 
     t.true(shown.startsWith('\u001b[H') && shown.includes('orders'), shown)
     t.true(after.startsWith('\u001b[?25h\u001b[?1049l') && after.includes('orders'), 'what was seen last stays')
   })
+  const dumb = await shell.onTerminal(['ls', '--watch', '--iterations', '1'], { env: { TERM: 'dumb' } })
+  t.false(dumb.stdout.includes('\u001b'))
   const piped = await shell.shmem(['ls', '--watch', '--iterations', '2', '--interval', '10', '--kind', 'posix'])
   t.is(piped.stdout.split('\n\n').length, 2)
   t.is(piped.stdout.split('/orders').length, 3)
@@ -325,6 +327,8 @@ test.serial('wrong usage is 2, what is not there is 1, both said on standard err
     t.is(code, 1)
     t.deepEqual(complaintsAbout('error', JSON.parse(stderr)), [], stderr)
   })
+  const full = await shell.room.run(['sh', '-c', '"$0" "$1" limits > /dev/full', process.execPath, command])
+  t.deepEqual([full.code, full.stderr], [1, 'shmem: ENOSPC: no space left on device, write\n'])
   await each([['--help'], ['--version'], ['ls', '--kind', 'posix'], ['clean'], ['top', '--once', '--interval', '1'], ['rm', '--mine', '--yes', '--kind', 'posix']], async words => {
     t.is((await shell.shmem(words)).code, 0, words.join(' '))
   })

@@ -25,12 +25,12 @@ export function complain(error: unknown, json: boolean): number {
   return error instanceof Usage ? EXIT.usage : EXIT.failed
 }
 
-/** `shmem ls | head`: who reads no more wants no error. A terminal that is gone answers EIO. */
-export function whenReaderLeaves(): void {
+/** `shmem ls | head`: who reads no more wants no error, and a terminal that is gone (EIO) none either. A full disk is told of. */
+export function whenNobodyReads(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
-      process.exit()
+      if (error.code === 'EPIPE' || error.code === 'EIO') process.exit()
+      process.exit(stream === process.stdout ? complain(error, false) : EXIT.failed)
     })
   }
 }

@@ -11,7 +11,7 @@ import { clean } from './clean.js'
 import { completion, names } from './completion.js'
 import { doctor } from './doctor.js'
 import { dump } from './dump.js'
-import { EXIT, complain, whenReaderLeaves } from './exit.js'
+import { EXIT, complain, whenNobodyReads } from './exit.js'
 import { limits } from './limits.js'
 import { ls } from './ls.js'
 import { members } from './members.js'
@@ -88,7 +88,7 @@ verb('completion', 'print a script that completes verbs, options and names', com
 
 verb('complete-names', 'names of objects, one a line', names, { hidden: true })
 
-whenReaderLeaves()
+whenNobodyReads()
 try {
   await program.parseAsync()
 } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * A terminal on which text is drawn again and again in place, until Ctrl-C, `q`, or its end. In a pipe the texts follow each other, with an empty line between.
+ * A terminal on which text is drawn again and again in place, until Ctrl-C, `q`, or its end. In a pipe, and where nothing can be drawn, the texts follow each other, with an empty line between.
  */
 import { printAll } from './output.js'
 
@@ -26,7 +26,7 @@ export interface Screen {
 /** With `isQuiet` nothing is drawn, and Ctrl-C ends it all the same. */
 export function drawInPlace(isQuiet: boolean): Screen {
   const closing = new AbortController()
-  const inPlace = process.stdout.isTTY === true && !isQuiet
+  const inPlace = process.stdout.isTTY === true && process.env['TERM'] !== 'dumb' && !isQuiet
   const keys = inPlace && process.stdin.isTTY === true ? process.stdin : undefined
   let last: string[] | undefined
   const pressed = (key: Buffer): void => {
