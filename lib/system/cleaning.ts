@@ -11,6 +11,9 @@ import * as check from '../arguments.js'
 import { ShmError, wrongType } from '../errors.js'
 import { native } from '../native.js'
 import type { Cleaned, ObjectFacts, ObjectKind, Orphan } from './facts.js'
+import { tellRemovedObject } from '../posix-segment.js'
+import { tellRemovedSemaphore } from '../posix-semaphore.js'
+import { SysvSegment, tellRemovedSegment } from '../sysv-segment.js'
 import { SysvSemaphoreSet } from '../sysv-semaphore-set.js'
 import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './named-files.js'
 import { whyNotRemovable } from './orphans.js'
@@ -33,9 +36,16 @@ const REMOVABLE = [...CLEANABLE, 'sysv-semaphore'] as const satisfies readonly O
  */
 export function clean(orphan: Orphan | ObjectFacts): Cleaned {
   const facts = factsOf('orphan', orphan, CLEANABLE)
-  if (facts.kind !== 'sysv') return cleanFile(facts)
+  if (facts.kind !== 'sysv') {
+    const cleaned = cleanFile(facts)
+    if (cleaned === 'removed') tellRemoved(facts)
+    return cleaned
+  }
   const id = check.integer('orphan.id', facts.id, 0, 2 ** 31 - 1)
-  return isAnother(id, facts) ? 'gone' : (native.cleanSysv(id) as Cleaned)
+  if (isAnother(id, facts)) return 'gone'
+  const cleaned = native.cleanSysv(id) as Cleaned
+  if (cleaned === 'removed') tellRemovedSegment(id)
+  return cleaned
 }
 
 /**
@@ -54,13 +64,19 @@ export function remove(facts: ObjectFacts): void {
     const id = check.integer('facts.id', checked.id, 0, 2 ** 31 - 1)
     if (checked.kind === 'sysv-semaphore') return SysvSemaphoreSet.remove(id)
     if (isAnother(id, checked)) throw new ShmError({ code: 'ENOENT', errno: -2, syscall: 'shmctl', id, message: 'ENOENT: another object has its identifier, shmctl' })
-    return native.sysvRemove(id)
+    return SysvSegment.remove(id)
   }
   const path = pathOf(checked, 'facts')
   attempt('unlink', checked, () => {
     if (!isIt(lstatSync(path), checked)) throw Object.assign(new Error('another object has its name'), { code: 'ENOENT', errno: -2 })
     unlinkSync(path)
   })
+  tellRemoved(checked)
+}
+
+function tellRemoved({ kind, name }: ObjectFacts): void {
+  if (kind === 'posix') tellRemovedObject(name)
+  else tellRemovedSemaphore(name)
 }
 
 /** What {@link clean} and {@link remove} take; `list()` made it, or whoever read its JSON. */
