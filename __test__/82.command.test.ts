@@ -3,7 +3,7 @@
  */
 import { createInterface } from 'node:readline'
 import test, { type ExecutionContext } from 'ava'
-import { closeSharedStage, command, complaintsAbout, openShell, openStage, sharedStage, whyNoStage, type Shell } from './support/command.js'
+import { closeSharedStage, command, complaintsAbout, openShell, openStage, sharedStage, whyNoStage, type RunOptions, type Shell } from './support/command.js'
 import type { Ended } from './support/example-room.js'
 import { asOther, whyNotOther } from './support/namespace.js'
 import { skip } from './support/skip.js'
@@ -176,6 +176,17 @@ test.serial('what could be another object is asked back for, with names escaped 
     for (const choice of choices) t.true(stderr.includes(choice), `${choice}: ${stderr}`)
   })
   t.is((await there(t, shell)).length, 4)
+})
+
+test.serial('names of wide signs are whole in a pipe, and fit a terminal', async t => {
+  if (whyNoStage !== undefined) return skip(t, whyNoStage)
+  const shell = await openShell(t)
+  const name = '宽'.repeat(40)
+  await shell.room.run(['sh', '-c', `: > /dev/shm/${name}`])
+  const list = (options: RunOptions): Promise<Ended> => shell.shmem(['ls', '--kind', 'posix', '--no-users'], options)
+  t.regex((await list({})).stdout, new RegExp(`^posix +/${name} +\\S`, 'mu'))
+  const [, row = ''] = (await list({ columns: 80 })).stdout.split('\n')
+  t.is(row.replaceAll('宽', '..').length, 80, row)
 })
 
 test.serial('rm removes what is named, not the rest, and only with a yes', async t => {
