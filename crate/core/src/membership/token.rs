@@ -5,7 +5,7 @@
 //! bit 30  never: the kernel marks death there  bits 0 to 28  generation, then slot in the lowest bits
 //! ```
 
-/// See the module.
+/// The name of one member for as long as it lives: which slot, and which of the many that used the slot one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(u32);
 
