@@ -17,6 +17,8 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
+mod c_header;
 pub mod error;
 #[doc(hidden)]
 pub mod fail_point;

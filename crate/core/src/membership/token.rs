@@ -9,7 +9,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(u32);
 
-const MARK: u32 = 1 << 29;
+pub(crate) const MARK: u32 = 1 << 29;
 
 impl Token {
     /// The word as it stands in locks.

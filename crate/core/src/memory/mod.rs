@@ -5,7 +5,7 @@
 //! - [`guard`] keeps a bad touch of a mapping from killing the process; `ranges` tells it which
 //!   addresses are ours, `quarantine` keeps closed ranges ours for a while.
 
-mod backing;
+pub(crate) mod backing;
 mod copying;
 pub mod file;
 pub mod guard;
