@@ -33,6 +33,7 @@ claim('objects of other software and of other users are left alone', 'foreign')
 claim('an object is removed whoever uses it', 'removed')
 claim('without privilege all is seen, and only one’s own is touched', 'as-nobody')
 claim('in 1,000 openings beside a cleaner no POSIX object is taken from its opener', 'race-posix', few)
+claim('what other software has open never loses its name beside a cleaner', 'race-foreign', few)
 claim('in 1,000 openings beside a cleaner no System V segment is taken from its opener', 'race-sysv', few)
 
 /** The sign of life: a byte that a cleaner takes alone. */

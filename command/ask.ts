@@ -13,8 +13,10 @@ export async function agrees(question: string): Promise<boolean> {
   const asked = createInterface({ input: process.stdin, output: process.stderr })
   try {
     // Ctrl-D and Ctrl-C end the question without an answer.
-    const closed = new Promise<string>(resolve => asked.once('close', () => resolve('')))
-    return /^y(es)?$/iu.test((await Promise.race([asked.question(`${question} [y/N] `), closed])).trim())
+    const closed = new Promise<undefined>(resolve => asked.once('close', () => resolve(undefined)))
+    const answer = await Promise.race([asked.question(`${question} [y/N] `), closed])
+    if (answer === undefined) process.stderr.write('\n')
+    return /^y(es)?$/iu.test(answer?.trim() ?? '')
   } finally {
     asked.close()
   }

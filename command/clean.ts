@@ -5,7 +5,7 @@ import { clean as cleanObject, orphans, type Cleaned, type Orphan } from 'shmem'
 import { agrees, canAsk } from './ask.js'
 import { EXIT } from './exit.js'
 import { lines } from './ls.js'
-import { print, printJson } from './output.js'
+import { print, printAll, printJson } from './output.js'
 import { escaped, objectWords, plural } from './words.js'
 
 export interface CleanOptions {
@@ -27,9 +27,9 @@ export async function clean({ foreign, yes, json }: CleanOptions): Promise<numbe
   const removable = all.filter(orphan => orphan.removable)
   if (json !== true) {
     if (all.length === 0) print('nothing to clean')
-    else print(...lines(all, false, [[{ title: 'REASON', least: 16, wraps: true }, orphan => reason(orphan as Orphan)]]))
+    else printAll(lines(all, false, [[{ title: 'REASON', least: 16, wraps: true }, orphan => reason(orphan as Orphan)]]))
   }
-  const isAgreed = yes === true || (removable.length > 0 && canAsk() && (await agrees(`Remove ${plural(removable.length, 'object')}?`)))
+  const isAgreed = yes === true || (json !== true && removable.length > 0 && canAsk() && (await agrees(`Remove ${plural(removable.length, 'object')}?`)))
   const results: Result[] = all.map(orphan => ({ ...orphan, ...(isAgreed && orphan.removable ? cleaned(orphan) : { outcome: 'kept' }) }))
   if (json) printJson({ orphans: results })
   else {

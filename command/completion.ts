@@ -4,7 +4,7 @@
 import type { Command } from 'commander'
 import { list } from 'shmem'
 import { EXIT, Usage } from './exit.js'
-import { print } from './output.js'
+import { print, printAll } from './output.js'
 
 /** The verb for a program. */
 export function completion(program: Command): (shell: string) => number {
@@ -19,7 +19,7 @@ export function completion(program: Command): (shell: string) => number {
 /** Names that a shell needs no quotes for, a line each. */
 export function names(): number {
   const words = list({ users: false }).flatMap(({ name, id }) => [name, ...(id === undefined ? [] : [String(id)])])
-  print(...new Set(words.filter(word => /^[\w./:@+-]+$/u.test(word))))
+  printAll(new Set(words.filter(word => /^[\w./:@+-]+$/u.test(word))))
   return EXIT.ok
 }
 
@@ -29,22 +29,26 @@ function bash(verbs: readonly Command[]): string {
   const cases = verbs.map(verb => `    ${verb.name()}) words='${optionsOf(verb).map(({ flag }) => flag).join(' ')}${choices(verb)}' ;;`)
   return `# shmem completion for bash: eval "$(shmem completion bash)"
 _shmem() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" verb="\${COMP_WORDS[1]}" words=''
+  # Not COMP_WORDS: bash takes memfd:name apart there, and --kind=posix.
+  local line="\${COMP_LINE:0:COMP_POINT}" verb="\${COMP_WORDS[1]}" words=''
+  local word="\${line##*[[:space:]]}"
   if ((COMP_CWORD == 1)); then
     COMPREPLY=($(compgen -W '${verbs.map(verb => verb.name()).join(' ')} --help --version' -- "$word"))
     return
   fi
-  if [[ "\${COMP_WORDS[COMP_CWORD-1]}" == --kind ]]; then
-    COMPREPLY=($(compgen -W '${kinds(verbs)}' -- "$word"))
+  if [[ "$word" == --kind=* || "\${COMP_WORDS[COMP_CWORD-1]}" == --kind ]]; then
+    COMPREPLY=($(compgen -W '${kinds(verbs)}' -- "\${word#--kind=}"))
     return
   fi
   case "$verb" in
 ${cases.join('\n')}
   esac
   if [[ "$word" != -* && " ${TAKES_NAMES.join(' ')} " == *" $verb "* ]]; then
-    words="$(shmem complete-names 2>/dev/null)"
+    words=" $(shmem complete-names 2>/dev/null | tr '\\n' ' ')"
+    if [[ "$word" == [!/]* ]]; then words="\${words// \\// }"; fi
   fi
   COMPREPLY=($(compgen -W "$words" -- "$word"))
+  if [[ "$word" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then COMPREPLY=("\${COMPREPLY[@]#"\${word%:*}:"}"); fi
 }
 complete -o default -F _shmem shmem`
 }
@@ -52,7 +56,7 @@ complete -o default -F _shmem shmem`
 function zsh(verbs: readonly Command[]): string {
   const described = verbs.map(verb => `    '${verb.name()}:${quoted(verb.description())}'`)
   const cases = verbs.map(verb => {
-    const options = optionsOf(verb).map(({ flag, description, values }) => `'${flag}[${quoted(description)}]${values === undefined ? '' : `:value:(${values})`}'`)
+    const options = optionsOf(verb).map(({ flag, description, values }) => `'${flag}${values === undefined ? '' : '='}[${quoted(description)}]${values === undefined ? '' : `:value:(${values})`}'`)
     const operands = TAKES_NAMES.includes(verb.name()) ? ["'*:name:_shmem_names'"] : verb.name() === 'completion' ? ["'1:shell:(bash zsh)'"] : []
     return `    ${verb.name()}) _arguments ${[...options, ...operands].join(' ')} ;;`
   })
@@ -61,6 +65,7 @@ function zsh(verbs: readonly Command[]): string {
 _shmem_names() {
   local -a names
   names=(\${(f)"$(shmem complete-names 2>/dev/null)"})
+  if [[ $PREFIX == [^/]* ]]; then names=(\${names#/}); fi
   compadd -a names
 }
 _shmem() {

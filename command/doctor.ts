@@ -4,7 +4,7 @@
 import { doctor as examine, type Finding } from 'shmem'
 import { EXIT } from './exit.js'
 import { colored, print, printJson, wrapped } from './output.js'
-import { plural } from './words.js'
+import { escaped, plural } from './words.js'
 
 const MARKS = { ok: '✔', note: 'ℹ', warning: '⚠', problem: '✘' } as const
 const COLORS = { ok: 'green', note: 'blue', warning: 'yellow', problem: 'red' } as const
@@ -19,8 +19,8 @@ export function doctor({ json }: { json?: boolean }): number {
 }
 
 function lines({ level, subject, what, remedy }: Finding): string[] {
-  const [first = '', ...rest] = wrapped(`${subject}: ${what}`, 2)
-  const mended = remedy === undefined ? [] : wrapped(`→ ${remedy}`, 4)
+  const [first = '', ...rest] = wrapped(escaped(`${subject}: ${what}`), 2)
+  const mended = remedy === undefined ? [] : wrapped(`→ ${escaped(remedy)}`, 4)
   return [`${colored(COLORS[level], MARKS[level])} ${first.trimStart()}`, ...rest, ...mended]
 }
 

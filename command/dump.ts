@@ -1,11 +1,13 @@
 /**
  * `shmem dump`: bytes in hexadecimal. Beside those of a managed segment stands what they are: header, members, directory entries, objects.
  */
-import { FileSegment, PosixSegment, SysvSegment, type ManagedSegment, type ObjectFacts, type ObjectKind, type Segment } from 'shmem'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
+import { SysvSegment, type ManagedSegment, type ObjectKind } from 'shmem'
 import { EXIT, Usage } from './exit.js'
 import { found, isPath, only } from './find.js'
-import { observe, posixName } from './managed.js'
-import { colored, columns, print, printJson } from './output.js'
+import { observe } from './managed.js'
+import { colored, columns, print, printAll, printJson } from './output.js'
 import { escaped } from './words.js'
 
 export interface DumpOptions {
@@ -22,10 +24,12 @@ interface Region {
   label: string
 }
 
-/** What is read from the memory. */
+/** Where the bytes come from. */
 interface Source {
   sizeBytes: number
+  /** Fewer bytes where the object became shorter. */
   read(offset: number, length: number): Buffer
+  close(): void
 }
 
 /** So much of an object without parts is shown if nobody says how much. */
@@ -33,54 +37,94 @@ const LENGTH = 256
 /** So much of each part of a managed segment. */
 const PART_LENGTH = 64
 const ROW = 16
+/** So much is read at once. */
+const CHUNK_LENGTH = 4096 * ROW
+/** A string holds no more than eight times that as hexadecimal digits. */
+const JSON_LENGTH = 64 * 2 ** 20
 /** What the columns of offset, bytes and text take. */
 const LABEL_COLUMN = 65
 
-export function dump(word: string, options: DumpOptions): number {
-  const { segment, regions, close } = opened(word, options.kind)
+export async function dump(word: string, options: DumpOptions): Promise<number> {
+  const { source, regions } = opened(word, options.kind)
   try {
-    const source: Source = { sizeBytes: segment.size, read: (offset, length) => segment.read(offset, length) }
     const ranges = chosen(options, source, regions)
-    if (options.json) printJson({ name: word, sizeBytes: source.sizeBytes, ranges: ranges.map(range => ({ ...range, hex: source.read(range.offset, range.bytes).toString('hex') })) })
-    else print(...ranges.flatMap((range, index) => [...(isApart(ranges[index - 1], range) ? [''] : []), ...rows(source, range, regions)]), `${source.sizeBytes} bytes in all`)
+    if (options.json) printJson({ name: word, sizeBytes: source.sizeBytes, ranges: inHex(ranges, source) })
+    else await printRows(ranges, source, regions)
     return EXIT.ok
   } finally {
-    close()
+    source.close()
   }
 }
 
+function inHex(ranges: Range[], source: Source): (Range & { hex: string })[] {
+  const bytes = ranges.reduce((sum, range) => sum + range.bytes, 0)
+  if (bytes > JSON_LENGTH) throw new Usage(`as JSON no more than ${JSON_LENGTH} bytes can be had at once: say --offset and --length`)
+  return ranges.map(range => ({ ...range, hex: source.read(range.offset, range.bytes).toString('hex') }))
+}
+
+async function printRows(ranges: Range[], source: Source, regions: Region[]): Promise<void> {
+  for (const [index, range] of ranges.entries()) {
+    if (isApart(ranges[index - 1], range)) print('')
+    for (const lines of rows(source, range, regions)) {
+      printAll(lines)
+      // Here it ends if the reader of the pipe has left.
+      await turn()
+    }
+  }
+  print(`${source.sizeBytes} bytes in all`)
+}
+
 interface Opened {
-  segment: Segment
+  source: Source
   regions: Region[]
-  close(): void
 }
 
 /** A managed segment with its parts, or anything else that has bytes, without. */
 function opened(word: string, kind: ObjectKind | undefined): Opened {
-  if (isPath(word)) return withParts(word, () => FileSegment.open(word, { access: 'read' }))
-  const object = only(word, found(word, kind, false).filter(({ kind: of }, _, all) => all.length === 1 || !of.endsWith('semaphore')))
-  if (object.kind === 'posix') return withParts(object.name, () => PosixSegment.open(posixName(object.name), { access: 'read' }))
-  if (object.kind === 'sysv') return alone(attached(object))
+  if (isPath(word)) return { source: ofFile(word), regions: partsOf(word) }
+  const all = found(word, kind, false)
+  const memory = all.filter(one => !one.kind.endsWith('semaphore'))
+  const object = only(word, memory.length > 0 ? memory : all)
+  if (object.kind === 'posix' && object.path !== undefined) return { source: ofFile(object.path), regions: partsOf(object.name) }
+  if (object.kind === 'sysv' && object.id !== undefined) return { source: ofSysv(object.id), regions: [] }
   throw new Usage(`${word} is a ${object.kind}: only memory that has a name, a key or a path can be opened from here`)
 }
 
-function attached({ id = -1 }: ObjectFacts): Segment {
-  return SysvSegment.attach(id, { access: 'read' })
+/** Not through a mapping: to look at pages that nobody has written would make them. */
+function ofFile(path: string): Source {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  const stat = fstatSync(fd)
+  const close = (): void => closeSync(fd)
+  if (!stat.isFile()) {
+    close()
+    throw new Error(`${path} is no regular file`)
+  }
+  return {
+    sizeBytes: stat.size,
+    read(offset, length) {
+      const bytes = Buffer.alloc(length)
+      return bytes.subarray(0, readSync(fd, bytes, 0, length, offset))
+    },
+    close
+  }
 }
 
-function alone(segment: Segment): Opened {
-  return { segment, regions: [], close: () => segment.close() }
+function ofSysv(id: number): Source {
+  const segment = SysvSegment.attach(id, { access: 'read' })
+  return { sizeBytes: segment.size, read: (offset, length) => segment.read(offset, length), close: () => segment.close() }
 }
 
-function withParts(word: string, otherwise: () => Segment): Opened {
+/** None where it is no managed segment, or none that can be understood: it has bytes all the same. */
+function partsOf(word: string): Region[] {
   try {
-    const { mem, segment, close } = observe(word)
-    return { segment, regions: regionsOf(mem), close }
-  } catch (error) {
-    const { code = '' } = error as { code?: string }
-    // What makes it no managed segment for us leaves it bytes all the same.
-    if (!code.startsWith('ERR_SHM_')) throw error
-    return alone(otherwise())
+    const { mem, close } = observe(word)
+    try {
+      return regionsOf(mem)
+    } finally {
+      close()
+    }
+  } catch {
+    return []
   }
 }
 
@@ -99,13 +143,16 @@ function regionsOf(mem: ManagedSegment): Region[] {
   ].toSorted((a, b) => a.offset - b.offset)
 }
 
+/** What is shown. */
+type Range = Omit<Region, 'label'> & { label?: string }
+
 /** The range that was asked for; else the beginnings of all parts, or of the object. */
-function chosen({ offset, length }: DumpOptions, { sizeBytes }: Source, regions: Region[]): { offset: number; bytes: number; label?: string }[] {
+function chosen({ offset, length }: DumpOptions, { sizeBytes }: Source, regions: Region[]): Range[] {
   if (offset === undefined && length === undefined && regions.length > 0) {
     return regions.map(region => ({ ...region, bytes: Math.min(region.bytes, region.label.startsWith('entry') ? region.bytes : PART_LENGTH) }))
   }
   const from = offset ?? 0
-  if (from >= sizeBytes) throw new Usage(`offset ${from} is beyond the end: there are ${sizeBytes} bytes`)
+  if (from >= sizeBytes && from > 0) throw new Usage(`offset ${from} is beyond the end: there are ${sizeBytes} bytes`)
   return [{ offset: from, bytes: Math.min(length ?? LENGTH, sizeBytes - from) }]
 }
 
@@ -113,23 +160,31 @@ function isApart(before: { offset: number; bytes: number } | undefined, { offset
   return before !== undefined && before.offset + before.bytes !== offset
 }
 
-/** Lines of 16 bytes; a line as the one before is a `*`, if nothing new begins there. */
-function rows(source: Source, range: { offset: number; bytes: number }, regions: Region[]): string[] {
-  const lines: string[] = []
+/** Lines of 16 bytes, chunk by chunk; a line as the one before is a `*`, if nothing new begins there. */
+function* rows(source: Source, range: Range, regions: Region[]): Generator<string[]> {
+  const end = range.offset + range.bytes
   let before = ''
-  for (let offset = range.offset; offset < range.offset + range.bytes; offset += ROW) {
-    const bytes = source.read(offset, Math.min(ROW, range.offset + range.bytes - offset))
-    const label = labelAt(offset, offset === range.offset, regions)
-    const hex = groups(bytes)
-    if (hex === before && label === '') {
-      if (lines.at(-1) !== '*') lines.push('*')
-      continue
+  let isRepeated = false
+  for (let from = range.offset; from < end; from += CHUNK_LENGTH) {
+    const chunk = source.read(from, Math.min(CHUNK_LENGTH, end - from))
+    const lines: string[] = []
+    for (let at = 0; at < chunk.length; at += ROW) {
+      const offset = from + at
+      const bytes = chunk.subarray(at, at + ROW)
+      const label = labelAt(offset, offset === range.offset, regions)
+      const hex = groups(bytes)
+      if (hex === before && label === '') {
+        if (!isRepeated) lines.push('*')
+        isRepeated = true
+        continue
+      }
+      before = hex
+      isRepeated = false
+      const line = `${offset.toString(16).padStart(8, '0')}  ${hex.padEnd(35)}  ${shown(bytes).padEnd(ROW)}`
+      lines.push(label === '' ? line.trimEnd() : `${line}  ${colored('cyan', label.slice(0, Math.max(columns() - LABEL_COLUMN, 8)))}`)
     }
-    before = hex
-    const line = `${offset.toString(16).padStart(8, '0')}  ${hex.padEnd(35)}  ${shown(bytes).padEnd(ROW)}`
-    lines.push(label === '' ? line.trimEnd() : `${line}  ${colored('cyan', label.slice(0, Math.max(columns() - LABEL_COLUMN, 8)))}`)
+    yield lines
   }
-  return lines
 }
 
 /** What begins in this line; in a range's first line, what it is in the middle of. */

@@ -1,7 +1,6 @@
 /**
  * How the command ends: its exit codes, and what it says of an error.
  */
-import { readFileSync } from 'node:fs'
 import { printJson } from './output.js'
 import { escaped } from './words.js'
 
@@ -26,16 +25,12 @@ export function complain(error: unknown, json: boolean): number {
   return error instanceof Usage ? EXIT.usage : EXIT.failed
 }
 
-/** Of the package that this command is in. */
-export function version(): string {
-  const { version: text } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  return text
-}
-
-/** `shmem ls | head`: who reads no more wants no error. */
-export function whenReaderLeaves(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
-  })
+/** `shmem ls | head`: who reads no more wants no error, and a terminal that is gone (EIO) none either. A full disk is told of. */
+export function whenNobodyReads(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' || error.code === 'EIO') process.exit()
+      process.exit(stream === process.stdout ? complain(error, false) : EXIT.failed)
+    })
+  }
 }

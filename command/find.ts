@@ -3,15 +3,15 @@
  */
 import { list, type ObjectFacts, type ObjectKind } from 'shmem'
 import { Usage } from './exit.js'
-import { escaped, objectWords } from './words.js'
+import { escaped, unescapedWords } from './words.js'
 
 /** Every object that the word can mean: `0x2a` a key, `98304` an identifier, `/orders` or `orders` a POSIX name, `memfd:x`. Also names as `ls` escapes them. */
 export function matching(word: string, objects: ObjectFacts[], kind?: ObjectKind): ObjectFacts[] {
   const candidates = kind === undefined ? objects : objects.filter(object => object.kind === kind)
   if (/^0x[0-9a-f]{1,8}$/iu.test(word)) return candidates.filter(({ key }) => key === (Number(word) | 0))
-  const byName = candidates.filter(({ name, path }) => [name, name.slice(1), escaped(name), escaped(name).slice(1), path].includes(word))
-  if (byName.length > 0 || !/^\d+$/u.test(word)) return byName
-  return candidates.filter(({ id }) => id === Number(word))
+  const isId = /^\d+$/u.test(word)
+  // Anybody may give an object a number for a name: then both are meant, and `only` asks which.
+  return candidates.filter(({ name, path, id }) => [name, name.slice(1), escaped(name), escaped(name).slice(1), path].includes(word) || (isId && id === Number(word)))
 }
 
 /** The same among all objects there are; an error where there is none. */
@@ -24,7 +24,7 @@ export function found(word: string, kind: ObjectKind | undefined, users: boolean
 /** The one that is meant. */
 export function only(word: string, objects: ObjectFacts[]): ObjectFacts {
   const [first, ...more] = objects
-  if (first === undefined || more.length > 0) throw new Usage(`${word} can mean ${objects.map(objectWords).join(' or ')}: say which with --kind, or by identifier`)
+  if (first === undefined || more.length > 0) throw new Usage(`${word} can mean ${objects.map(unescapedWords).join(' or ')}: say which with --kind, or by identifier`)
   return first
 }
 

@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { list, type ObjectFacts, type ObjectKind } from 'shmem'
 import { EXIT } from './exit.js'
-import { colored, print, printJson, table, type Column } from './output.js'
+import { colored, printAll, printJson, table, type Column } from './output.js'
 import { drawInPlace } from './screen.js'
 import { escaped, mode, plural, size, users } from './words.js'
 
@@ -22,18 +22,21 @@ export async function ls(options: LsOptions): Promise<number> {
   if (options.watch !== true) {
     const objects = wanted(options)
     if (options.json) printJson({ objects })
-    else print(...lines(objects, options.users))
+    else printAll(lines(objects, options.users))
     return EXIT.ok
   }
   const rounds = options.iterations ?? Infinity
   const screen = drawInPlace(options.json === true)
-  for (let round = 1; round <= rounds && screen.isOpen; round += 1) {
-    const objects = wanted(options)
-    if (options.json) printJson({ objects }, process.stdout, true)
-    else screen.draw([colored('dim', `${plural(objects.length, 'object')}, ${new Date().toLocaleTimeString('sv')}`), ...lines(objects, options.users)])
-    if (round < rounds) await pause(options.interval, undefined, { signal: screen.signal }).catch(() => {})
+  try {
+    for (let round = 1; round <= rounds && screen.isOpen; round += 1) {
+      const objects = wanted(options)
+      if (options.json) printJson({ objects }, process.stdout, true)
+      else screen.draw([colored('dim', `${plural(objects.length, 'object')}, ${new Date().toLocaleTimeString('sv')}`), ...lines(objects, options.users)])
+      if (round < rounds) await pause(options.interval, undefined, { signal: screen.signal }).catch(() => {})
+    }
+  } finally {
+    screen.close()
   }
-  screen.close()
   return EXIT.ok
 }
 

@@ -5,12 +5,13 @@
  *
  * The library is not bundled: `shmem` below is the package that this command belongs to.
  */
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { clean } from './clean.js'
 import { completion, names } from './completion.js'
 import { doctor } from './doctor.js'
 import { dump } from './dump.js'
-import { EXIT, complain, version, whenReaderLeaves } from './exit.js'
+import { EXIT, complain, whenNobodyReads } from './exit.js'
 import { limits } from './limits.js'
 import { ls } from './ls.js'
 import { members } from './members.js'
@@ -26,7 +27,7 @@ const program = new Command('shmem')
   .helpCommand(false)
   .showHelpAfterError('`shmem --help` lists verbs and options.')
   .exitOverride()
-  .addHelpText('after', '\nExit codes: 0 done, 1 something failed or was found, 2 wrong usage. See docs/cli.md.')
+  .addHelpText('after', '\nExit codes: 0 done, 1 something failed or was found, 2 wrong usage.\nSee docs/cli.md.')
 
 const kind = new Option('--kind <kind>', 'only objects of this kind').choices(KINDS)
 const json = new Option('--json', 'print JSON, as docs/cli.schema.json describes it')
@@ -87,7 +88,7 @@ verb('completion', 'print a script that completes verbs, options and names', com
 
 verb('complete-names', 'names of objects, one a line', names, { hidden: true })
 
-whenReaderLeaves()
+whenNobodyReads()
 try {
   await program.parseAsync()
 } catch (error) {
@@ -102,4 +103,10 @@ function verb(name: string, description: string, act: (...given: never[]) => num
     // Behind arguments and options Commander gives the command itself.
     process.exitCode = await act(...(given.slice(0, -1) as never[]))
   })
+}
+
+/** Of the package that this command is in. */
+function version(): string {
+  const { version: text } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return text
 }

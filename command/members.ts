@@ -3,11 +3,11 @@
  */
 import { EXIT } from './exit.js'
 import { inManaged, memberLines } from './managed.js'
-import { print, printJson } from './output.js'
+import { printAll, printJson } from './output.js'
 
 export function members(name: string, { json }: { json?: boolean }): number {
   const { members: all } = inManaged(name)
   if (json) printJson({ name, members: all })
-  else print(...memberLines(all))
+  else printAll(memberLines(all))
   return EXIT.ok
 }

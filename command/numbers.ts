@@ -16,6 +16,6 @@ export function sizeInBytes(text: string): number {
 /** A whole number from 1 on; as milliseconds it is no more than a timer can wait. */
 export function positive(text: string): number {
   const number = /^\d+$/u.test(text) ? Number(text) : NaN
-  if (!(number >= 1 && number < 2 ** 31)) throw new InvalidArgumentError('It is a whole number from 1 on.')
+  if (!(number >= 1 && number < 2 ** 31)) throw new InvalidArgumentError('It is a whole number from 1 to 2147483647.')
   return number
 }

@@ -3,6 +3,7 @@
  */
 import { styleText, stripVTControlCharacters } from 'node:util'
 import Table from 'cli-table3'
+import stringWidth from 'string-width'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -21,7 +22,12 @@ export function columns(): number {
 
 /** Writes lines. */
 export function print(...lines: string[]): void {
-  process.stdout.write(lines.map(line => `${line}\n`).join(''))
+  printAll(lines)
+}
+
+/** The same for lines of any number. */
+export function printAll(lines: Iterable<string>): void {
+  process.stdout.write(Array.from(lines, line => `${line}\n`).join(''))
 }
 
 /** Writes a value as JSON, on one line with `isLine`. What a terminal would obey instead of show is escaped inside of strings. */
@@ -49,7 +55,7 @@ const NO_LINES = {
 
 /** A table without lines, as `ps` prints one. */
 export function table(heads: readonly Column[], rows: readonly string[][], indent = 0): string[] {
-  const widths = heads.map(({ title }, index) => Math.max(title.length, ...rows.map(row => stripVTControlCharacters(row[index] ?? '').length)))
+  const widths = heads.map(({ title }, index) => rows.reduce((width, row) => Math.max(width, widthOf(row[index] ?? '')), title.length))
   let excess = widths.reduce((sum, width) => sum + width, indent + GAP * (heads.length - 1)) - columns()
   for (let index = heads.length - 1; index >= 0 && excess > 0; index -= 1) {
     const width = widths[index] ?? 0
@@ -71,10 +77,24 @@ function laidOut(heads: readonly Column[], rows: readonly string[][], colWidths:
 
 /** Cut, or filled up. Colours are not cut: what is too long is shown without. */
 function padded(text: string, width: number, align: 'right' | undefined): string {
-  const plain = stripVTControlCharacters(text)
-  if (plain.length > width) return `${plain.slice(0, width - 1)}…`
-  const room = ' '.repeat(width - plain.length)
-  return align === 'right' ? room + text : text + room
+  const room = width - widthOf(text)
+  if (room < 0) return cutTo(width, stripVTControlCharacters(text))
+  return align === 'right' ? ' '.repeat(room) + text : text + ' '.repeat(room)
+}
+
+/** Columns that a terminal needs for it. The library takes a while for each, and most texts are plain. */
+function widthOf(text: string): number {
+  return /^[ -~]*$/u.test(text) ? text.length : stringWidth(text)
+}
+
+/** Some signs are two columns wide, and may not fit by one. */
+function cutTo(width: number, text: string): string {
+  let kept = ''
+  for (const sign of text) {
+    if (widthOf(kept + sign) > width - 1) break
+    kept += sign
+  }
+  return `${kept}…`.padEnd(kept.length + width - widthOf(kept))
 }
 
 /** Text in lines that fit, the later ones indented. */

@@ -6,8 +6,8 @@ import { agrees, canAsk } from './ask.js'
 import { EXIT, Usage, complain } from './exit.js'
 import { matching, only } from './find.js'
 import { lines } from './ls.js'
-import { print, printJson } from './output.js'
-import { objectWords, plural } from './words.js'
+import { print, printAll, printJson } from './output.js'
+import { objectWords, plural, unescapedWords } from './words.js'
 
 export interface RmOptions {
   mine?: boolean
@@ -28,12 +28,12 @@ export async function rm(names: string[], { mine, kind, yes, json }: RmOptions):
     return isComplete ? EXIT.ok : EXIT.failed
   }
 
-  if (yes !== true && json !== true) print(...lines(chosen, true))
-  const isAgreed = yes === true || (canAsk() && (await agrees(`Remove ${chosen.length === 1 ? 'it' : `these ${chosen.length} objects`}?`)))
+  if (yes !== true && json !== true) printAll(lines(chosen, true))
+  const isAgreed = yes === true || (json !== true && canAsk() && (await agrees(`Remove ${chosen.length === 1 ? 'it' : `these ${chosen.length} objects`}?`)))
   const results = chosen.map(object => ({ ...object, ...(isAgreed ? removed(object) : { outcome: 'kept' as Outcome }) }))
   if (json) printJson({ objects: results })
   else for (const { outcome, why, ...object } of results as (ObjectFacts & { outcome: Outcome; why?: string })[]) tell(object, outcome, why)
-  if (!isAgreed && !json && !canAsk()) print(`nothing removed: nobody can be asked here; say --yes to remove ${plural(chosen.length, 'object')}`)
+  if (!isAgreed && json !== true && !canAsk()) print(`nothing removed: nobody can be asked here; say --yes to remove ${plural(chosen.length, 'object')}`)
   return isComplete && results.every(({ outcome }) => outcome === 'removed') ? EXIT.ok : EXIT.failed
 }
 
@@ -64,5 +64,5 @@ function removed(object: ObjectFacts): { outcome: Outcome; why?: string } {
 
 function tell(object: ObjectFacts, outcome: Outcome, why: string | undefined): void {
   if (outcome === 'removed') print(`removed ${objectWords(object)}`)
-  if (outcome === 'failed') complain(new Error(`${objectWords(object)}: ${why}`), false)
+  if (outcome === 'failed') complain(new Error(`${unescapedWords(object)}: ${why}`), false)
 }

@@ -1,7 +1,7 @@
 /**
- * A terminal on which text is drawn again and again in place, until Ctrl-C, `q`, or its end. In a pipe the texts follow each other, with an empty line between.
+ * A terminal on which text is drawn again and again in place, until Ctrl-C, `q`, or its end. In a pipe, and where nothing can be drawn, the texts follow each other, with an empty line between.
  */
-import { print } from './output.js'
+import { printAll } from './output.js'
 
 const HIDE_CURSOR = '\x1b[?25l'
 const SHOW_CURSOR = '\x1b[?25h'
@@ -10,6 +10,8 @@ const MAIN_SCREEN = '\x1b[?1049l'
 const HOME = '\x1b[H'
 const CLEAR_LINE = '\x1b[K'
 const CLEAR_BELOW = '\x1b[J'
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** See the module. */
 export interface Screen {
@@ -24,7 +26,7 @@ export interface Screen {
 /** With `isQuiet` nothing is drawn, and Ctrl-C ends it all the same. */
 export function drawInPlace(isQuiet: boolean): Screen {
   const closing = new AbortController()
-  const inPlace = process.stdout.isTTY === true && !isQuiet
+  const inPlace = process.stdout.isTTY === true && process.env['TERM'] !== 'dumb' && !isQuiet
   const keys = inPlace && process.stdin.isTTY === true ? process.stdin : undefined
   let last: string[] | undefined
   const pressed = (key: Buffer): void => {
@@ -34,15 +36,15 @@ export function drawInPlace(isQuiet: boolean): Screen {
   const close = (): void => {
     if (closing.signal.aborted) return
     closing.abort()
-    process.off('SIGINT', close).off('SIGTERM', close)
+    for (const signal of ENDING) process.off(signal, close)
     keys?.off('data', pressed).setRawMode(false).unref()
     keys?.pause()
     if (!inPlace) return
     process.stdout.write(SHOW_CURSOR + MAIN_SCREEN)
     // What was seen last stays, as of other commands.
-    if (last !== undefined) print(...last)
+    if (last !== undefined) printAll(last)
   }
-  process.on('SIGINT', close).on('SIGTERM', close)
+  for (const signal of ENDING) process.on(signal, close)
   keys?.setRawMode(true).on('data', pressed)
   if (inPlace) process.stdout.write(OTHER_SCREEN + HIDE_CURSOR)
   return {
@@ -54,7 +56,7 @@ export function drawInPlace(isQuiet: boolean): Screen {
       if (inPlace) {
         const fitting = lines.slice(0, Math.max((process.stdout.rows || Infinity) - 1, 1))
         process.stdout.write(`${HOME}${fitting.map(line => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_BELOW}`)
-      } else print(...(last === undefined ? [] : ['']), ...lines)
+      } else printAll(last === undefined ? lines : ['', ...lines])
       last = lines
     },
     close

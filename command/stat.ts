@@ -5,7 +5,7 @@ import { PosixSemaphore, SysvSemaphoreSet, type ObjectFacts, type ObjectKind } f
 import { EXIT } from './exit.js'
 import { found } from './find.js'
 import { inManaged, memberLines, objectLines, type Inside } from './managed.js'
-import { colored, print, printJson } from './output.js'
+import { colored, printAll, printJson } from './output.js'
 import { escaped, mode, objectWords, size, time } from './words.js'
 
 /** What is known besides the facts. */
@@ -21,7 +21,7 @@ interface More {
 export function stat(word: string, { kind, json }: { kind?: ObjectKind; json?: boolean }): number {
   const objects = found(word, kind, true).map(facts => ({ ...facts, ...lookInto(facts) }))
   if (json) printJson({ objects })
-  else print(...objects.flatMap((object, index) => [...(index === 0 ? [] : ['']), ...lines(object)]))
+  else printAll(objects.flatMap((object, index) => [...(index === 0 ? [] : ['']), ...lines(object)]))
   return EXIT.ok
 }
 

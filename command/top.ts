@@ -1,11 +1,13 @@
 /**
  * `shmem top`: how fast the objects of managed segments go, again and again, in place. It reads their counters from outside; nobody is slower for it.
  */
+import { statSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { list } from 'shmem'
 import { EXIT, complain } from './exit.js'
-import { insideOf, observe, stateOf, type Inside, type InnerObject, type Observed } from './managed.js'
-import { colored, printJson, table } from './output.js'
+import { isPath } from './find.js'
+import { insideOf, observe, posixName, stateOf, type Inside, type InnerObject, type Observed } from './managed.js'
+import { colored, printJson, table, wrapped } from './output.js'
 import { ratesOf, sparkline, type Rate } from './rates.js'
 import { drawInPlace } from './screen.js'
 import { count, escaped, plural, size } from './words.js'
@@ -21,10 +23,18 @@ export interface TopOptions {
 interface Watched {
   name: string
   observed: Observed
+  /** Tells it from one that takes its name later. */
+  identity: string
   before: Inside | undefined
   beforeMs: number
   /** By the objects' names: the foremost rate, look by look. */
   history: Map<string, number[]>
+}
+
+/** What is watched, by name, and why what should be is not. */
+interface Watch {
+  segments: Map<string, Watched>
+  lost: Map<string, Error>
 }
 
 /** What is shown of a segment, look by look. */
@@ -39,53 +49,86 @@ const HISTORY = 12
 
 export async function top(names: string[], options: TopOptions): Promise<number> {
   const rounds = options.once === true ? 1 : (options.iterations ?? Infinity)
-  const watched = new Map<string, Watched>()
+  const wanted = new Set(names)
+  const watch: Watch = { segments: new Map(), lost: new Map() }
   // A name that the user gave and that is not there is an error, at once.
-  for (const name of names) watched.set(name, begin(name))
-  follow(watched, names)
+  for (const name of wanted) watch.segments.set(name, begin(name))
+  follow(watch, wanted)
   const screen = drawInPlace(options.json === true)
   try {
     for (let round = 0; round < rounds && screen.isOpen; round += 1) {
       await pause(options.interval, undefined, { signal: screen.signal }).catch(() => {})
       if (!screen.isOpen) break
-      follow(watched, names)
-      const looks = [...watched.values()].flatMap(segment => look(segment, watched))
-      if (options.json) printJson({ intervalMs: options.interval, segments: looks }, process.stdout, true)
-      else screen.draw(lines(looks, watched))
+      follow(watch, wanted)
+      const looks = [...watch.segments.values()].flatMap(segment => look(segment, watch))
+      if (options.json) {
+        printJson({ intervalMs: options.interval, segments: looks }, process.stdout, true)
+        for (const error of watch.lost.values()) complain(error, true)
+        watch.lost.clear()
+      } else screen.draw(lines(looks, watch))
     }
   } finally {
     screen.close()
-    for (const { observed } of watched.values()) observed.close()
+    for (const { observed } of watch.segments.values()) observed.close()
   }
   return EXIT.ok
 }
 
 function begin(name: string): Watched {
   const observed = observe(name)
-  return { name, observed, before: insideOf(observed.mem), beforeMs: performance.now(), history: new Map() }
+  return { name, observed, identity: identityOf(observed.segment.stat()), before: insideOf(observed.mem), beforeMs: performance.now(), history: new Map() }
 }
 
-/** Without names: all managed POSIX objects; those that are gone are not looked at any more. */
-function follow(watched: Map<string, Watched>, names: string[]): void {
-  if (names.length > 0) return
-  const there = list({ kinds: ['posix'], users: false }).filter(({ managed }) => managed === true).map(({ name }) => name)
-  for (const [name, { observed }] of watched) {
-    if (there.includes(name)) continue
+function identityOf({ device, inode }: { device?: number | undefined; inode?: number | undefined }): string {
+  return `${device}:${inode}`
+}
+
+/**
+ * Names come to mean other segments: programs that start anew make new ones. Without wanted names those are watched that there are; one that the user
+ * named stays when it has lost its name, until another one has that.
+ */
+function follow({ segments, lost }: Watch, wanted: ReadonlySet<string>): void {
+  const there = wanted.size > 0 ? called(wanted) : managed()
+  for (const [name, { observed, identity }] of segments) {
+    const now = there.get(name)
+    if (now === identity || (now === undefined && wanted.has(name))) continue
     observed.close()
-    watched.delete(name)
+    segments.delete(name)
   }
-  for (const name of there) {
-    if (watched.has(name)) continue
+  for (const name of lost.keys()) if (!there.has(name) && !wanted.has(name)) lost.delete(name)
+  for (const name of there.keys()) {
+    if (segments.has(name)) continue
     try {
-      watched.set(name, begin(name))
-    } catch {
-      // Of another user, of another version, or gone: `stat` says why.
+      segments.set(name, begin(name))
+      lost.delete(name)
+    } catch (error) {
+      // That of others, of another version or half made is in nobody's way who did not ask for it.
+      if (wanted.has(name)) lost.set(name, error as Error)
     }
   }
 }
 
+/** By name, which segment has it now. */
+function managed(): Map<string, string> {
+  const all = list({ kinds: ['posix'], users: false })
+  return new Map(all.flatMap(facts => (facts.managed === true ? [[facts.name, identityOf(facts)] as const] : [])))
+}
+
+function called(names: ReadonlySet<string>): Map<string, string> {
+  const there = new Map<string, string>()
+  for (const name of names) {
+    try {
+      const { dev: device, ino: inode } = statSync(isPath(name) ? name : `/dev/shm${posixName(name)}`)
+      there.set(name, identityOf({ device, inode }))
+    } catch {
+      // Nothing is called that now.
+    }
+  }
+  return there
+}
+
 /** Nothing where it was truncated meanwhile. */
-function look(segment: Watched, watched: Map<string, Watched>): Look[] {
+function look(segment: Watched, { segments, lost }: Watch): Look[] {
   const { name, observed, before, beforeMs, history } = segment
   try {
     const now = insideOf(observed.mem)
@@ -101,16 +144,18 @@ function look(segment: Watched, watched: Map<string, Watched>): Look[] {
     const alive = now.members.filter(member => member.alive).length
     return [{ name, sizeBytes: observed.mem.size, members: { alive, dead: now.members.length - alive }, objects }]
   } catch (error) {
-    complain(error, false)
+    lost.set(name, error as Error)
     observed.close()
-    watched.delete(name)
+    segments.delete(name)
     return []
   }
 }
 
-function lines(looks: Look[], watched: Map<string, Watched>): string[] {
-  if (looks.length === 0) return ['no managed segments']
-  return looks.flatMap((segment, index) => [...(index > 0 ? [''] : []), title(segment), ...objectLines(segment, watched.get(segment.name)?.history)])
+function lines(looks: Look[], { segments, lost }: Watch): string[] {
+  const shown = looks.map(segment => [title(segment), ...objectLines(segment, segments.get(segment.name)?.history)])
+  const failures = [...lost].map(([name, { message }]) => wrapped(`${escaped(name)}: ${escaped(message)}`, 0))
+  const all = [...shown, ...failures]
+  return all.length === 0 ? ['no managed segments'] : all.flatMap((some, index) => [...(index > 0 ? [''] : []), ...some])
 }
 
 function title({ name, sizeBytes, members: { alive, dead } }: Look): string {

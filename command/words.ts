@@ -57,8 +57,13 @@ export function users({ users: known, usersComplete }: ObjectFacts): string {
 }
 
 /** An object in a sentence: `posix /orders`, `sysv 0x0000002a (id 98304)`. */
-export function objectWords({ kind, name, id }: ObjectFacts): string {
-  return `${kind} ${escaped(name)}${id === undefined ? '' : ` (id ${id})`}`
+export function objectWords(object: ObjectFacts): string {
+  return escaped(unescapedWords(object))
+}
+
+/** The same for an error's message, which is escaped as a whole. */
+export function unescapedWords({ kind, name, id }: ObjectFacts): string {
+  return `${kind} ${name}${id === undefined ? '' : ` (id ${id})`}`
 }
 
 /** `1 object`, `2 objects`. */

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import {
   clean, list, orphans, remove, IPC_PRIVATE, ManagedSegment, MemfdSegment, PosixSegment, PosixSemaphore, SysvSegment, SysvSemaphoreSet, type ObjectFacts
@@ -19,8 +19,8 @@ const SIZE = 16_384
 const OPENINGS = 1000
 
 await play({
-  agrees, users, odd, orphaned, foreign, removed, 'race-posix': racePosix, 'race-sysv': raceSysv, 'as-nobody': asNobody,
-  hold, 'open-posix': openPosix, 'open-sysv': openSysv, nobody
+  agrees, users, odd, orphaned, foreign, removed, 'race-posix': racePosix, 'race-foreign': raceForeign, 'race-sysv': raceSysv, 'as-nobody': asNobody,
+  hold, 'open-posix': openPosix, 'open-sysv': openSysv, 'open-foreign': openForeign, nobody
 })
 
 /** One of the list, which is there. */
@@ -243,6 +243,25 @@ async function setImmediate(): Promise<void> {
 
 async function racePosix(): Promise<void> {
   await cleanBeside('open-posix', () => list({ kinds: ['posix'], users: false }).find(({ name }) => name === '/race'))
+}
+
+/** Software without a sign of life: what it has open is never without a name. */
+async function openForeign(): Promise<void> {
+  console.log('ready')
+  for (let opening = 0; opening < 200; opening++) {
+    const fd = openSync('/dev/shm/race', constants.O_RDWR | constants.O_CREAT)
+    // Longer than a cleaner needs.
+    for (let look = 0; look < 5; look++) {
+      await setTimeout(Math.random() * 4)
+      assert.ok(fstatSync(fd).nlink > 0, `opening ${opening}: it has a name`)
+    }
+    closeSync(fd)
+    await setTimeout(Math.random() * 4)
+  }
+}
+
+async function raceForeign(): Promise<void> {
+  await cleanBeside('open-foreign', () => list({ kinds: ['posix'], users: false }).find(({ name }) => name === '/race'))
 }
 
 async function raceSysv(): Promise<void> {

@@ -21,8 +21,11 @@ export interface Ended {
 
 const whyNoRoom = whyNotPrivate()
 
+/** Who ends what was begun: a test, or a file of tests. */
+export type Scope = Pick<ExecutionContext<unknown>, 'teardown'>
+
 /** Opens a room, which goes with the test. Without the right to a namespace it is no room of its own: see `whyShared`. */
-export async function openRoom(t: ExecutionContext<unknown>): Promise<Room> {
+export async function openRoom(t: Scope): Promise<Room> {
   const folder = mkdtempSync(join(tmpdir(), 'shmem-test-room-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   chmodSync(folder, 0o777)
@@ -51,9 +54,9 @@ export class Room {
   }
 
   /** Starts a program; its process is the program's own, for signals. */
-  start(words: string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe']): ChildProcess {
+  start(words: string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe'], patienceMs = 60_000): ChildProcess {
     const [command = '', ...args] = [...this.#prefix, ...words]
-    return spawn(command, args, { stdio, timeout: 60_000, killSignal: 'SIGKILL', env: { ...process.env, TMPDIR: this.#folder } })
+    return spawn(command, args, { stdio, timeout: patienceMs, killSignal: 'SIGKILL', env: { ...process.env, TMPDIR: this.#folder } })
   }
 
   /** Runs a program to its end. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { randomUUID } from 'node:crypto'
 import { closeSync, constants, fstatSync, linkSync, lstatSync, openSync, renameSync, unlinkSync, type Stats } from 'node:fs'
 import { basename } from 'node:path'
 import * as check from '../arguments.js'
@@ -14,8 +15,9 @@ import { tellRemovedObject } from '../posix-segment.js'
 import { tellRemovedSemaphore } from '../posix-semaphore.js'
 import { SysvSegment, tellRemovedSegment } from '../sysv-segment.js'
 import { SysvSemaphoreSet } from '../sysv-semaphore-set.js'
-import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './list.js'
+import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './named-files.js'
 import { whyNotRemovable } from './orphans.js'
+import { shmRows } from './sysv-tables.js'
 import { findUses, inodeIdentity } from './users.js'
 
 const CLEANABLE = ['sysv', 'posix', 'posix-semaphore'] as const satisfies readonly ObjectKind[]
@@ -30,7 +32,7 @@ const REMOVABLE = [...CLEANABLE, 'sysv-semaphore'] as const satisfies readonly O
  * openers of this library look for the mark after attaching.
  *
  * @returns `'removed'`, `'inUse'` (somebody uses it, or that cannot be excluded), or `'gone'` (removed or replaced meanwhile).
- * @throws {@link ShmError} EACCES, EPERM.
+ * @throws {@link ShmError} EACCES, EPERM; EMFILE, ENFILE, ENOMEM: one cannot look who uses it.
  */
 export function clean(orphan: Orphan | ObjectFacts): Cleaned {
   const facts = factsOf('orphan', orphan, CLEANABLE)
@@ -40,6 +42,7 @@ export function clean(orphan: Orphan | ObjectFacts): Cleaned {
     return cleaned
   }
   const id = check.integer('orphan.id', facts.id, 0, 2 ** 31 - 1)
+  if (isAnother(id, facts)) return 'gone'
   const cleaned = native.cleanSysv(id) as Cleaned
   if (cleaned === 'removed') tellRemovedSegment(id)
   return cleaned
@@ -59,9 +62,9 @@ export function remove(facts: ObjectFacts): void {
   }
   if (checked.kind === 'sysv' || checked.kind === 'sysv-semaphore') {
     const id = check.integer('facts.id', checked.id, 0, 2 ** 31 - 1)
-    if (checked.kind === 'sysv') SysvSegment.remove(id)
-    else SysvSemaphoreSet.remove(id)
-    return
+    if (checked.kind === 'sysv-semaphore') return SysvSemaphoreSet.remove(id)
+    if (isAnother(id, checked)) throw new ShmError({ code: 'ENOENT', errno: -2, syscall: 'shmctl', id, message: 'ENOENT: another object has its identifier, shmctl' })
+    return SysvSegment.remove(id)
   }
   const path = pathOf(checked, 'facts')
   attempt('unlink', checked, () => {
@@ -105,17 +108,17 @@ function cleanFile(facts: ObjectFacts): Cleaned {
   }
 }
 
-let serial = 0
-
 /** With the sign of life in hand, and nobody seen: takes the name away, looks once more, and only then lets the object go. */
 function unlinkUnused(path: Buffer, facts: ObjectFacts, stat: Stats, fd: number): Cleaned {
-  serial += 1
-  const name = `.shmem-removed-${process.pid}-${serial}`
+  // Nobody else has that name: rename(2) would take theirs from them.
+  const name = `.shmem-removed-${randomUUID()}`
   const aside = `${SHM_DIRECTORY}/${name}`
   const putBack = (): void => {
     try {
       linkSync(aside, path)
-    } catch {
+    } catch (error) {
+      // A file system without an inode left links nothing, and has no room for another one of that name either.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return renameSync(aside, path)
       // Somebody made a new one of that name: theirs stays.
     }
     unlinkSync(aside)
@@ -142,9 +145,8 @@ function unlinkUnused(path: Buffer, facts: ObjectFacts, stat: Stats, fd: number)
 /** Whether anybody has it but for our own descriptor, or may have it where we cannot look. */
 function isUsed(facts: ObjectFacts, stat: Stats, fd: number, fileName: string): boolean {
   const identity = inodeIdentity(stat.dev, stat.ino)
-  const uses = findUses({ named: new Map([[identity, fileName]]), butNotFd: fd })
-  const { path: _, ...withoutPath } = facts
-  return uses.users.has(identity) || whyNotRemovable({ ...withoutPath, uid: stat.uid, mode: stat.mode & 0o777 }, uses) !== undefined
+  const uses = findUses({ named: new Set([identity]), fileNames: new Set([fileName]), butNotFd: fd })
+  return uses.users.has(identity) || whyNotRemovable({ ...facts, uid: stat.uid, mode: stat.mode & 0o777 }, uses) !== undefined
 }
 
 /** Whether a file is the object that was listed. */
@@ -152,11 +154,18 @@ function isIt(stat: Stats, { dev, ino, device = dev, inode = ino }: { dev?: numb
   return stat.isFile() && (device === undefined || stat.dev === device) && (inode === undefined || stat.ino === inode)
 }
 
+/** Whether a System V identifier means another segment by now: identifiers come around, sooner if somebody wants that. */
+function isAnother(id: number, { key, creatorPid }: ObjectFacts): boolean {
+  const row = shmRows().find(one => one.id === id)
+  return row !== undefined && (row.key !== (key ?? row.key) || row.creatorPid !== (creatorPid ?? row.creatorPid))
+}
+
 /** The path in the name's own bytes: text says `�` for those that are no UTF-8. */
 function pathOf(facts: ObjectFacts, argument: string): Buffer {
   const name = check.text(`${argument}.name`, facts.name)
   const isReadable = !name.includes('\ufffd')
-  const plain = isReadable ? check.objectName(`${argument}.name`, name, 255) : name
+  // What bytes became three.
+  const plain = check.objectName(`${argument}.name`, name, isReadable ? 255 : 3 * 255)
   const file = `${facts.kind === 'posix-semaphore' ? SEMAPHORE_PREFIX : ''}${plain.slice(1)}`
   const found = isReadable ? undefined : namedFiles().find(one => one.name === file && isIt(one.stat, facts))
   return found?.path ?? Buffer.from(`${SHM_DIRECTORY}/${file}`)

@@ -4,28 +4,27 @@
  * @module
  */
 
-import { closeSync, constants, lstatSync, openSync, readSync, readdirSync, type Stats } from 'node:fs'
+import { closeSync, constants, openSync, readSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import * as check from '../arguments.js'
 import { wrongType } from '../errors.js'
 import { native } from '../native.js'
 import type { ListOptions, ObjectFacts, ObjectKind } from './facts.js'
 import { mappedMemory, swapIsUsed } from './memory.js'
-import { statOf, textOf, userNames } from './proc.js'
+import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY, type NamedFile } from './named-files.js'
+import { mustNotBeOurs, statOf, textOf, userNames } from './proc.js'
 import { keyText, semRows, shmRows, SHM_LOCKED, type ShmRow } from './sysv-tables.js'
-import { findUses, inodeIdentity, sysvIdentity, type FoundMemfd, type Identity, type Uses } from './users.js'
+import { findUses, inodeIdentity, noUses, sysvIdentity, type FoundMemfd, type Identity, type Uses } from './users.js'
 
-/** Where POSIX objects have their names. */
-export const SHM_DIRECTORY = '/dev/shm'
 const KINDS: readonly ObjectKind[] = ['sysv', 'posix', 'memfd', 'sysv-semaphore', 'posix-semaphore']
 const SIGNS = native.signs()
-/** A named semaphore `/gate` is the file `sem.gate` there. */
-export const SEMAPHORE_PREFIX = 'sem.'
 
 /** An object on its way into the list. */
 export interface Found {
   identity: Identity
   facts: ObjectFacts
+  /** The path in its own bytes, of what has one. */
+  path?: Buffer
 }
 
 /** What is asked once for all objects. */
@@ -49,7 +48,7 @@ export interface Survey extends Look {
  * A System V segment's memory is what the kernel counts. Of the others, what lies in swap, in huge pages or locked is known where a
  * process maps them that may be looked at, and only while there are fewer than some hundred.
  *
- * @throws TypeError for unknown options.
+ * @throws TypeError for unknown options; {@link ShmError} EMFILE, ENFILE, ENOMEM: one cannot look.
  */
 export function list(options?: ListOptions): ObjectFacts[] {
   const { kinds, users, mine } = check.options<ListOptions>('options', options, ['kinds', 'users', 'mine'])
@@ -68,9 +67,9 @@ function kindsOf(value: unknown): ObjectKind[] {
 /** What one look at the machine gives. */
 export function survey(wanted: ReadonlySet<ObjectKind>, withUsers: boolean): Survey {
   const files = wanted.has('posix') || wanted.has('posix-semaphore') ? namedFiles().filter(({ kind }) => wanted.has(kind)) : []
-  const named = new Map(files.map(({ stat, name }) => [inodeIdentity(stat.dev, stat.ino), name]))
+  const named = new Set(files.map(({ stat }) => inodeIdentity(stat.dev, stat.ino)))
   const isLooked = withUsers || wanted.has('memfd')
-  const uses: Uses = isLooked ? findUses({ named }) : { users: new Map(), attaches: new Map(), memfds: new Map(), hidden: [] }
+  const uses = isLooked ? findUses({ named, fileNames: new Set(files.map(({ name }) => name)) }) : noUses()
   const look: Look = { uses, alive: aliveObjects(), owners: userNames() }
   const found = [
     ...(wanted.has('sysv') ? shmRows().map(row => sysvSegment(row, look)) : []),
@@ -83,41 +82,8 @@ export function survey(wanted: ReadonlySet<ObjectKind>, withUsers: boolean): Sur
   return { ...look, found }
 }
 
-/** A file of /dev/shm. */
-interface NamedFile {
-  kind: 'posix' | 'posix-semaphore'
-  name: string
-  /** The name's own bytes, which need be no UTF-8. */
-  path: Buffer
-  stat: Stats
-}
-
-/** The regular files of /dev/shm: what is a folder, link or socket there is no object. */
-export function namedFiles(): NamedFile[] {
-  const files: NamedFile[] = []
-  let names: Buffer[] = []
-  try {
-    names = readdirSync(SHM_DIRECTORY, { encoding: 'buffer' })
-  } catch {
-    // No /dev/shm, no objects.
-  }
-  for (const given of names) {
-    // Not every runtime gives the bytes.
-    const bytes = Buffer.from(given)
-    const path = Buffer.concat([Buffer.from(`${SHM_DIRECTORY}/`), bytes])
-    const name = bytes.toString()
-    try {
-      const stat = lstatSync(path)
-      if (stat.isFile()) files.push({ kind: name.startsWith(SEMAPHORE_PREFIX) ? 'posix-semaphore' : 'posix', name, path, stat })
-    } catch {
-      // Removed meanwhile.
-    }
-  }
-  return files
-}
-
 /** The objects whose liveness byte somebody holds, of all namespaces: /proc/locks shows open-file-description locks to everybody. */
-export function aliveObjects(): Set<Identity> {
+function aliveObjects(): Set<Identity> {
   const byte = String(SIGNS.livenessByte)
   const alive = new Set<Identity>()
   for (const line of (textOf('/proc/locks') ?? '').split('\n')) {
@@ -152,7 +118,7 @@ function namedObject({ kind, name, path, stat }: NamedFile, look: Look): Found {
   const found = withInode(kind, `/${kind === 'posix-semaphore' ? name.slice(SEMAPHORE_PREFIX.length) : name}`, stat, look)
   found.facts.path = join(SHM_DIRECTORY, name)
   if (kind === 'posix') judgeOrigin(found, path, look)
-  return found
+  return { ...found, path }
 }
 
 /** Nothing where its process ended meanwhile. */
@@ -204,7 +170,8 @@ function frontOf(path: Buffer, { sizeBytes, kind }: ObjectFacts): string | undef
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | (kind === 'posix' ? constants.O_NOFOLLOW : 0))
     readSync(fd, bytes, 0, bytes.length, 0)
     return bytes.toString('latin1')
-  } catch {
+  } catch (error) {
+    mustNotBeOurs(error)
     return undefined
   } finally {
     if (fd !== undefined) closeSync(fd)
@@ -220,7 +187,7 @@ function addUsers({ identity, facts }: Found, { uses, alive }: Look): void {
     return
   }
   const isHeldUnseen = facts.users.length === 0 && alive.has(identity)
-  facts.usersComplete = uses.hidden.length === 0 && !isHeldUnseen
+  facts.usersComplete = uses.hidden.length === 0 && uses.unnamed === 'none' && !isHeldUnseen
 }
 
 function addMemory(found: readonly Found[], users: Uses['users']): void {

@@ -29,7 +29,7 @@ const YOUTH_MS = 10_000
  *
  * Orphans of others who look at the same time may be gone when one looks again; {@link clean} decides for good.
  *
- * @throws TypeError for unknown options.
+ * @throws TypeError for unknown options; {@link ShmError} EMFILE, ENFILE, ENOMEM: one cannot look.
  */
 export function orphans(options?: OrphanOptions): Orphan[] {
   const { foreign, name } = check.options<OrphanOptions>('options', options, ['foreign', 'name'])
@@ -45,7 +45,7 @@ export function orphans(options?: OrphanOptions): Orphan[] {
       const row = rows.get(found.facts.id ?? -1)
       const reason = found.facts.kind === 'sysv' ? row && sysvReason(row) : fileReason(found, seen)
       if (reason === undefined) return []
-      const whyNot = whyNotRemovable(found.facts, seen.uses, row?.creatorUid)
+      const whyNot = whyNotRemovable(found.facts, seen.uses, row?.creatorUid) ?? whyNotOpened(found.path)
       return [{ ...found.facts, reason, removable: whyNot === undefined, ...(whyNot === undefined ? {} : { whyNot }) }]
     })
 }
@@ -67,7 +67,8 @@ function pidText(pid: number, name: string | undefined): string {
 
 function fileReason({ facts, identity }: Found, { alive, uses }: Survey): string | undefined {
   if (facts.users.length > 0 || alive.has(identity)) return undefined
-  const unseen = uses.hidden.length === 0 ? '' : `, as far as one can see (processes that could not be looked at: ${uses.hidden.length})`
+  const hidden = uses.unnamed === 'none' ? uses.hidden.length : 'those that /proc does not show'
+  const unseen = hidden === 0 ? '' : `, as far as one can see (processes that could not be looked at: ${hidden})`
   if (facts.managed === true) return `a managed segment whose members are all dead or gone: nobody maps it or has it open${unseen}`
   const sign = facts.origin === 'ours' ? 'nobody holds its sign of life, ' : ''
   return `${sign}nobody maps it or has it open${unseen}`
@@ -78,12 +79,19 @@ export function whyNotRemovable(facts: ObjectFacts, uses: Uses, creatorUid?: num
   const euid = process.geteuid?.()
   if (euid !== 0 && euid !== facts.uid && euid !== creatorUid) return `it belongs to ${facts.owner}`
   if (facts.kind === 'sysv') return undefined
+  const asRoot = euid === 0 ? 'root needs CAP_SYS_PTRACE for that' : 'ask as root'
+  if (uses.unnamed === 'all') return 'no process can be looked at: mount /proc'
+  if (uses.unnamed === 'others' && (facts.mode & 0o066) !== 0) return `its mode lets in others, whose processes /proc does not show: ${asRoot}`
   // Root's processes can open anything, and those of ours that do hold the sign of life.
-  const reaching = uses.hidden.filter(uid => uid === facts.uid || (uid !== 0 && (facts.mode & 0o066) !== 0))
-  if (euid !== 0 && reaching.length > 0) return `its mode lets in processes that cannot be looked at (${reaching.length}): ask as root`
-  if (facts.path === undefined) return undefined
+  const reaching = uses.hidden.filter(uid => uid !== 0 && (uid === facts.uid || (facts.mode & 0o066) !== 0))
+  return reaching.length > 0 ? `its mode lets in processes that cannot be looked at (${reaching.length}): ${asRoot}` : undefined
+}
+
+/** Why an object cannot be opened, as one must who removes it. */
+function whyNotOpened(path: Buffer | undefined): string | undefined {
+  if (path === undefined) return undefined
   try {
-    accessSync(facts.path, constants.R_OK | constants.W_OK)
+    accessSync(path, constants.R_OK | constants.W_OK)
     return undefined
   } catch {
     return 'it cannot be opened for reading and writing, and so not be kept from those who open it: chmod u+rw it first'

@@ -7,14 +7,25 @@
  */
 
 import { readFileSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs'
+import { ShmError } from '../errors.js'
 
 /** What a file says; nothing where it cannot be read. */
 export function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1')
-  } catch {
+  } catch (error) {
+    mustNotBeOurs(error)
     return undefined
   }
+}
+
+/** Failures that tell nothing of what was looked at: who took them for "not there" would see no users, and remove what is used. */
+const OURS = ['EMFILE', 'ENFILE', 'ENOMEM']
+
+/** Throws a failure that is about this process, not about the file. */
+export function mustNotBeOurs(error: unknown): void {
+  const { code = '', errno, syscall, message } = error as NodeJS.ErrnoException
+  if (OURS.includes(code)) throw new ShmError({ code, errno, syscall, message })
 }
 
 /** The lines of a table without its heading; none where it cannot be read. */
@@ -38,7 +49,8 @@ export function isForbidden(error: unknown): boolean {
 export function processIds(): number[] {
   try {
     return readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number)
-  } catch {
+  } catch (error) {
+    mustNotBeOurs(error)
     return []
   }
 }

@@ -6,10 +6,11 @@
  * @internal
  */
 
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { User } from './facts.js'
-import { commandOf, deviceText, isForbidden, linkOf, processIds, statOf, textOf } from './proc.js'
+import { commandOf, deviceText, isForbidden, linkOf, mustNotBeOurs, processIds, statOf, textOf } from './proc.js'
+import { SHM_DIRECTORY } from './named-files.js'
 
 /** What tells an object from all others on this machine: `sysv:<id>`, or device and inode as /proc/locks writes them. */
 export type Identity = string
@@ -37,6 +38,13 @@ export interface Uses {
   memfds: Map<Identity, FoundMemfd>
   /** The owners of processes that could not be looked at. */
   hidden: number[]
+  /** Whose processes /proc does not even name: those of others where it is mounted with `hidepid`, all where it is not mounted. */
+  unnamed: 'none' | 'others' | 'all'
+}
+
+/** Where nobody looked. */
+export function noUses(): Uses {
+  return { users: new Map(), attaches: new Map(), memfds: new Map(), hidden: [], unnamed: 'none' }
 }
 
 /** One line of /proc/pid/maps. */
@@ -46,25 +54,33 @@ const MEMFD_PATH = /^\/memfd:(.*) \(deleted\)$/s
 
 /** What shall be looked for. */
 export interface Sought {
-  /** Objects with a name, by identity; the value is their file name. */
-  named: Map<Identity, string>
+  /** Objects with a name. */
+  named: ReadonlySet<Identity>
+  /** All their file names. */
+  fileNames: ReadonlySet<string>
   /** A descriptor of this process that does not count: who removes an object has it open. */
   butNotFd?: number
 }
 
 /** Looks at all processes once. */
 export function findUses(sought: Sought): Uses {
-  const uses: Uses = { users: new Map(), attaches: new Map(), memfds: new Map(), hidden: [] }
-  const fileNames = new Set(sought.named.values())
+  const uses = noUses()
   const namespace = linkOf('/proc/self/ns/ipc')
-  for (const pid of processIds()) {
+  // Not process.pid: /proc may be that of another PID namespace.
+  const self = Number(linkOf('/proc/self'))
+  const pids = processIds()
+  // Every PID namespace has a process 1 for as long as there is anybody in it.
+  if (!pids.includes(1)) uses.unnamed = pids.length > 0 ? 'others' : 'all'
+  for (const pid of pids) {
     const used = new Map<Identity, User['how']>()
     try {
-      lookAtDescriptors(pid, sought, fileNames, used, uses)
+      lookAtDescriptors(pid, pid === self ? sought.butNotFd : undefined, sought, used, uses)
       lookAtMaps(pid, sought, namespace, used, uses)
     } catch (error) {
+      mustNotBeOurs(error)
       // Any other failure means that it has ended meanwhile.
-      if (isForbidden(error) && hasMemory(pid)) uses.hidden.push(statOf(`/proc/${pid}`)?.uid ?? 0)
+      const uid = isForbidden(error) && mayHaveMemory(pid) ? statOf(`/proc/${pid}`)?.uid : undefined
+      if (uid !== undefined) uses.hidden.push(uid)
     }
     if (used.size > 0) note(uses.users, pid, used)
   }
@@ -115,19 +131,16 @@ function extent(from: string, to: string): number {
 function mapsOf(pid: number): string {
   const maps = readFileSync(`/proc/${pid}/maps`, 'latin1')
   if (maps !== '') return maps
-  const others = readdirSync(`/proc/${pid}/task`).filter(thread => Number(thread) !== pid)
-  return others.map(thread => textOf(`/proc/${pid}/task/${thread}/maps`) ?? '').find(text => text !== '') ?? ''
+  return otherThreads(pid).map(thread => textOf(`/proc/${pid}/task/${thread}/maps`) ?? '').find(text => text !== '') ?? ''
 }
 
-function lookAtDescriptors(pid: number, sought: Sought, fileNames: Set<string>, used: Map<Identity, User['how']>, uses: Uses): void {
-  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    if (pid === process.pid && Number(fd) === sought.butNotFd) continue
-    const path = `/proc/${pid}/fd/${fd}`
-    const link = linkOf(path)
+function lookAtDescriptors(pid: number, butNotFd: number | undefined, sought: Sought, used: Map<Identity, User['how']>, uses: Uses): void {
+  for (const path of descriptorsOf(pid)) {
+    if (path === `/proc/${pid}/fd/${butNotFd}`) continue
+    const link = targetOf(path)
     if (link?.[0] !== '/') continue
     const [, label] = MEMFD_PATH.exec(link) ?? []
-    // Seen from another mount namespace the folder reads differently, and so the file name decides who is looked at closely.
-    if (label === undefined && !fileNames.has(basename(link))) continue
+    if (label === undefined && !mayBeNamed(path, link, sought)) continue
     const stat = statOf(path)
     if (stat === undefined) continue
     const identity = inodeIdentity(stat.dev, stat.ino)
@@ -137,7 +150,48 @@ function lookAtDescriptors(pid: number, sought: Sought, fileNames: Set<string>, 
   }
 }
 
-/** Kernel threads and the dead have none; anybody may read that. */
-function hasMemory(pid: number): boolean {
-  return !(textOf(`/proc/${pid}/statm`) ?? '0 ').startsWith('0 ')
+/** As with {@link mapsOf}, a process whose first thread has ended shows them in the others only. */
+function descriptorsOf(pid: number): string[] {
+  const all = pathsIn(`/proc/${pid}/fd`)
+  if (all.length > 0) return all
+  return otherThreads(pid).map(thread => pathsIn(`/proc/${pid}/task/${thread}/fd`)).find(some => some.length > 0) ?? []
+}
+
+function pathsIn(folder: string): string[] {
+  return readdirSync(folder).map(name => `${folder}/${name}`)
+}
+
+function otherThreads(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).filter(thread => Number(thread) !== pid)
+}
+
+/** Where a descriptor leads, or nothing if it was closed meanwhile; that one may not ask is thrown. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch (error) {
+    if (isForbidden(error)) throw error
+    return undefined
+  }
+}
+
+/**
+ * Whether a descriptor is looked at closely; to ask the file behind each one could hang at a server that is gone. Seen from another
+ * mount namespace the folder reads differently, and so the file name decides. Who opened it under a name that is gone since has the
+ * inode all the same (Linux 5.15 tells it without asking the file).
+ */
+function mayBeNamed(path: string, link: string, { named, fileNames }: Sought): boolean {
+  if (fileNames.has(basename(link)) || link.startsWith(`${SHM_DIRECTORY}/`)) return true
+  if (!link.endsWith(' (deleted)')) return false
+  const [, inode] = /^ino:\s+(\d+)$/m.exec(textOf(path.replace(/fd(?=\/\d+$)/, 'fdinfo')) ?? '') ?? []
+  return inode !== undefined && [...named].some(identity => identity.endsWith(`:${inode}`))
+}
+
+/** Kernel threads and the dead have none; anybody may read that, unless /proc is mounted with `hidepid`. */
+function mayHaveMemory(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).some(thread => !(textOf(`/proc/${pid}/task/${thread}/statm`) ?? '').startsWith('0 '))
+  } catch (error) {
+    return isForbidden(error)
+  }
 }
