@@ -17,9 +17,12 @@ export {
   numaNodes,
   threadPlacement,
   type NumaNode,
+  type PagesReport,
+  type PagesUnknown,
   type PlacementOptions,
   type PlacementPolicy,
   type PlacementReport,
+  type PolicyReport,
   type ThreadPlacement,
   type ThreadPlacementOptions
 } from './lib/placement.js'
@@ -152,6 +155,7 @@ export type {
   OwnerDeathMessage,
   RemoveMessage,
   SegmentMessage,
+  SemaphoreMessage,
   TraceMessages,
   TracedObject,
   WaitedObject

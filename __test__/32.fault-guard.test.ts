@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import test from 'ava'
+import { compileC } from './support/c-program.js'
 import { hugePagePool } from './support/huge-pages.js'
 import { scenario, survives } from './support/scenario.js'
 import { skip } from './support/skip.js'
@@ -30,6 +31,16 @@ const claims: Record<string, string> = {
 for (const [claim, name] of Object.entries(claims)) {
   test(claim, async t => {
     await survives(t, 'fault-guard', name)
+  })
+}
+
+/** 'protected' has the case that must stay a hole. */
+for (const name of ['every-kind', 'copies', 'protected']) {
+  test(`where a container forbids process_vm_readv, the guard copies and reports as ever: ${name}`, async t => {
+    const forbid = compileC(t, 'forbid')
+    if (forbid === undefined) return
+    const number = process.arch === 'x64' ? 310 : 270
+    await survives(t, 'fault-guard', name, { runtime: forbid, execArgv: [String(number), '--', process.execPath] })
   })
 }
 

@@ -2,7 +2,7 @@
  * Huge pages: of a reserved pool on every kind that can have them, transparent ones, and what is said where there are none.
  */
 import test from 'ava'
-import { IPC_PRIVATE, FileSegment, MemfdSegment, ManagedSegment, PosixSegment, numaNodes, type Segment } from 'shmem'
+import { IPC_PRIVATE, FileSegment, MemfdSegment, ManagedSegment, PosixSegment, numaNodes, type PrefaultProgress, type Segment } from 'shmem'
 import { MAP_ANONYMOUS, MAP_HUGETLB, MAP_HUGE_2MB, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap } from 'shmem/posix'
 import { readFileSync } from 'node:fs'
 import { startChild } from './support/child.js'
@@ -125,6 +125,46 @@ test.serial('collapse makes huge pages of sparse and of used memory, of any kind
   t.is(sysv.collapse().bytes, HUGE)
   using reader = MemfdSegment.fromFd(sparse.fd, { access: 'read' })
   t.is(reader.collapse({ offset: HUGE, length: HUGE }).bytes, HUGE)
+})
+
+test.serial('collapseAsync makes the same huge pages beside the event loop, whole ones whatever the offsets', async t => {
+  const reason = whyNotTransparent()
+  if (reason !== undefined) return skip(t, reason)
+  using segment = MemfdSegment.create('beside', { size: 5 * HUGE, reserve: false })
+  segment.write(3 * HUGE + 5, 'kept')
+  const seen: [number, number][] = []
+  let turns = 0
+  const counting = setInterval(() => (turns += 1), 0)
+  t.teardown(() => clearInterval(counting))
+  const onProgress = ({ doneBytes, totalBytes }: PrefaultProgress): void => void seen.push([doneBytes, totalBytes])
+  const got = await segment.collapseAsync({ offset: 4096, length: 4 * HUGE, chunkBytes: 1, onProgress })
+  t.like(got, { asked: false, kind: 'transparent', pageSizeBytes: HUGE, bytes: 3 * HUGE })
+  t.deepEqual(seen, [[2 * HUGE - 4096, 4 * HUGE], [3 * HUGE - 4096, 4 * HUGE], [4 * HUGE, 4 * HUGE]])
+  t.true(turns > 0)
+  t.is(segment.read(3 * HUGE + 5, 4).toString(), 'kept')
+  // A part that begins elsewhere in the object has its huge pages elsewhere in the view.
+  using object = MemfdSegment.create('part', { size: 4 * HUGE })
+  using part = MemfdSegment.fromFd(object.fd, { offset: 8192 })
+  t.is((await part.collapseAsync({ chunkBytes: HUGE })).bytes, 3 * HUGE)
+})
+
+test.serial('collapseAsync is ended by close and by its signal, and refuses what collapse refuses', async t => {
+  const reason = whyNotTransparent()
+  if (reason !== undefined) return skip(t, reason)
+  const closing = MemfdSegment.create('closing', { size: 4 * HUGE, reserve: false })
+  const ended = closing.collapseAsync({ chunkBytes: HUGE })
+  closing.close()
+  await t.throwsAsync(ended, { code: 'ERR_SHM_CLOSED' })
+  using segment = MemfdSegment.create('aborted', { size: 4 * HUGE, reserve: false })
+  const controller = new AbortController()
+  const why = new Error('no more')
+  const aborted = segment.collapseAsync({ chunkBytes: HUGE, signal: controller.signal, onProgress: () => controller.abort(why) })
+  t.is(await t.throwsAsync(aborted), why)
+  t.is(segment.stat({ pages: true }).hugePages.bytes, HUGE)
+  // The kernel takes it where the range begins at a huge page, and does nothing.
+  t.throws(() => segment.collapse({ length: HUGE - 4096 }), { code: 'EINVAL' })
+  await t.throwsAsync(segment.collapseAsync({ offset: HUGE, length: 4096 }), { code: 'EINVAL' })
+  await t.throwsAsync(segment.collapseAsync({ length: 5 * HUGE }), { any: true, code: 'ERR_OUT_OF_RANGE' })
 })
 
 test.serial('collapse while another process has the memory open keeps what both wrote, and its mapping goes on', async t => {

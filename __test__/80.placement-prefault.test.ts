@@ -76,6 +76,7 @@ test('a sparse object on a full /dev/shm is ENOSPC, at once and beside, never a 
   await answersWith(t, child.ask('call', ['mine.prefault']), full)
   await answersWith(t, child.ask('call', ['mine.prefaultAsync', [{ chunkBytes: SIZE / 4 }]]), full)
   await answersWith(t, child.ask('call', ['mine.collapse']), full)
+  await answersWith(t, child.ask('call', ['mine.collapseAsync']), full)
   await answersWith(t, child.ask('call', ['PosixSegment.create', ['/born', { size: SIZE, reserve: false, prefault: true }]]), { ...full, objectName: '/born' })
   t.deepEqual(await child.ask('call', ['mine.stat']).then(stat => stat.faults), { readOnly: 0, truncated: 0, hole: 0 })
 })

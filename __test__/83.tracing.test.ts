@@ -8,11 +8,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import {
   FileSegment, IPC_PRIVATE, MemfdSegment, PosixSegment, PosixSemaphore, PthreadCondition, PthreadMutex, PthreadRwLock, SysvSegment,
-  SysvSemaphoreSet, type Segment, type TraceMessages
+  SysvSemaphoreSet, clean, list, remove, type ObjectFacts, type Segment, type TraceMessages
 } from 'shmem'
 import { ftruncate } from 'shmem/posix'
 import { newManaged, newUser, untilArmed } from './support/managed-peer.js'
 import { objectName, temporaryFolder } from './support/peer.js'
+import { semaphoreName } from './support/posix-semaphore-names.js'
+import { newSegment, newSet } from './support/sysv-objects.js'
 import { until } from './support/until.js'
 
 const run = promisify(execFile)
@@ -83,6 +85,68 @@ test.serial('so are the other kinds, by what they are known by', t => {
     ['shmem:create', { kind: 'file', segment: `file '${path}'`, ...sizes, path }], ['shmem:remove', { kind: 'file', segment: `file '${path}'`, path }],
     ['shmem:close', { kind: 'file', segment: `file '${path}'`, ...sizes, path }]
   ])
+})
+
+test.serial('semaphores are told when they are created, opened, closed and removed; one inside a segment is not', t => {
+  const name = semaphoreName(t)
+  const told = heard(t, ...LIVES)
+  const made = PosixSemaphore.create(name)
+  PosixSemaphore.openOrCreate(name).close()
+  made.close()
+  made.close()
+  made.remove()
+  PosixSemaphore.create(name).close()
+  PosixSemaphore.remove(name)
+  t.throws(() => PosixSemaphore.remove(name), { code: 'ENOENT' })
+  const posix = { kind: 'posix-semaphore', object: `semaphore '${name}'`, objectName: name } as const
+  const lives = told.splice(0)
+  t.deepEqual(lives, ['create', 'open', 'close', 'close', 'remove', 'create', 'close', 'remove'].map(event => [`shmem:${event}`, posix]) as never)
+
+  const set = newSet(t, IPC_PRIVATE, { count: 1 })
+  SysvSemaphoreSet.attach(set.id)
+  set.remove()
+  set.remove()
+  const other = newSet(t, IPC_PRIVATE, { count: 1 })
+  SysvSemaphoreSet.remove(other.id)
+  const [first, second] = [set, other].map(({ id }) => ({ kind: 'sysv-semaphore', object: `semaphore set ${id}`, id }) as const)
+  t.deepEqual(told.splice(0), [
+    ['shmem:create', first], ['shmem:open', first], ['shmem:remove', first], ['shmem:create', second], ['shmem:remove', second]
+  ] as never)
+
+  using raw = MemfdSegment.create('traced', { size: 4096 })
+  PosixSemaphore.init(raw, 0).close()
+  PosixSemaphore.at(raw, 0).close()
+  t.deepEqual(told.map(([channel, { kind }]) => `${channel} ${kind}`), ['shmem:create memfd'])
+})
+
+test.serial('what clean() and remove() of the package remove is told', t => {
+  const [name, semaphore] = [objectName(t), semaphoreName(t)]
+  const make = (): ObjectFacts[] => {
+    PosixSegment.create(name, { size: 4096 }).close()
+    PosixSemaphore.create(semaphore).close()
+    const sysv = newSegment(t, IPC_PRIVATE, { size: 4096 })
+    sysv.close()
+    const set = newSet(t, IPC_PRIVATE, { count: 1 })
+    const mine = (facts: ObjectFacts): boolean =>
+      facts.name === name || facts.name === semaphore || (facts.kind === 'sysv' && facts.id === sysv.id) || (facts.kind === 'sysv-semaphore' && facts.id === set.id)
+    return list({ kinds: ['posix', 'posix-semaphore', 'sysv', 'sysv-semaphore'], users: false }).filter(mine)
+  }
+  for (const removing of ['clean', 'remove'] as const) {
+    const objects = make().filter(({ kind }) => removing === 'remove' || kind !== 'sysv-semaphore')
+    t.is(objects.length, removing === 'clean' ? 3 : 4)
+    const told = heard(t, 'shmem:remove')
+    for (const facts of objects) {
+      if (removing === 'remove') remove(facts)
+      else t.is(clean(facts), 'removed', facts.kind)
+    }
+    const wanted = objects.map(({ kind, id, name: called }) => {
+      const words = { sysv: `System V segment ${id}`, posix: `segment '${called}'`, 'sysv-semaphore': `semaphore set ${id}`, 'posix-semaphore': `semaphore '${called}'` }[kind as 'sysv']
+      return ['shmem:remove', { kind, [kind.endsWith('semaphore') ? 'object' : 'segment']: words, ...(id === undefined ? { objectName: called } : { id }) }]
+    })
+    t.deepEqual(told, wanted as never)
+    t.is(clean(objects[0] as ObjectFacts), 'gone')
+    t.is(told.length, objects.length, 'what is gone already is not told')
+  }
 })
 
 test.serial('what fails behind its creation is told as created, removed and closed', t => {

@@ -97,13 +97,13 @@ async function measureIfAllowed(way: Way, isHuge: boolean): Promise<void> {
     await measure(way, isHuge)
   } catch (error) {
     if (!['ENOMEM', 'EPERM', 'EAGAIN', 'EINVAL'].includes((error as ShmError).code)) throw error
-    report.remark(`${way.subject}: not measured, ${(error as Error).message}.`)
+    report.skip(way.subject, `${(error as Error).message}.`)
   }
 }
 
 try {
   const why = whyNotTransparent()
-  if (why !== undefined) report.remark(`Transparent huge pages at the first touch: not measured, ${why}.`)
+  if (why !== undefined) report.skip('transparent huge pages at the first touch', `${why}.`)
   if (availableBytes() < 2 * size) report.remark('Not measured: too little memory is free.')
   else {
     for (const way of ways) await measureIfAllowed(way, false)

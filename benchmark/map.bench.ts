@@ -27,7 +27,7 @@ async function compareAll(ours: OurMap): Promise<void> {
   const gets: Other[] = [{ name: plain.name, side: () => timeGets(plain, calls) }]
   const reusing: Other[] = [{ name: plain.name, side: () => timeGets(plain, calls) }]
   const sets: Other[] = [{ name: plain.name, side: () => timeSets(plain, calls) }]
-  if (typeof lmdb === 'string') report.remark(lmdb)
+  if (typeof lmdb === 'string') report.skip('lmdb', lmdb)
   else {
     await fill(lmdb)
     gets.push({ name: 'lmdb', side: () => timeGets(lmdb, calls), limit: lmdbLimit })
@@ -35,7 +35,7 @@ async function compareAll(ours: OurMap): Promise<void> {
     sets.push({ name: 'lmdb, putSync', side: () => timeSets(lmdb, calls / 10), limit: lmdbLimit })
     sets.push({ name: `lmdb, put, ${pipelined} at once`, side: () => timeAsyncSets(lmdb.promising, calls / 10, pipelined), limit: lmdbLimit })
   }
-  if (typeof redis === 'string') report.remark(redis)
+  if (typeof redis === 'string') report.skip('Redis', redis)
   else {
     await fill(redis)
     const together = `${redis.name}, ${pipelined} at once`

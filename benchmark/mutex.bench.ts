@@ -14,7 +14,7 @@ const options = parseOptions()
 const report = new Report('mutex', 'Lock and unlock a mutex: how many times the robust mutex of pthread?', options)
 const name = `shmem-bench-${process.pid}`
 const lockRounds = options.quick ? 100_000 : 1_000_000
-const contendedMs = options.quick ? 20 : 100
+const contendedMs = 100
 
 const addon = compileProbe('robust-mutex-addon', ['-shared', '-fPIC'])
 const segment = openLocks(name)
@@ -66,7 +66,7 @@ async function measureRuntime(runtime: string, path: string, limit: number, hasB
 try {
   await measureRuntime('Node', process.execPath, 1.4, true)
   const bun = findBun()
-  if (bun === undefined) report.remark('Bun is not installed here (npm run test:runtimes -- --only bun); its rows are missing.')
+  if (bun === undefined) report.skip('Bun', 'it is not installed here (npm run test:runtimes -- --only bun).')
   else await measureRuntime('Bun', bun, 1, false)
 } finally {
   probe.close()

@@ -1,5 +1,6 @@
 /**
- * How do the packages that do something similar compare: shm-typed-array (System V and POSIX) and @riaskov/mmap-io (files)?
+ * How do the packages that do something similar compare: shm-typed-array (System V and POSIX), @riaskov/mmap-io (files), and
+ * Python's own multiprocessing.shared_memory (POSIX)?
  * There is no bar: they do less (no errors as values, no limits, no guard), and this says what our care costs or saves.
  */
 import { closeSync, openSync } from 'node:fs'
@@ -9,6 +10,7 @@ import { IPC_PRIVATE, PosixSegment, SysvSegment, type Segment } from 'shmem'
 import { parseOptions, roundsFor } from './support/options.js'
 import { interleave, nanosecondsPerCall } from './support/pairing.js'
 import { installPeers, loadPeer, type MmapIo, type ShmTypedArray } from './support/peers.js'
+import { pythonProbe, type Probe } from './support/probe.js'
 import { Report, type Unit } from './support/report.js'
 
 const size = 64 * 1024
@@ -144,13 +146,59 @@ async function compareMmapIo(peer: MmapIo): Promise<void> {
   report.remark(`${label} cannot unmap: its "open + close" leaves each mapping to the garbage collector, outside of the clock.`)
 }
 
+/** Python does its part in a process of its own, with names that have no slash. */
+async function comparePython(probe: Probe): Promise<void> {
+  const label = 'Python shared_memory'
+  const rounds = roundsFor(options)
+  const plain = name.slice(1)
+  const inPython = (what: string, subject: string, sizeBytes: number) => () => probe.measure({ name: what, iterations, subject, sizeBytes })
+  const microseconds = (side: () => Promise<number>) => async (): Promise<number> => (await side()) / 1000
+  const rate = (side: () => Promise<number>) => async (): Promise<number> => copyBytes / (await side())
+  const create = { ours: () => timed(() => liveOnce(() => PosixSegment.create(name, { size }))), theirs: microseconds(inPython('create', `${plain}-y`, size)) }
+  add('create + remove, POSIX', 'µs', label, await interleave(create, rounds))
+
+  const existing = PosixSegment.create(name, { size: copyBytes })
+  try {
+    existing.bytes.fill(fillByte)
+    const look = { ours: () => timed(() => openAndCheck(() => PosixSegment.open(name))), theirs: microseconds(inPython('open', plain, copyBytes)) }
+    add('open + close, POSIX', 'µs', label, await interleave(look, rounds))
+    const target = Buffer.alloc(copyBytes)
+    const source = Buffer.alloc(copyBytes, 0x21)
+    const write = { ours: () => copied(() => existing.write(0, source), existing.bytes, source), theirs: rate(inPython('write', plain, copyBytes)) }
+    add('write 1 MiB, POSIX', 'GB/s', label, await interleave(write, rounds))
+    const read = { ours: () => copied(() => existing.read(0, target), target, existing.bytes), theirs: rate(inPython('read', plain, copyBytes)) }
+    add('read 1 MiB, POSIX', 'GB/s', label, await interleave(read, rounds))
+  } finally {
+    existing.remove()
+    existing.close()
+  }
+  report.remark(`${label} keeps a process that notes who made what and removes it at the end: each create tells it so, and before Python 3.13 each open.`)
+}
+
+/** GB/s of a copy of 1 MiB, which must arrive. */
+function copied(copy: () => void, target: Buffer, source: Buffer): number {
+  target.fill(0, 0, 64)
+  const sample = copyBytes / nanosecondsPerCall(copy, iterations)
+  if (!target.equals(source)) throw new Error('other bytes arrived')
+  return sample
+}
+
 installPeers()
 const shmTypedArray = loadPeer<ShmTypedArray>('shm-typed-array')
-if (typeof shmTypedArray === 'string') report.remark(shmTypedArray)
+if (typeof shmTypedArray === 'string') report.skip('shm-typed-array', shmTypedArray)
 else await compareShmTypedArray(shmTypedArray)
 const mmapIo = loadPeer<MmapIo>('@riaskov/mmap-io')
-if (typeof mmapIo === 'string') report.remark(mmapIo)
+if (typeof mmapIo === 'string') report.skip('@riaskov/mmap-io', mmapIo)
 else await compareMmapIo(mmapIo)
+const python = pythonProbe('shared_memory', 'multiprocessing.shared_memory')
+if (typeof python === 'string') report.skip('Python shared_memory', python)
+else {
+  try {
+    await comparePython(python)
+  } finally {
+    python.close()
+  }
+}
 report.remark('Smaller is better for µs, larger for GB/s.')
 report.remark('The peers reserve no memory: where /dev/shm is full, the first touch kills the process.')
 report.finish()

@@ -1,17 +1,13 @@
 /**
  * What do huge pages give? Random reads, each of which waits for the one before, over 1 GiB and 4 GiB of a memfd: in base pages, in transparent huge
- * pages, and in 2 MiB pages of the pool; in Node and, over the same pages, in C. With `--save` it also draws docs/placement.svg.
+ * pages, and in 2 MiB pages of the pool; in Node and, over the same pages, in C.
  */
-import { writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { MemfdSegment, type ShmError } from 'shmem'
 import { availableBytes, withPool } from './support/huge-pages.js'
 import { parseOptions, roundsFor } from './support/options.js'
 import { interleave } from './support/pairing.js'
-import { svgOf, type Bar } from './support/plot.js'
 import { Probe } from './support/probe.js'
 import { Report } from './support/report.js'
-import { summarize } from './support/statistics.js'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
@@ -19,7 +15,6 @@ const GIB = 2 ** 30
 const SPARE_BYTES = GIB
 /** In every word, so that the walk is known without the memory. */
 const WORD = 0x9e3779b9 | 0
-const picture = fileURLToPath(new URL('../../docs/placement.svg', import.meta.url))
 
 const options = parseOptions()
 const reads = options.quick ? 100_000 : 2_000_000
@@ -27,7 +22,6 @@ const sizes = options.quick ? [256 * MIB, GIB] : [GIB, 4 * GIB]
 const question = 'Dependent random reads: what do huge pages give, and what does Node add to C?'
 const report = new Report('placement', question, options)
 const probe = new Probe('placement')
-const bars: Bar[] = []
 
 let place = 1
 
@@ -68,7 +62,6 @@ async function measure(size: number, name: string, how: 'base' | 'huge', segment
   )
   await probe.measure({ name: 'leave', iterations: 1 })
   report.add({ subject: `${label(size)}, ${name}`, unit: 'ns', ours: { name: 'Node', samples: node }, other: { name: 'C', samples: c } })
-  for (const [who, samples] of [['Node', node], ['C', c]] as const) bars.push({ group: label(size), name: `${name}, ${who}`, ...summarize(samples) })
   return node
 }
 
@@ -99,20 +92,20 @@ async function measureSize(size: number): Promise<void> {
     compare(size, transparent, await measure(size, transparent, 'huge', segment), plain)
   } catch (error) {
     if ((error as ShmError).syscall !== 'madvise') throw error
-    report.remark(`${label(size)}, ${transparent}: not measured, ${(error as Error).message}.`)
+    report.skip(`${label(size)}, ${transparent}`, `${(error as Error).message}.`)
   }
   const whyNoPool = await withPool(size, async () => {
     using segment = MemfdSegment.create('shmem-bench', { size, hugePages: 'require' })
     compare(size, pool, await measure(size, pool, 'base', segment), plain)
   })
-  if (whyNoPool !== undefined) report.remark(`${label(size)}, ${pool}: not measured, ${whyNoPool}.`)
+  if (whyNoPool !== undefined) report.skip(`${label(size)}, ${pool}`, `${whyNoPool}.`)
 }
 
 try {
   for (const size of sizes) {
     const left = availableBytes()
     if (left >= size + SPARE_BYTES) await measureSize(size)
-    else report.remark(`${label(size)}: not measured, only ${(left / GIB).toFixed(1)} GiB are free, and ${label(SPARE_BYTES)} is left to others.`)
+    else report.skip(label(size), `only ${(left / GIB).toFixed(1)} GiB are free, and ${label(SPARE_BYTES)} is left to others.`)
   }
 } finally {
   probe.close()
@@ -121,5 +114,3 @@ report.remark('Each read needs the word before it, so nothing overlaps: this is 
 report.remark('Transparent huge pages are made by collapse() (MADV_COLLAPSE), which does so whatever shmem_enabled says.')
 report.remark('Both sides read the same pages in turns; kinds of pages come one after another, since they would not fit beside each other.')
 report.finish()
-const svg = await svgOf({ axis: 'nanoseconds a read', bars })
-if (options.save) writeFileSync(picture, svg)

@@ -1,11 +1,12 @@
 /**
  * How fast do messages go from one process to another through a ring of one producer and one consumer, written and read in
- * place, against the same in C, `process.send`, a Unix socket and iceoryx2?
+ * place, against the same in C, `process.send`, a Unix socket, iceoryx2, Aeron, and `postMessage` to a thread?
  * The bars: 64 bytes: 0.2 times C with a publication each and 0.5 times in batches, 200 times `process.send`; 1 MiB by `send`:
  * 0.8 times memcpy.
  */
 import { addMatch, type Match, type Other } from './support/matches.js'
 import { messageBytes, MessageWay } from './support/messages.js'
+import { aeronProbe } from './support/java-probe.js'
 import { parseOptions, roundsFor } from './support/options.js'
 import { openOurRing, type OurRing, type Stream } from './support/our-ring.js'
 import type { Side } from './support/pairing.js'
@@ -30,8 +31,8 @@ function inC(stream: Stream, name: string = stream.payload): Side {
   return () => c.measure({ name, iterations: stream.count, subject, sizeBytes: stream.messageBytes })
 }
 
-/** Two processes in Rust, through iceoryx2 or a ring of ours. */
-function inRust(probe: Probe, stream: Stream, divisor: number): Side {
+/** Two processes in Rust, through iceoryx2 or a ring of ours, or in Java, through Aeron. */
+function inProbe(probe: Probe, stream: Stream, divisor: number): Side {
   const { payload, messageBytes: sizeBytes, slots } = stream
   return () => probe.measure({ name: payload, iterations: Math.ceil(stream.count / divisor), subject: String(slots), sizeBytes })
 }
@@ -45,22 +46,30 @@ async function compare(ours: Match['ours'], subject: string, unit: 'M/s' | 'GB/s
 async function compareAll(ring: OurRing): Promise<void> {
   const channel = MessageWay.overChannel('json')
   const socket = MessageWay.overSocket()
+  const worker = MessageWay.overWorker()
   const iceoryx = rustProbe('peers/iceoryx2')
   const rust = rustProbe('probes/ring-rust')
-  for (const probe of [iceoryx, rust]) if (typeof probe === 'string') report.remark(probe)
+  const aeron = aeronProbe()
+  if (typeof iceoryx === 'string') report.skip('iceoryx2', iceoryx)
+  if (typeof rust === 'string') report.skip('our ring in Rust', rust)
+  if (typeof aeron === 'string') report.skip('Aeron', aeron)
   const inNode = (stream: Stream): Match['ours'] => ({ name: 'Ring', side: () => ring.stream(stream) })
   const besideIceoryx = (stream: Stream, divisor: number): Other[] =>
-    typeof iceoryx === 'string' ? [] : [{ name: 'iceoryx2 in Rust', side: inRust(iceoryx, stream, divisor) }]
+    typeof iceoryx === 'string' ? [] : [{ name: 'iceoryx2 in Rust', side: inProbe(iceoryx, stream, divisor) }]
+  const besideAeron = (stream: Stream): Other[] =>
+    typeof aeron === 'string' ? [] : [{ name: 'Aeron IPC in Java', side: inProbe(aeron, stream, 2) }]
   try {
     const each = { ...small, batch: 1 }
     await compare(inNode(each), '64 B, published each', 'M/s', each, [
       { name: 'C', side: inC(each), limit: 0.2 },
       { name: channel.name, side: () => channel.stream(small.count / 200), limit: 200 },
       { name: socket.name, side: () => socket.stream(small.count / 50) },
+      { name: worker.name, side: () => worker.stream(small.count / 50) },
       ...besideIceoryx(each, 10),
+      ...besideAeron(each),
     ])
     if (typeof rust !== 'string') {
-      const ours = { name: 'Ring, both ends in Rust', side: inRust(rust, each, 1) }
+      const ours = { name: 'Ring, both ends in Rust', side: inProbe(rust, each, 1) }
       await compare(ours, '64 B, published each', 'M/s', each, [{ name: 'C', side: inC(each) }, ...besideIceoryx(each, 10)])
     }
     for (const batch of [8, 64]) {
@@ -80,7 +89,8 @@ async function compareAll(ring: OurRing): Promise<void> {
   } finally {
     channel.close()
     socket.close()
-    for (const probe of [iceoryx, rust]) if (typeof probe !== 'string') probe.close()
+    worker.close()
+    for (const probe of [iceoryx, rust, aeron]) if (typeof probe !== 'string') probe.close()
   }
 }
 
@@ -93,5 +103,6 @@ try {
 c.close()
 report.remark('In place: every word of a message is written, read, summed and compared with its place in the sequence; larger is better.')
 report.remark('By loan: only the first and the last word, as when the bytes are already where they belong. By send: one copy.')
-report.remark(`Rings of ${smallSlots} messages, of 1 MiB ${largeSlots}. process.send and the socket take one message at a time.`)
+report.remark(`Rings of ${smallSlots} messages, of 1 MiB ${largeSlots}. process.send, the socket and postMessage take one message at a time.`)
+report.remark('postMessage goes to a thread of the same process, not to another one.')
 report.finish()

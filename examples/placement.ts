@@ -49,8 +49,9 @@ function show(what: string, create: () => Segment): void {
 function place(what: string, nodes: number[]): void {
   try {
     using segment = MemfdSegment.create('rows', { size, placement: { policy: 'interleave', nodes }, prefault: true })
-    const { policy, pages } = segment.placement()
-    console.log(`  ${what}: ${policy}, ${pages.map(({ node, bytes }) => `${bytes / MIB} MiB on node ${node}`).join(', ')}`)
+    const { policy, pages, pagesUnknown } = segment.placement()
+    const where = pages?.map(({ node, bytes }) => `${bytes / MIB} MiB on node ${node}`).join(', ') ?? pagesUnknown?.message
+    console.log(`  ${what}: ${policy}, ${where}`)
   } catch (error) {
     if (!(error instanceof ShmError) || error.code === 'ERR_SHM_UNSUPPORTED') throw error
     console.log(`  ${what}: ${error.code}`)

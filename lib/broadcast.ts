@@ -9,7 +9,7 @@ import * as check from './arguments.js'
 import { BroadcastHome } from './broadcast-home.js'
 import { BroadcastReader } from './broadcast-reader.js'
 import { BroadcastWriter } from './broadcast-writer.js'
-import { LOST, feedLayout } from './feed-layout.js'
+import { HEAD, LOST, feedLayout } from './feed-layout.js'
 import { ManagedObject, type ObjectCounters, type Opened } from './managed-object.js'
 
 /** What a broadcast is made with. Part of its type: who opens it says the same. */
@@ -80,9 +80,10 @@ export class Broadcast extends ManagedObject {
     return new BroadcastReader(this.#home, this.#parts, Math.max(0, position))
   }
 
-  /** What was counted so far. */
+  /** What was counted so far. @throws {@link ShmError} `ERR_SHM_POSSIBLY_CORRUPT` where the number of messages is none. */
   override stats(): BroadcastCounters {
-    const { sent, received, words } = this.#home
+    const { head, sent, received, words } = this.#home
+    if (words !== undefined && head[HEAD] !== sent) throw this.#home.error('ERR_SHM_POSSIBLY_CORRUPT', 'its head is no number of messages')
     return { ...super.stats(), sent, received, lost: (words?.[LOST] ?? 0) >>> 0 }
   }
 

@@ -19,6 +19,7 @@ const onShm = (facts: ErrorFacts): boolean => facts.objectName !== undefined || 
 const MEMLOCK = 'The limit is RLIMIT_MEMLOCK: see ulimit -l, LimitMEMLOCK= (systemd) or --ulimit memlock=-1 (Docker); CAP_IPC_LOCK lifts it'
 const HUGE_POOL = 'The huge page pool may be empty: see /proc/meminfo (HugePages_Free) and sysctl vm.nr_hugepages, or for 1 GiB pages /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages'
 const NUMA_FORBIDDEN = 'Container profiles forbid it: docker run --cap-add SYS_NICE (Kubernetes: capabilities.add: [SYS_NICE]) allows it. MPOL_MF_MOVE_ALL always needs CAP_SYS_NICE'
+const MOVE_PAGES_FORBIDDEN = 'Docker’s profile forbids it with every capability: a profile of your own (--security-opt seccomp=profile.json) can allow it. MPOL_MF_MOVE_ALL always needs CAP_SYS_NICE'
 
 const ROWS: Row[] = [
   { code: 'ENOENT', syscalls: ['shmget', 'semget'], hint: 'Keys are looked up in this IPC namespace only: ipcs lists it; containers share one with --ipc' },
@@ -44,7 +45,8 @@ const ROWS: Row[] = [
   { code: 'EINVAL', syscalls: ['madvise'], hint: 'This advice is not for this kind of memory, or the kernel is older than the advice: collapse() needs Linux 6.1, whole 2 MiB (on most machines), and memory of System V, POSIX or memfd' },
   { code: 'EINVAL', syscalls: ['mbind', 'set_mempolicy', 'move_pages', 'get_mempolicy'], hint: 'There may be no such node, or none that this process may use: see numaNodes() and threadPlacement().allowedNodes' },
   { code: 'EIO', syscalls: ['mbind'], hint: 'Pages lie on other nodes and could not be moved, as others map them too: place memory before it is touched, or do without { strict: true }' },
-  { code: 'EPERM', syscalls: ['mbind', 'set_mempolicy', 'get_mempolicy', 'move_pages'], hint: NUMA_FORBIDDEN },
+  { code: 'EPERM', syscalls: ['mbind', 'set_mempolicy', 'get_mempolicy'], hint: NUMA_FORBIDDEN },
+  { code: 'EPERM', syscalls: ['move_pages'], hint: MOVE_PAGES_FORBIDDEN },
   { code: 'ENOSYS', syscalls: ['mbind', 'set_mempolicy', 'get_mempolicy', 'move_pages'], hint: 'This kernel was built without CONFIG_NUMA: there is one node, and nothing to place' },
   { code: 'ENOSPC', syscalls: ['fallocate', 'ftruncate', 'shm_open', 'linkat', 'open'], when: onShm, hint: '/dev/shm is full: see df -h /dev/shm; mount -o remount,size=… or docker run --shm-size=1g make it larger. { reserve: false } delays the failure to the first touch' },
   { code: 'ENOSPC', syscalls: ['fallocate', 'ftruncate', 'open'], hint: 'The file system is full: see df -h' },
@@ -57,6 +59,7 @@ const ROWS: Row[] = [
   { code: 'EMFILE', hint: 'Too many open descriptors in this process: see ulimit -n' },
   { code: 'EBUSY', syscalls: ['fcntl'], hint: 'Sealing against writing needs that nobody has it mapped for writing: create with access "read", or seal "future-write"' },
   { code: 'EPERM', syscalls: ['fcntl', 'ftruncate', 'fallocate', 'mmap'], hint: 'A seal may forbid it: see seals' },
+  { code: 'ERR_SHM_NO_MEMORY', when: facts => facts.message.includes('brought in'), hint: 'Without prefault, reserve and lockMemory, memory is taken as it is touched; docker run --memory and resources.limits.memory (Kubernetes) give more' },
   { code: 'ERR_SHM_NO_MEMORY', hint: '{ reserve: false } creates it without reserving, and takes the memory as it is touched' },
   { code: 'ERR_SHM_TRUNCATED', hint: 'Somebody shrank the object: the refresh() of a segment maps what is left; raw mappings and semaphores are opened again' },
   { code: 'ERR_SHM_NOT_MANAGED', hint: 'ManagedSegment.openOrCreate() makes a managed segment of a blank one' },
@@ -73,6 +76,7 @@ const ROWS: Row[] = [
   { code: 'ERR_SHM_READERS_FULL', hint: 'Others leave by close(); { readers } says where it is made how many there can be' },
   { code: 'ERR_SHM_WRITER_TAKEN', hint: 'It leaves by close() or end(); a dead one is replaced at once' },
   { code: 'ERR_SHM_WRITER_DIED', hint: 'Iterate again to wait for the next writer' },
+  { code: 'ERR_SHM_FOREIGN_OWNER', hint: 'Another user may have taken the name or key first: its owner or root can remove the object. Without { owner: "me" } it is taken, if you trust that user' },
   { code: 'ERR_SHM_VERSION', hint: 'All members need the same version of shmem; remove the object and make it anew' },
   { code: 'ERR_SHM_REMOVED', hint: 'Open it with { keepFd: true } to go on after the name is gone' }
 ]

@@ -55,7 +55,7 @@ export class LatestHome {
   }
 }
 
-/** What the words of a latest counted. It looks at every reader's cell; a number that names no buffer counts as none. */
+/** What the words of a latest counted. It looks at every reader's cell; a number that names no buffer counts as none, here where one object must not hide the others. */
 export function latestCounts(words: Int32Array, bytes: number, readers: number): { sent: number; received: number; missed: number } {
   let received = 0
   let missed = 0

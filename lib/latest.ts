@@ -6,7 +6,7 @@
  */
 
 import * as check from './arguments.js'
-import { feedLayout } from './feed-layout.js'
+import { NEWEST, NUMBER, feedLayout } from './feed-layout.js'
 import { LatestHome, latestCounts } from './latest-home.js'
 import { LatestReader } from './latest-reader.js'
 import { LatestWriter } from './latest-writer.js'
@@ -77,10 +77,13 @@ export class Latest extends ManagedObject {
     return new LatestReader(this.#home, this.#parts)
   }
 
-  /** What was counted so far. It looks at every reader's cell. */
+  /** What was counted so far. It looks at every reader's cell. @throws {@link ShmError} `ERR_SHM_POSSIBLY_CORRUPT` where the register names no buffer. */
   override stats(): LatestCounters {
-    const counts = this.#home.words === undefined ? { sent: 0, received: 0, missed: 0 } : latestCounts(this.words, this.bytes, this.readers)
-    return { ...super.stats(), ...counts }
+    const { words } = this.#home
+    if (words === undefined) return { ...super.stats(), sent: 0, received: 0, missed: 0 }
+    const newest = Atomics.load(words, NEWEST) & NUMBER
+    if (newest !== 0) this.#home.at(newest)
+    return { ...super.stats(), ...latestCounts(words, this.bytes, this.readers) }
   }
 
   /** @internal */

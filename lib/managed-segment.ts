@@ -30,6 +30,7 @@ import { Mutex } from './mutex.js'
 import { native, type Binding } from './native.js'
 import { statsOf, type ObjectEntry, type ObjectStats } from './object-stats.js'
 import { Once } from './once.js'
+import { ownerWord } from './options.js'
 import { PosixSegment, type PosixCreateOptions } from './posix-segment.js'
 import { RwLock } from './rwlock.js'
 import { Ring, ringPlan, setWhenFull, type RingOptions } from './ring.js'
@@ -58,12 +59,14 @@ export interface JoinOptions {
 }
 
 /** How a managed POSIX object is made: {@link PosixCreateOptions} and the geometry. */
-export type ManagedCreateOptions = Pick<PosixCreateOptions, 'size' | 'mode' | 'reserve' | 'prefault' | 'lockMemory' | 'hugePages' | 'placement'> & ManagedGeometry & JoinOptions
+export type ManagedCreateOptions = Pick<PosixCreateOptions, 'size' | 'mode' | 'reserve' | 'prefault' | 'lockMemory' | 'hugePages' | 'placement' | 'owner'> & ManagedGeometry & JoinOptions
 
 /** How an existing managed segment is opened. */
 export interface ManagedOpenOptions extends JoinOptions {
   /** `'observe'` opens it for reading, without becoming a member. @default 'write' */
   access?: 'write' | 'observe'
+  /** `'me'`: another user's object is `ERR_SHM_FOREIGN_OWNER`, as in {@link MapOptions}. With a name only: a segment is opened with its own. @default 'anybody' */
+  owner?: 'me' | 'anybody'
 }
 
 /** A part of a managed segment's memory: who reads a dump wants to know what is where. */
@@ -79,7 +82,7 @@ export interface SegmentPart {
 
 const ENTRY_BYTES = layout.entryBytes
 const GEOMETRY_WORDS = ['members', 'objects', 'memberName'] as const
-const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', 'hugePages', 'placement', ...GEOMETRY_WORDS] as const
+const CREATE_MANAGED = ['size', 'mode', 'reserve', 'prefault', 'lockMemory', 'hugePages', 'placement', 'owner', ...GEOMETRY_WORDS] as const
 
 /**
  * Kept from the garbage collector until `close()`: a member that goes is a dead one, and what it holds is given to the next, while code that
@@ -147,11 +150,15 @@ export class ManagedSegment {
    * `ERR_SHM_VERSION`; `ERR_SHM_MEMBERS_FULL`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_UNSUPPORTED`; `ERR_SHM_NO_EXTERNAL_BUFFERS`.
    */
   static open(source: string | ManageableSegment, options?: ManagedOpenOptions): ManagedSegment {
-    const { access, memberName } = check.options<ManagedOpenOptions>('options', options, ['access', 'memberName'])
+    const { access, memberName, owner } = check.options<ManagedOpenOptions>('options', options, ['access', 'memberName', 'owner'])
     const observes = access !== undefined && check.oneOf('options.access', access, ['write', 'observe']) === 'observe'
     const name = presentation(memberName)
-    if (typeof source !== 'string') return new ManagedSegment(manageable(source), false, undefined, observes, name)
-    const segment = PosixSegment.open(objectName(source), { access: observes ? 'read' : 'write', dump: false })
+    const whose = ownerWord('options.owner', owner)
+    if (typeof source !== 'string') {
+      if (whose === 'me') throw wrongValue('options.owner', 'given where the segment is opened', owner)
+      return new ManagedSegment(manageable(source), false, undefined, observes, name)
+    }
+    const segment = PosixSegment.open(objectName(source), { access: observes ? 'read' : 'write', dump: false, owner: whose })
     return ManagedSegment.#over(segment, undefined, observes, name)
   }
 

@@ -49,6 +49,12 @@ export interface MapOptions {
   placement?: ThreadPlacementOptions & { strict?: boolean }
   /** Keeps the descriptor open after mapping, as `fd`. Always so for a memfd. @default false */
   keepFd?: boolean
+  /**
+   * `'me'`: an existing object of another user is `ERR_SHM_FOREIGN_OWNER`. Names and keys are everybody's, and another user may
+   * have made an object under yours first. Mine is what the effective user of this process owns; of System V also what it created.
+   * @default 'anybody'
+   */
+  owner?: 'me' | 'anybody'
 }
 
 /** How an object is created. */
@@ -81,7 +87,7 @@ export interface Range {
   length?: Size
 }
 
-const MAP_WORDS = ['access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'dump', 'placement', 'keepFd'] as const
+const MAP_WORDS = ['access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'dump', 'placement', 'keepFd', 'owner'] as const
 /** The names of all options of creating. @internal */
 export const CREATE_WORDS = [...MAP_WORDS, 'size', 'mode', 'reserve', 'hugePages', 'hugePageSize'] as const
 const ACCESS_WORDS = ['read', 'write', 'copy-on-write'] as const
@@ -179,7 +185,8 @@ function checkMap(options: MapOptions): CheckedMap {
     wishes:
       ACCESS_WISHES[access] |
       (check.flag('options.guard', options.guard, true) ? 0 : native.WISH_NO_GUARD) |
-      (check.flag('options.keepFd', options.keepFd, false) ? native.WISH_KEEP_FD : 0),
+      (check.flag('options.keepFd', options.keepFd, false) ? native.WISH_KEEP_FD : 0) |
+      (ownerWord('options.owner', options.owner) === 'me' ? native.WISH_OWN_ONLY : 0),
     offset: options.offset === undefined ? 0 : pageMultiple('options.offset', options.offset),
     length,
     access,
@@ -188,6 +195,11 @@ function checkMap(options: MapOptions): CheckedMap {
     dump: check.flag('options.dump', options.dump, true),
     placement: options.placement === undefined ? undefined : creationPlacement(options.placement)
   }
+}
+
+/** Checks whose object may be opened. @internal */
+export function ownerWord(name: string, value: unknown): 'me' | 'anybody' {
+  return value === undefined ? 'anybody' : check.oneOf(name, value, ['me', 'anybody'])
 }
 
 /** What is reserved lies somewhere already: it is moved. */

@@ -31,24 +31,55 @@ export interface PlacementOptions extends ThreadPlacementOptions {
   strict?: boolean
 }
 
-/** What {@link Segment.placement} answers. */
-export interface PlacementReport {
+/** What {@link Segment.placement} answers: the policy, and where the pages are, or why that cannot be told. */
+export type PlacementReport = PolicyReport & (PagesReport | PagesUnknown)
+
+/** The policy of a range of pages. */
+export interface PolicyReport {
   /** The policy at the first byte of the range; others than ours are told by their man-page names. */
   policy: PlacementPolicy | 'preferred many' | 'weighted interleave' | 'unknown'
+  /** The nodes of that policy. */
   nodes: number[]
+  /** Bytes of a page: of a huge page where the segment is on a pool's. */
+  pageSizeBytes: number
+}
+
+/** Where a range's pages are. */
+export interface PagesReport {
   /** On which nodes the pages are that this process has touched, in rising order of nodes. */
-  pages: { node: number; pages: number; bytes: number }[]
+  pages: {
+    /** The node's number. */
+    node: number
+    /** How many pages are there. */
+    pages: number
+    /** The same in bytes. */
+    bytes: number
+  }[]
+  /** Pages that this process has touched and that are in RAM. */
   residentPages: number
   /** Pages that this process has not touched yet, whether or not others have. */
   absentPages: number
-  pageSizeBytes: number
+  /** Nothing: they are known. */
+  pagesUnknown?: undefined
+}
+
+/** In place of {@link PagesReport} where move_pages(2) is refused, as by Docker's profile also with CAP_SYS_NICE. */
+export interface PagesUnknown {
+  /** Why. A policy that was asked for is set all the same. */
+  pagesUnknown: ShmError
+  /** Not known. */
+  pages?: undefined
+  /** Not known. */
+  residentPages?: undefined
+  /** Not known. */
+  absentPages?: undefined
 }
 
 /** What {@link threadPlacement} answers. */
 export interface ThreadPlacement {
   policy: PlacementReport['policy']
   nodes: number[]
-  /** The nodes that this thread may use at all (cpuset(7)). */
+  /** The nodes that this thread may use at all (cpuset(7)); none where neither the kernel nor /proc tells. */
   allowedNodes: number[]
 }
 
@@ -107,24 +138,41 @@ export function place(segment: Binding.NativeSegment, [offset, length]: [number,
   allowed(() => segment.bindToNodes(offset, length, wanted.mode, wanted.nodes, wanted.flags))
 }
 
-/** Says how a segment's pages are placed. @internal */
-export function placementOf(segment: Binding.NativeSegment, [offset, length]: [number, number]): PlacementReport {
-  return allowed(() => {
-    const { mode, nodes } = segment.nodePolicy(offset, 0)
-    const found = segment.pagesByNode(offset, length)
+/**
+ * Says how a segment's pages are placed. What was just set is said also where the kernel cannot be asked: the change is made, and an error
+ * would hide it.
+ *
+ * @internal
+ */
+export function placementOf(segment: Binding.NativeSegment, [offset, length]: [number, number], set?: CheckedPlacement): PlacementReport {
+  const about: PolicyReport = { ...policyNow(() => segment.nodePolicy(offset, 0), set), pageSizeBytes: segment.pageSize }
+  try {
+    const found = allowed(() => segment.pagesByNode(offset, length))
     const pages = found.nodes.map((node, index) => {
       const count = found.pages[index] ?? 0
       return { node, pages: count, bytes: count * found.pageSize }
     })
-    return {
-      policy: policyName(mode),
-      nodes,
-      pages,
-      residentPages: pages.reduce((sum, each) => sum + each.pages, 0),
-      absentPages: found.absent,
-      pageSizeBytes: found.pageSize
-    }
-  })
+    return { ...about, pages, residentPages: pages.reduce((sum, each) => sum + each.pages, 0), absentPages: found.absent }
+  } catch (error) {
+    if (!isRefused(error)) throw error
+    return { ...about, pagesUnknown: error }
+  }
+}
+
+/** A policy as the kernel tells it, or as it was just set. */
+function policyNow(ask: () => Binding.NativePolicy, set: CheckedPlacement | undefined): Omit<PolicyReport, 'pageSizeBytes'> {
+  try {
+    const { mode, nodes } = allowed(ask)
+    return { policy: policyName(mode), nodes }
+  } catch (error) {
+    if (set === undefined || !isRefused(error)) throw error
+    return { policy: policyName(set.mode), nodes: set.nodes.toSorted((one, other) => one - other) }
+  }
+}
+
+/** The kernel's answer, where it is no answer to a mistake in the call. */
+function isRefused(error: unknown): error is ShmError {
+  return error instanceof ShmError && error.syscall !== undefined
 }
 
 /**
@@ -136,11 +184,16 @@ export function placementOf(segment: Binding.NativeSegment, [offset, length]: [n
  */
 export function threadPlacement(change?: ThreadPlacementOptions): ThreadPlacement {
   const wanted = change === undefined ? undefined : checkPlacement('options', check.options('options', change, ['policy', 'nodes']))
-  return allowed(() => {
-    if (wanted !== undefined) native.setMempolicy(wanted.mode, wanted.nodes)
-    const { mode, nodes } = native.getMempolicy(0)
-    return { policy: policyName(mode), nodes, allowedNodes: native.getMempolicy(MEMS_ALLOWED).nodes }
-  })
+  if (wanted !== undefined) allowed(() => native.setMempolicy(wanted.mode, wanted.nodes))
+  return { ...policyNow(() => native.getMempolicy(0), wanted), allowedNodes: nodesAllowed() }
+}
+
+function nodesAllowed(): number[] {
+  try {
+    return native.getMempolicy(MEMS_ALLOWED).nodes
+  } catch {
+    return numbers(/Mems_allowed_list:\s*(\S+)/u.exec(textOf('/proc/thread-self/status') ?? '')?.[1] ?? '')
+  }
 }
 
 /** The memory nodes of this machine, from /sys/devices/system/node; where the kernel shows none, all memory as one node 0. */

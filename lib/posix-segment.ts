@@ -109,6 +109,11 @@ export class PosixSegment extends Segment {
 
 function removeName(name: string): void {
   native.posixRemove(name)
+  tellRemovedObject(name)
+}
+
+/** @internal */
+export function tellRemovedObject(name: string): void {
   if (removals.hasSubscribers) tellRemoval('posix', wordsFor(name), { objectName: name })
 }
 

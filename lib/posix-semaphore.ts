@@ -10,7 +10,7 @@ import { native, type Binding } from './native.js'
 import { waitTerms, type AsyncWaitOptions } from './pending.js'
 import { endSemaphoreWaits, semaphoreWait } from './semaphore-waits.js'
 import { Segment, nativeOf, wordsOf } from './segment.js'
-import { tellLoss, traceAs, type WaitedObject } from './tracing.js'
+import { closings, creations, openings, removals, tellLoss, tellSemaphore, traceAs, type WaitedObject } from './tracing.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 
 const MAX_VALUE = 2 ** 31 - 1
@@ -56,6 +56,7 @@ export class PosixSemaphore {
     this.#segment = typeof home === 'string' ? undefined : home
     this.created = opened.created
     traceAs(this, () => ({ kind: 'posix-semaphore', ...this.#describe() }))
+    this.#tell(this.created ? creations : openings)
   }
 
   /** Makes a named one (sem_open(3)). @throws {@link ShmError} EEXIST, EACCES, EMFILE, ENOSPC. */
@@ -99,7 +100,7 @@ export class PosixSemaphore {
 
   /** Removes a name (sem_unlink(3)); who has it open goes on. @throws {@link ShmError} ENOENT, EACCES. */
   static remove(name: string): void {
-    native.posixSemaphoreRemove(check.objectName('name', name, LONGEST_NAME))
+    removeName(check.objectName('name', name, LONGEST_NAME))
   }
 
   /** The value (sem_getvalue(3)); stale the moment it returns. */
@@ -151,9 +152,11 @@ export class PosixSemaphore {
 
   /** Closes it in this process (sem_close(3)); the semaphore itself stays, pending waits reject with `ERR_SHM_CLOSED`. Idempotent. */
   close(): void {
+    const wasClosed = this.#closed
     this.#closed = true
     endSemaphoreWaits(this, () => closedError('semaphore'))
     this.#native.close()
+    if (!wasClosed) this.#tell(closings)
   }
 
   /** Removes its name (sem_unlink(3)). Works after `close()` too. `ERR_SHM_UNSUPPORTED` for one inside a segment. */
@@ -161,12 +164,17 @@ export class PosixSemaphore {
     if (this.name === undefined) {
       throw new ShmError({ code: 'ERR_SHM_UNSUPPORTED', message: 'a semaphore inside a segment has no name: it goes with the segment' })
     }
-    native.posixSemaphoreRemove(this.name)
+    removeName(this.name)
   }
 
   #describe(): Omit<WaitedObject, 'kind'> {
     if (this.#segment !== undefined) return { object: 'a semaphore', segment: wordsOf(this.#segment) }
-    return this.name === undefined ? { object: 'a semaphore' } : { object: `semaphore '${this.name}'`, objectName: this.name }
+    return this.name === undefined ? { object: 'a semaphore' } : { object: wordsFor(this.name), objectName: this.name }
+  }
+
+  /** One inside a segment is told of with its segment. */
+  #tell(channel: typeof creations): void {
+    if (this.name !== undefined && channel.hasSubscribers) tellSemaphore(channel, 'posix-semaphore', wordsFor(this.name), { objectName: this.name })
   }
 
   /** What was done on bytes that were truncated or taken away was done on a private page: then the segment's error is the answer. */
@@ -187,6 +195,20 @@ export class PosixSemaphore {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+function removeName(name: string): void {
+  native.posixSemaphoreRemove(name)
+  tellRemovedSemaphore(name)
+}
+
+/** @internal */
+export function tellRemovedSemaphore(name: string): void {
+  if (removals.hasSubscribers) tellSemaphore(removals, 'posix-semaphore', wordsFor(name), { objectName: name })
+}
+
+function wordsFor(name: string): string {
+  return `semaphore '${name}'`
 }
 
 function creation(value: unknown): { value: number; mode: number } {

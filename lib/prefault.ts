@@ -21,7 +21,7 @@ export interface PrefaultProgress {
 export interface PrefaultOptions {
   /** Called after each chunk. What it throws ends the prefault, and comes out of it. */
   onProgress?: (progress: PrefaultProgress) => void
-  /** Bytes between two calls of `onProgress` and two looks at `signal`; rounded up to whole pages. @default '64MiB' */
+  /** Bytes between two calls of `onProgress` and two looks at `signal`; rounded up to whole pages, of `collapseAsync` to huge ones. @default '64MiB' */
   chunkBytes?: Size
   /** Ends it after the chunk under way, with `signal.reason`. */
   signal?: AbortSignal
@@ -40,11 +40,13 @@ export interface CheckedPrefault {
   signal: AbortSignal | undefined
 }
 
+/** The names of the options. @internal */
+export const PREFAULT_WORDS = ['onProgress', 'chunkBytes', 'signal'] as const
 const CHUNK_BYTES = 64 * 2 ** 20
 
 /** Checks the options. @internal */
 export function prefaultOptions(value: PrefaultOptions | undefined): CheckedPrefault {
-  const { onProgress, chunkBytes, signal } = check.options<PrefaultOptions>('options', value, ['onProgress', 'chunkBytes', 'signal'])
+  const { onProgress, chunkBytes, signal } = check.options<PrefaultOptions>('options', value, PREFAULT_WORDS)
   return {
     onProgress: check.func('options.onProgress', onProgress),
     chunkBytes: chunkBytes === undefined ? CHUNK_BYTES : check.bytes('options.chunkBytes', chunkBytes, 1),
@@ -65,7 +67,7 @@ export function prefaultNow(live: () => Binding.NativeSegment, options: CheckedP
 export async function prefaultBeside(live: () => Binding.NativeSegment, options: CheckedPrefault): Promise<Prefaulted> {
   const course = new Course(live, options)
   for (let part = course.next(); part !== undefined; part = course.next()) {
-    const { pageFaults, error } = await live().populateBeside(...part)
+    const { pageFaults, error } = await live().populateBeside(...part, false)
     if (error === undefined || error === null) course.done(pageFaults, part)
     // Here the same chunk fails at once, and with the true reason: a full file system is no bad address.
     else if (error.code === 'EFAULT') course.done(live().populate(...part), part)
@@ -74,32 +76,66 @@ export async function prefaultBeside(live: () => Binding.NativeSegment, options:
   return course.taken()
 }
 
+/** Makes transparent huge pages of a range of a segment that begins at `base` of its object, on threads of the pool. @internal */
+export async function collapseBeside(live: () => Binding.NativeSegment, options: CheckedPrefault, range: [number, number], base: number): Promise<void> {
+  const course = new Course(live, options, { range, base, stepBytes: transparentPageSize })
+  for (let part = course.next(); part !== undefined; part = course.next()) {
+    const { pageFaults, error } = await live().populateBeside(...part, true)
+    if (error === undefined || error === null) course.done(pageFaults, part)
+    else if (error.code === 'EFAULT') {
+      live().collapse(...part)
+      course.done(0, part)
+    } else throw new ShmError(error)
+  }
+}
+
+/** What a course goes over: a range of which a length of 0 means to the end, in steps that begin at multiples in the object. */
+interface Ground {
+  range: [offset: number, length: number]
+  base: number
+  stepBytes: number
+}
+
 class Course {
   readonly #live: () => Binding.NativeSegment
   readonly #options: CheckedPrefault
+  readonly #first: number
+  readonly #end: number
+  readonly #base: number
+  readonly #stepBytes: number
   readonly #chunkBytes: number
   readonly #start = performance.now()
   #doneBytes = 0
   #pageFaults = 0
 
-  constructor(live: () => Binding.NativeSegment, options: CheckedPrefault) {
+  constructor(live: () => Binding.NativeSegment, options: CheckedPrefault, { range: [offset, length], base, stepBytes }: Ground = { range: [0, 0], base: 0, stepBytes: 0 }) {
     this.#live = live
     this.#options = options
-    const { pageSize } = live()
-    this.#chunkBytes = Math.ceil(options.chunkBytes / pageSize) * pageSize
+    this.#first = offset
+    this.#end = length === 0 ? Infinity : offset + length
+    this.#base = base
+    // The whole at once: chunk by chunk, what is too much would be found when all that is left is taken.
+    live().refuseMoreThanMemory(offset, length)
+    this.#stepBytes = Math.max(stepBytes, live().pageSize)
+    this.#chunkBytes = Math.ceil(options.chunkBytes / this.#stepBytes) * this.#stepBytes
   }
 
-  /** The next chunk, or nothing. The segment may be another size by now. */
+  /** The next chunk, or nothing. The segment may be another size by now. What is less than a step goes with the chunk before. */
   next(): [offset: number, length: number] | undefined {
     this.#options.signal?.throwIfAborted()
-    const left = this.#live().mappedBytes - this.#doneBytes
-    return left > 0 ? [this.#doneBytes, Math.min(left, this.#chunkBytes)] : undefined
+    const at = this.#first + this.#doneBytes
+    const end = Math.min(this.#end, this.#live().mappedBytes)
+    if (at >= end) return undefined
+    const step = this.#stepBytes
+    const until = Math.ceil((at + this.#base) / step) * step - this.#base + this.#chunkBytes
+    return [at, (end - until < step ? end : until) - at]
   }
 
   done(pageFaults: number, [, length]: [number, number]): void {
     this.#doneBytes += length
     this.#pageFaults += pageFaults
-    this.#options.onProgress?.({ doneBytes: this.#doneBytes, totalBytes: this.#live().mappedBytes, ...this.taken() })
+    const totalBytes = Math.min(this.#end, this.#live().mappedBytes) - this.#first
+    this.#options.onProgress?.({ doneBytes: this.#doneBytes, totalBytes, ...this.taken() })
   }
 
   taken(): Prefaulted {

@@ -13,7 +13,7 @@ import type { Subject } from './error-facts.js'
 import { range, refuseTooLarge, type Access, type CheckedMap, type Range } from './options.js'
 import { PROTECTIONS, advice, flushFlags, type Advice } from './page-words.js'
 import { PLACEMENT_WORDS, checkPlacement, place, placementOf, type PlacementOptions, type PlacementReport } from './placement.js'
-import { prefaultBeside, prefaultNow, prefaultOptions, transparentPageSize, type PrefaultOptions, type Prefaulted } from './prefault.js'
+import { PREFAULT_WORDS, collapseBeside, prefaultBeside, prefaultNow, prefaultOptions, transparentPageSize, type PrefaultOptions, type Prefaulted } from './prefault.js'
 import type { HugePages, LockMemoryOptions, PageFacts, Residency, SegmentStat, StatOptions } from './segment-stat.js'
 import type { Descriptor } from './descriptor.js'
 import { closings, creations, openings, type SegmentMessage } from './tracing.js'
@@ -219,7 +219,7 @@ export abstract class Segment {
 
   /**
    * Locks the pages in RAM (mlock(2), mlock2(2); `SHM_LOCK` for System V) until `unlockMemory()` or `close()`. Charged to RLIMIT_MEMLOCK:
-   * ENOMEM, EPERM, EAGAIN; then everything is as it was before. `resize()` and `refresh()` lock anew what they map.
+   * ENOMEM, EPERM, EAGAIN, `ERR_SHM_NO_MEMORY`; then everything is as it was before. `resize()` and `refresh()` lock anew what they map.
    */
   lockMemory(options?: LockMemoryOptions): void {
     const onFault = lockOptions(options)
@@ -236,7 +236,8 @@ export abstract class Segment {
   /**
    * Brings every page in now, so that no later touch faults (`MADV_POPULATE_WRITE`, Linux 5.14; touched one by one before), in chunks
    * where progress is asked for. Blocks the thread: {@link Segment.prefaultAsync} does not. ENOMEM, ENOSPC (a sparse object, and its
-   * file system is full), EFAULT (beyond the object's end): errors, where a touch would be a fault.
+   * file system is full), EFAULT (beyond the object's end): errors, where a touch would be a fault; `ERR_SHM_NO_MEMORY` (more than the machine
+   * or control group has left), where the kernel would kill a process.
    */
   prefault(options?: PrefaultOptions): Prefaulted {
     return prefaultNow(() => this.#live(), prefaultOptions(options))
@@ -253,11 +254,22 @@ export abstract class Segment {
   /**
    * Makes transparent huge pages of whole huge pages' worth of bytes (`MADV_COLLAPSE`, Linux 6.1), which it brings in before: by a copy,
    * while others go on using them. Answers what was obtained in the whole segment. Works on System V, POSIX and memfd whatever
-   * /sys/kernel/mm/transparent_hugepage says. EINVAL (an older kernel, a file system without huge pages, fewer bytes than one), EAGAIN,
+   * /sys/kernel/mm/transparent_hugepage says. Blocks the thread: {@link Segment.collapseAsync} does not. EINVAL (an older kernel, a file system without huge pages, fewer bytes than one), EAGAIN,
    * EBUSY (a page is in use by the kernel: once more may do), ENOMEM (memory is fragmented), ENOSPC.
    */
   collapse(pages?: Range): HugePages {
     this.#live().collapse(...range('range', pages))
+    return this.#hugePages(this.#live().pageFacts())
+  }
+
+  /**
+   * As {@link Segment.collapse}, a chunk at a time on Node's thread pool, whole huge pages each. The segment can be used meanwhile; closing it
+   * ends this after the chunk under way, with `ERR_SHM_CLOSED`. An abort rejects with `signal.reason`; what was made huge stays so.
+   */
+  async collapseAsync(options?: Range & PrefaultOptions): Promise<HugePages> {
+    const { offset, length, ...rest } = check.options<Range & PrefaultOptions>('options', options, ['offset', 'length', ...PREFAULT_WORDS])
+    const part = range('options', { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) })
+    await collapseBeside(() => this.#live(), prefaultOptions(rest), part, this.#offset)
     return this.#hugePages(this.#live().pageFacts())
   }
 
@@ -267,15 +279,18 @@ export abstract class Segment {
    * decides about pages that nobody has touched yet; `move` moves those that are there. Counting takes about a tenth of a
    * second a GiB of base pages.
    *
+   * Where only counting is refused, `pages` is not there, and `pagesUnknown` says why.
+   *
    * @throws {@link ShmError} EINVAL (no such node), EIO (`strict`, and pages lie elsewhere), ENOMEM; `ERR_SHM_UNSUPPORTED` where the kernel has no
-   * NUMA or a container's profile forbids the calls.
+   * NUMA or a container's profile forbids mbind or, without a policy, get_mempolicy.
    */
   placement(options?: Range & Partial<PlacementOptions>): PlacementReport {
     const { offset, length, ...wanted } = check.options<Range & Partial<PlacementOptions>>('options', options, ['offset', 'length', ...PLACEMENT_WORDS])
     const part = range('options', { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) })
     const checked = Object.values(wanted).some(value => value !== undefined) ? checkPlacement('options', wanted) : undefined
-    if (checked !== undefined) place(this.#live(), part, checked)
-    return placementOf(this.#live(), part)
+    const segment = this.#live()
+    if (checked !== undefined) place(segment, part, checked)
+    return placementOf(segment, part, checked)
   }
 
   /**

@@ -191,6 +191,11 @@ export class SysvSegment extends Segment {
 
 function removeId(id: number): void {
   native.sysvRemove(id)
+  tellRemovedSegment(id)
+}
+
+/** @internal */
+export function tellRemovedSegment(id: number): void {
   if (removals.hasSubscribers) tellRemoval('sysv', wordsFor(id), { id })
 }
 

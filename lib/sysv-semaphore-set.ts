@@ -11,7 +11,7 @@ import { IPC_NOWAIT, IPC_PRIVATE, SEM_UNDO } from './sysv.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions, type WaitTerms } from './pending.js'
 import { semaphoreWait } from './semaphore-waits.js'
 import { changedOwner, date, identifier } from './sysv-object.js'
-import { tellLoss, traceAs } from './tracing.js'
+import { creations, openings, removals, tellLoss, tellSemaphore, traceAs } from './tracing.js'
 import { waitInSlices, type WaitOptions } from './waiting.js'
 import type { OwnerChange } from './backing-object.js'
 
@@ -84,14 +84,16 @@ export class SysvSemaphoreSet {
     this.id = identifier(id)
     this.key = key
     this.created = created
-    traceAs(this, () => ({ kind: 'sysv-semaphore', object: `semaphore set ${id}`, id }))
+    traceAs(this, () => ({ kind: 'sysv-semaphore', object: wordsFor(id), id }))
     try {
       this.count = native.semaphoreSetStat(id).count
     } catch (error) {
       // A mode that forbids its own maker to look: nobody would learn the identifier.
-      if (created) SysvSemaphoreSet.remove(id)
+      if (created) native.semctlNumber(id, 0, 'IPC_RMID', 0)
       throw error
     }
+    const told = created ? creations : openings
+    if (told.hasSubscribers) tellSemaphore(told, 'sysv-semaphore', wordsFor(id), { id })
   }
 
   /**
@@ -132,6 +134,7 @@ export class SysvSemaphoreSet {
   /** Removes a set by identifier (IPC_RMID). @throws {@link ShmError} EINVAL, EIDRM, EPERM. */
   static remove(id: number): void {
     native.semctlNumber(identifier(id), 0, 'IPC_RMID', 0)
+    tellRemoved(id)
   }
 
   /** Whether `remove()` was called here. */
@@ -257,8 +260,10 @@ export class SysvSemaphoreSet {
   /** Removes it for everybody, at once: who waits gets EIDRM. Idempotent in this object. EPERM. */
   remove(): void {
     if (this.#removed) return
-    SysvSemaphoreSet.remove(this.id)
+    const { id } = this
+    native.semctlNumber(id, 0, 'IPC_RMID', 0)
     this.#removed = true
+    tellRemoved(id)
   }
 
   #live(): number {
@@ -299,6 +304,14 @@ export class SysvSemaphoreSet {
     const limit = check.timeout('options.timeoutMs', timeoutMs)
     return waitInSlices(limit, (sliceMs, again) => this.#operate(operations, sliceMs, again), this)
   }
+}
+
+function tellRemoved(id: number): void {
+  if (removals.hasSubscribers) tellSemaphore(removals, 'sysv-semaphore', wordsFor(id), { id })
+}
+
+function wordsFor(id: number): string {
+  return `semaphore set ${id}`
 }
 
 function creation(value: unknown): { initial: number[]; mode: number } {

@@ -27,7 +27,15 @@ export interface SegmentMessage extends TracedObject {
   access: Access
 }
 
-/** A name that was removed: with `remove()`, whether by the segment or by its class. */
+/** A semaphore that outlives its users: a System V set, or a POSIX one by name. */
+export interface SemaphoreMessage extends TracedObject {
+  /** Which of the two. */
+  kind: 'sysv-semaphore' | 'posix-semaphore'
+  /** What error messages call it. */
+  object: string
+}
+
+/** A name that was removed: by `remove()` of the segment, its class or this package, or by `clean()`. */
 export interface RemoveMessage extends TracedObject {
   kind: 'sysv' | 'posix' | 'file'
   /** What error messages call it. */
@@ -82,10 +90,14 @@ export interface LostWaitMessage extends WaitedObject {
 
 /** The channels, and what they carry: `subscribe('shmem:create', message => …)` of `node:diagnostics_channel`. */
 export interface TraceMessages {
-  'shmem:create': SegmentMessage
-  'shmem:open': SegmentMessage
-  'shmem:close': SegmentMessage
-  'shmem:remove': RemoveMessage
+  /** An object was made. */
+  'shmem:create': SegmentMessage | SemaphoreMessage
+  /** An existing one was opened. */
+  'shmem:open': SegmentMessage | SemaphoreMessage
+  /** A segment or named semaphore was closed. */
+  'shmem:close': SegmentMessage | SemaphoreMessage
+  /** A name was removed. */
+  'shmem:remove': RemoveMessage | SemaphoreMessage
   'shmem:fault': FaultMessage
   'shmem:owner-death': OwnerDeathMessage
   'shmem:member-death': MemberDeathMessage
@@ -113,6 +125,11 @@ const descriptions = new WeakMap<object, () => WaitedObject>()
 /** Says once what waits with this key are about: a native object, or a class's own where it has none. @internal */
 export function traceAs(key: object, describe: () => WaitedObject): void {
   descriptions.set(key, describe)
+}
+
+/** @internal */
+export function tellSemaphore(told: typeof creations, kind: SemaphoreMessage['kind'], object: string, about: TracedObject): void {
+  told.publish({ kind, object, ...about } satisfies SemaphoreMessage)
 }
 
 /** @internal */

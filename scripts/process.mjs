@@ -64,8 +64,9 @@ export function foreground(program, args) {
 /**
  * Runs a program in a process group of its own and passes its output on, `onLine` reading stdout beside us.
  * Whatever is left of the group when the program ends is killed, so that no test outlives its run.
+ * `print` takes the lines of stdout for the terminal.
  */
-export function stream(program, args, { onLine = () => {}, env = process.env, silenceMinutes = 10 } = {}) {
+export function stream(program, args, { onLine = () => {}, print = console.log, env = process.env, silenceMinutes = 10 } = {}) {
   const child = spawn(program, args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const killGroup = () => {
     try {
@@ -91,7 +92,7 @@ export function stream(program, args, { onLine = () => {}, env = process.env, si
   const lines = createInterface({ input: child.stdout, crlfDelay: Infinity })
   lines.on('line', (line) => {
     heard()
-    console.log(line)
+    print(line)
     onLine(line)
   })
   return new Promise((resolve, reject) => {

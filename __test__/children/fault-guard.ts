@@ -20,6 +20,7 @@ await play({
   'no-native-writer-crashes': nativeWriters,
   'fill-256MiB': fillLarge,
   'stripes': writeStripes,
+  'copies': copies,
   'hole': hole,
   'protected': protectedPages,
   'truncated': truncated,
@@ -66,6 +67,16 @@ function openForReading(owner: Segment): Segment {
   if (owner instanceof SysvSegment) return SysvSegment.attach(owner.id, { access: 'read' })
   const { fd } = owner as MemfdSegment | PosixSegment | FileSegment
   return MemfdSegment.fromFd(fd as number, { access: 'read' })
+}
+
+/** What the private pages hold: the shared bytes as they were, but for what was written. */
+function copies(): void {
+  const { writer, reader } = readOnlyPair(SIZE)
+  for (let index = 0; index < SIZE; index++) writer.bytes[index] = index % 251
+  const view = new Uint8Array(reader.buffer)
+  for (let page = 0; page < SIZE; page += PAGE) view[page] = 255
+  for (let index = 0; index < SIZE; index++) assert.equal(view[index], index % PAGE === 0 ? 255 : index % 251)
+  assert.equal(codeOf(() => reader.stat()), 'ERR_SHM_READ_ONLY')
 }
 
 function hotLoop(): void {

@@ -23,10 +23,10 @@ export function endManaged({ segment, mem }: ReturnType<typeof makeManaged>): vo
 /** `over` is some other segment. */
 export function managedRows(over: MemfdSegment): Record<string, Argument[]> {
   const geometry = { members: bad.whole(1, 4096), objects: bad.whole(1, 65_536), memberName: bad.text }
-  const { size, mode, reserve, prefault, lockMemory, hugePages, placement } = bad.createOptions
+  const { size, mode, reserve, prefault, lockMemory, hugePages, placement, owner } = bad.createOptions
   const notNames = bad.objectName.filter(value => value !== 'frames')
   const name = needs('name', '/shmem-test-bad-input', notNames)
-  const create = needs('options', { size: '1MiB' }, bad.object, { size, mode, reserve, prefault, lockMemory, hugePages, placement, ...geometry })
+  const create = needs('options', { size: '1MiB' }, bad.object, { size, mode, reserve, prefault, lockMemory, hugePages, placement, owner, ...geometry })
   // Missing, it counts as a missing segment.
   const asName = takes('name', '/shmem-test-bad-input', notNames.filter(value => typeof value === 'string'))
   const asSegment = needs('segment', over, bad.handle.filter(value => typeof value !== 'string'))
@@ -44,7 +44,7 @@ export function managedRows(over: MemfdSegment): Record<string, Argument[]> {
   return {
     'new ManagedSegment': [needs('segment', undefined, bad.handle)],
     'ManagedSegment.create': [name, create],
-    'ManagedSegment.open': [asSegment, takes('options', {}, bad.object, { access: bad.word, memberName: bad.text })],
+    'ManagedSegment.open': [asSegment, takes('options', {}, bad.object, { access: bad.word, memberName: bad.text, owner: [...bad.word, 'me'] })],
     'ManagedSegment.open name': [asName],
     'ManagedSegment.openOrCreate': [asSegment, takes('options', {}, bad.object, geometry)],
     'ManagedSegment.openOrCreate name': [asName, create],

@@ -25,6 +25,7 @@ export function placementRows(): Table {
     'Segment#prefault': [prefault],
     'Segment#prefaultAsync': [prefault],
     'Segment#collapse': [range],
+    'Segment#collapseAsync': [{ ...prefault, options: { ...prefault.options, ...bad.range } }],
     'Segment#placement': [
       takes('options', { policy: 'preferred', nodes: [0] }, bad.object, { ...policy, ...bad.range, move: bad.flag, strict: bad.flag })
     ],

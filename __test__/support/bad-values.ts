@@ -54,7 +54,7 @@ export const source = [null, 5, {}, [], true, Symbol('bytes'), 5n]
 
 /** The options of every opening. */
 export const mapOptions = {
-  access: word, offset: [...bytes(0), 1, 4095], length: bytes(1), guard: flag, prefault: flag, lockMemory: flag, keepFd: flag, dump: flag,
+  access: word, offset: [...bytes(0), 1, 4095], length: bytes(1), guard: flag, prefault: flag, lockMemory: flag, keepFd: flag, dump: flag, owner: word,
   placement: [null, 5, {}, { policy: 'nonsense' }, { policy: 'bind' }, { policy: 'bind', nodes: [-1] }, { policy: 'local', nodes: [0] }, { policy: 'local', move: true }]
 }
 /** The options of every creation. */

@@ -1,6 +1,6 @@
 /**
  * Messages of 64 bytes that go one at a time from this process to a partner over what Node has: the channel of
- * `process.send`, and a Unix socket. A message is 16 words, of which the first is its place in the sequence and each other
+ * `process.send`, a Unix socket, and `postMessage` to a thread of this process. A message is 16 words, of which the first is its place in the sequence and each other
  * one more than the word before it; the partner checks all of them.
  */
 import type { ChildProcess, SerializationType } from 'node:child_process'
@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { nowNs } from './duties.js'
 import { Partner } from './partner.js'
+import { WorkerPartner } from './worker-partner.js'
 
 export const messageBytes = 64
 const messageWords = messageBytes / Uint32Array.BYTES_PER_ELEMENT
@@ -31,10 +32,10 @@ export function wordsOf(message: ChannelMessage): ArrayLike<number> {
 /** A partner and one way of messages to it. */
 export class MessageWay {
   readonly name: string
-  readonly #partner: Partner
+  readonly #partner: Partner | WorkerPartner
   readonly #send: (count: number) => Promise<void>
 
-  private constructor(name: string, partner: Partner, send: (count: number) => Promise<void>) {
+  private constructor(name: string, partner: Partner | WorkerPartner, send: (count: number) => Promise<void>) {
     this.name = name
     this.#partner = partner
     this.#send = send
@@ -50,6 +51,18 @@ export class MessageWay {
     const partner = new Partner('message-receiver', [], { channel: serialization })
     const asBytes = serialization === 'advanced'
     return new MessageWay(`process.send, ${serialization}`, partner, (count) => sendOverChannel(partner.channel, count, asBytes))
+  }
+
+  /** `postMessage` takes whatever it is given; nothing says when the thread is behind. */
+  static overWorker(): MessageWay {
+    const partner = new WorkerPartner('message-worker')
+    const words = new Uint32Array(messageWords)
+    return new MessageWay('worker postMessage', partner, async (count) => {
+      for (let sequence = 0; sequence < count; sequence += 1) {
+        writeMessage(words, sequence)
+        partner.post(words)
+      }
+    })
   }
 
   /** Nanoseconds a message of that many, until the partner has checked the last one. */
@@ -85,7 +98,7 @@ async function sendOverChannel(channel: ChildProcess, count: number, asBytes: bo
 function channelMessage(sequence: number, asBytes: boolean): ChannelMessage {
   if (!asBytes) return Array.from({ length: messageWords }, (_, word) => sequence + word)
   const words = new Uint32Array(messageWords)
-  write(words, sequence)
+  writeMessage(words, sequence)
   return new Uint8Array(words.buffer)
 }
 
@@ -107,7 +120,7 @@ class MessageWriter {
     for (let sequence = 0; sequence < count; sequence += 1) {
       const message = this.#messages[sequence % this.#messages.length]
       if (message === undefined) throw new RangeError('the socket keeps no message')
-      write(message.words, sequence)
+      writeMessage(message.words, sequence)
       if (!this.#socket.write(message.bytes)) await once(this.#socket, 'drain')
     }
   }
@@ -133,6 +146,7 @@ export class MessageReader {
   }
 }
 
-function write(words: Uint32Array, sequence: number): void {
+/** Makes the words those of the message at that place. */
+export function writeMessage(words: Uint32Array, sequence: number): void {
   for (let word = 0; word < messageWords; word += 1) words[word] = sequence + word
 }

@@ -5,15 +5,15 @@ import type { Rounds } from './pairing.js'
 export interface BenchmarkOptions {
   /** Fewer and shorter samples: says that a benchmark works, and little about speed. */
   quick: boolean
-  /** Writes the results under `benchmark/results/`. */
-  save: boolean
+  /** The folder that gets `<question>.json`, with all samples; `npm run bench` names one. */
+  out: string | undefined
 }
 
 export function parseOptions(): BenchmarkOptions {
-  const { values } = parseArgs({ options: { quick: { type: 'boolean' }, save: { type: 'boolean' } } })
-  return { quick: values.quick === true, save: values.save === true }
+  const { values } = parseArgs({ options: { quick: { type: 'boolean' }, out: { type: 'string' } } })
+  return { quick: values.quick === true, out: values.out }
 }
 
 export function roundsFor({ quick }: BenchmarkOptions): Rounds {
-  return quick ? { rounds: 5, warmUps: 2 } : { rounds: 21, warmUps: 5 }
+  return quick ? { rounds: 3, warmUps: 1 } : { rounds: 21, warmUps: 5 }
 }

@@ -1,8 +1,8 @@
 /**
- * The native side: compiles a probe of `benchmark/probes` with `cc -O2` into a temporary folder, or a project in Rust with
- * cargo, and talks to it.
+ * The other side, where it is no package: compiles a probe of `benchmark/probes` with `cc -O2` into a temporary folder, or a project in Rust
+ * with cargo, or starts one in Python, and talks to it.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -47,6 +47,12 @@ export function rustProbe(folder: string, args: readonly string[] = []): Probe |
     return `benchmark/${folder} does not build here: ${complaint.split('\n').find((line) => line.includes('error')) ?? complaint}`
   }
   return new Probe(name, `${project}target/release/${name}`, args)
+}
+
+/** Starts a probe in Python, or answers the sentence that says why it is missing. `needs` is a module of its own. */
+export function pythonProbe(name: string, needs: string): Probe | string {
+  if (spawnSync('python3', ['-c', `import ${needs}`]).status !== 0) return `python3 with ${needs} is not here (apt-get install python3).`
+  return new Probe(name, 'python3', [`${probesFolder}${name}.py`])
 }
 
 /** A probe that runs until `close()`; it answers one case at a time. */

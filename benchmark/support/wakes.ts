@@ -5,10 +5,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ByteSocket } from './byte-socket.js'
 import { nowNs, type Duty } from './duties.js'
+import { messageBytes, writeMessage } from './messages.js'
 import type { Partner } from './partner.js'
+import type { WorkerPartner } from './worker-partner.js'
 
 /** A duty and its numbers after the count. */
 export type DutyCall = [duty: string, ...numbers: number[]]
+
+/** The process or the thread that is woken. */
+export type Woken = Pick<Partner | WorkerPartner, 'begin' | 'whileAlive'>
 
 /** Long enough for both processes to be asleep in their event loops. */
 const idleMs = 5
@@ -25,13 +30,13 @@ export function socketDuties(socket: ByteSocket): Record<string, Duty> {
 }
 
 /** Nanoseconds one way of each of `count` wakes. The duty answers the times at which it was awake, from the same clock. */
-export async function idleWakes(partner: Partner, [duty, ...numbers]: DutyCall, send: () => void, count: number): Promise<number[]> {
+export async function idleWakes(partner: Woken, [duty, ...numbers]: DutyCall, send: (wake: number) => void, count: number): Promise<number[]> {
   const { answer } = await partner.begin(duty, count, ...numbers)
   const sentNs: number[] = []
   for (let wake = 0; wake < count; wake += 1) {
     await sleep(idleMs)
     sentNs.push(nowNs())
-    send()
+    send(wake)
   }
   const arrivedNs = await answer
   if (arrivedNs.length !== count) throw new Error(`${count} wakes were sent, ${arrivedNs.length} arrived`)
@@ -40,7 +45,7 @@ export async function idleWakes(partner: Partner, [duty, ...numbers]: DutyCall, 
 
 /** Nanoseconds one way, of that many rounds there and back, by the partner's duty of the same count. */
 export async function pingPong(
-  partner: Partner,
+  partner: Woken,
   [duty, ...numbers]: DutyCall,
   play: (rounds: number) => Promise<void>,
   rounds: number,
@@ -63,5 +68,23 @@ export async function playSocket(socket: ByteSocket, rounds: number): Promise<vo
       else socket.send()
     })
     socket.send()
+  })
+}
+
+/** The waker's side of a ping-pong of messages of 64 bytes with a worker thread. */
+export async function playWorker(worker: WorkerPartner, rounds: number): Promise<void> {
+  const words = new Uint32Array(messageBytes / Uint32Array.BYTES_PER_ELEMENT)
+  let round = 0
+  const post = (): void => {
+    writeMessage(words, round)
+    worker.post(words)
+  }
+  await new Promise<void>((resolve) => {
+    worker.listen(() => {
+      round += 1
+      if (round === rounds) resolve()
+      else post()
+    })
+    post()
   })
 }

@@ -10,6 +10,9 @@ import * as check from '../arguments.js'
 import { ShmError, wrongType } from '../errors.js'
 import { native } from '../native.js'
 import type { Cleaned, ObjectFacts, ObjectKind, Orphan } from './facts.js'
+import { tellRemovedObject } from '../posix-segment.js'
+import { tellRemovedSemaphore } from '../posix-semaphore.js'
+import { SysvSegment, tellRemovedSegment } from '../sysv-segment.js'
 import { SysvSemaphoreSet } from '../sysv-semaphore-set.js'
 import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY } from './list.js'
 import { whyNotRemovable } from './orphans.js'
@@ -31,8 +34,15 @@ const REMOVABLE = [...CLEANABLE, 'sysv-semaphore'] as const satisfies readonly O
  */
 export function clean(orphan: Orphan | ObjectFacts): Cleaned {
   const facts = factsOf('orphan', orphan, CLEANABLE)
-  if (facts.kind === 'sysv') return native.cleanSysv(check.integer('orphan.id', facts.id, 0, 2 ** 31 - 1)) as Cleaned
-  return cleanFile(facts)
+  if (facts.kind !== 'sysv') {
+    const cleaned = cleanFile(facts)
+    if (cleaned === 'removed') tellRemoved(facts)
+    return cleaned
+  }
+  const id = check.integer('orphan.id', facts.id, 0, 2 ** 31 - 1)
+  const cleaned = native.cleanSysv(id) as Cleaned
+  if (cleaned === 'removed') tellRemovedSegment(id)
+  return cleaned
 }
 
 /**
@@ -49,7 +59,7 @@ export function remove(facts: ObjectFacts): void {
   }
   if (checked.kind === 'sysv' || checked.kind === 'sysv-semaphore') {
     const id = check.integer('facts.id', checked.id, 0, 2 ** 31 - 1)
-    if (checked.kind === 'sysv') native.sysvRemove(id)
+    if (checked.kind === 'sysv') SysvSegment.remove(id)
     else SysvSemaphoreSet.remove(id)
     return
   }
@@ -58,6 +68,12 @@ export function remove(facts: ObjectFacts): void {
     if (!isIt(lstatSync(path), checked)) throw Object.assign(new Error('another object has its name'), { code: 'ENOENT', errno: -2 })
     unlinkSync(path)
   })
+  tellRemoved(checked)
+}
+
+function tellRemoved({ kind, name }: ObjectFacts): void {
+  if (kind === 'posix') tellRemovedObject(name)
+  else tellRemovedSemaphore(name)
 }
 
 /** What {@link clean} and {@link remove} take; `list()` made it, or whoever read its JSON. */

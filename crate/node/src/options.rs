@@ -31,6 +31,9 @@ pub const WISH_PREFER_HUGE: u32 = 1 << 6;
 #[napi]
 pub const WISH_REQUIRE_HUGE: u32 = 1 << 7;
 
+/// Another user's object is refused.
+#[napi]
+pub const WISH_OWN_ONLY: u32 = 1 << 9;
 /// Removed once attached.
 #[napi]
 pub const WISH_REMOVE_ON_LAST_DETACH: u32 = 1 << 8;
@@ -48,6 +51,7 @@ pub(crate) fn map_options(wishes: u32, offset: f64, length: f64) -> Result<MapOp
         length_bytes: Some(whole(length)?).filter(|length| *length > 0),
         guard: !has(WISH_NO_GUARD),
         keep_fd: has(WISH_KEEP_FD),
+        own_only: has(WISH_OWN_ONLY),
     })
 }
 

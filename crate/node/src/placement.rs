@@ -63,11 +63,12 @@ pub struct NativePopulated {
     pub error: Option<ErrorFacts>,
 }
 
-/// Pages brought in on a thread of the pool, which keeps the mapping meanwhile.
+/// Pages brought in, and made huge where that is asked, on a thread of the pool, which keeps the mapping meanwhile.
 pub struct Populate {
     pinned: Pinned,
     extent: Extent,
     for_writing: bool,
+    collapses: bool,
 }
 
 impl std::fmt::Debug for Populate {
@@ -84,6 +85,9 @@ impl Task for Populate {
         let work = || {
             let before = machine::thread_page_faults();
             self.pinned.mapping().populate(self.extent, self.for_writing)?;
+            if self.collapses {
+                self.pinned.mapping().collapse(self.extent)?;
+            }
             Ok(machine::thread_page_faults().saturating_sub(before))
         };
         // A panic must not cross into the pool's C.
@@ -105,6 +109,13 @@ impl NativeSegment {
     #[napi(catch_unwind)]
     pub fn lock_whole(&self, env: Env, on_fault: bool) -> Result<()> {
         let how = if on_fault { Locking::OnFault } else { Locking::Now };
+        if how == Locking::Now {
+            // A lock brings every page in.
+            self.segment
+                .refuse_more_than_memory(Extent::default())
+                .map_err(|error| self.blamed(error))
+                .or_throw(&env)?;
+        }
         self.segment.mapping.lock_whole(how).map_err(|error| self.blamed(error)).or_throw(&env)
     }
 
@@ -129,6 +140,13 @@ impl NativeSegment {
         })
     }
 
+    /// Refuses what there is no memory for.
+    #[napi(catch_unwind)]
+    pub fn refuse_more_than_memory(&self, env: Env, offset: f64, length: f64) -> Result<()> {
+        let extent = extent(offset, length)?;
+        self.segment.refuse_more_than_memory(extent).map_err(|error| self.blamed(error)).or_throw(&env)
+    }
+
     /// Brings every page in. Answers the page faults it took.
     #[napi(catch_unwind)]
     pub fn populate(&self, env: Env, offset: f64, length: f64) -> Result<f64> {
@@ -144,11 +162,12 @@ impl NativeSegment {
         env: &'env Env,
         offset: f64,
         length: f64,
+        collapses: bool,
     ) -> Result<PromiseRaw<'env, NativePopulated>> {
         let extent = extent(offset, length)?;
         let pinned = self.segment.mapping.pin().map_err(|error| self.blamed(error)).or_throw(env)?;
         let for_writing = self.segment.access != Access::Read;
-        Ok(env.spawn(Populate { pinned, extent, for_writing })?.promise_object())
+        Ok(env.spawn(Populate { pinned, extent, for_writing, collapses })?.promise_object())
     }
 
     /// Makes transparent huge pages.

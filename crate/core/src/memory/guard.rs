@@ -9,13 +9,14 @@
 //!
 //! Limits: the exchanged page stays private until the mapping is closed. Another thread of this process that reads
 //! the same page of the same mapping in the same moment may see zeroes. An access that a system call makes for us
-//! is `EFAULT` there, as ever. Reading the page for the copy is `process_vm_readv(2)`; where a container's profile forbids
-//! it, the page reads zeroes.
+//! is `EFAULT` there, as ever. Where a container's profile forbids `process_vm_readv(2)`, which reads the page for the copy, and
+//! the process has no two descriptors left for a pipe, the page reads zeroes and counts as a hole.
 
 #![expect(unsafe_code, reason = "exchanges pages of our own ranges")]
 
 use super::ranges::{self, Hit};
 use crate::error::{Named, Result};
+use crate::sys::checked_copy::copy_checked;
 use crate::sys::mman::{self, flags};
 use crate::sys::signal::{self, Fault};
 use crate::sys::{futex, machine};
@@ -142,7 +143,7 @@ fn exchange(page: usize, length_bytes: usize) -> Option<bool> {
     let scratch = map_private(0, length_bytes, 0).ok();
     let readable = scratch.is_some_and(|scratch| {
         // SAFETY: `scratch` is a fresh writable mapping of that length.
-        unsafe { mman::copy_checked(page, scratch, length_bytes) }.is_ok_and(|copied| copied == length_bytes)
+        unsafe { copy_checked(page, scratch, length_bytes) }.is_ok_and(|copied| copied == length_bytes)
     });
     // In place, not moved there: only so do neighbouring exchanged pages merge into one mapping, and a loop over a large
     // read-only view would otherwise use up vm.max_map_count.
@@ -152,7 +153,7 @@ fn exchange(page: usize, length_bytes: usize) -> Option<bool> {
             // By the kernel again: another thread may be closing the mapping, and then the page is gone. A plain copy would
             // fault inside the handler, which nothing can repair.
             // SAFETY: the kernel checks `page`; `scratch` is a private page of that length.
-            let _ = unsafe { mman::copy_checked(scratch, page, length_bytes) };
+            let _ = unsafe { copy_checked(scratch, page, length_bytes) };
         }
         // SAFETY: `scratch` is ours alone, and forgotten after this.
         let _ = unsafe { mman::munmap(scratch, length_bytes) };

@@ -26,9 +26,13 @@ pub(super) struct Object {
 /// Maps an opened object, whatever its origin.
 ///
 /// # Errors
-/// EACCES EAGAIN EINVAL (not a regular file) ENODEV ENOENT (removed meanwhile) ENOMEM EPERM; `ERR_SHM_EMPTY`; `ERR_OUT_OF_RANGE`; `ERR_SHM_TRUNCATED`.
+/// EACCES EAGAIN EINVAL (not a regular file) ENODEV ENOENT (removed meanwhile) ENOMEM EPERM; `ERR_SHM_EMPTY`; `ERR_OUT_OF_RANGE`; `ERR_SHM_TRUNCATED`;
+/// `ERR_SHM_FOREIGN_OWNER`.
 pub(super) fn map_object(object: Object, options: &MapOptions) -> Result<Segment> {
     let stat = file::stat(object.fd.as_fd()).called("fstat")?;
+    if !object.created {
+        options.refuse_foreign(stat.uid)?;
+    }
     let size_bytes = checked_size(&stat, options, object.at_least_bytes)?;
     let page_size_bytes = object.huge_page_bytes.unwrap_or_else(machine::page_size_bytes);
     let sharing = if options.access == Access::CopyOnWrite {

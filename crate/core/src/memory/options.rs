@@ -2,6 +2,7 @@
 
 use crate::error::{Errno, Error, Result};
 use crate::sys::mman::flags;
+use crate::sys::process;
 
 /// How a segment's bytes may be touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -75,11 +76,39 @@ pub struct MapOptions {
     pub guard: bool,
     /// Whether the descriptor stays open after mapping. Default: closed.
     pub keep_fd: bool,
+    /// Whether an existing object of another user is refused. Default: taken.
+    pub own_only: bool,
+}
+
+impl MapOptions {
+    /// Called with the owner of what was opened, never of what a name leads to: in between it may be another.
+    ///
+    /// # Errors
+    /// `ERR_SHM_FOREIGN_OWNER`.
+    pub(super) fn refuse_foreign(&self, owner: u32) -> Result<()> {
+        let own = process::effective_uid();
+        if !self.own_only || owner == own {
+            return Ok(());
+        }
+        Err(Error::own(
+            "ERR_SHM_FOREIGN_OWNER",
+            format!(
+                "the object is user {owner}'s, and this process is user {own}'s: somebody else may have made it"
+            ),
+        ))
+    }
 }
 
 impl Default for MapOptions {
     fn default() -> Self {
-        Self { access: Access::Write, offset: 0, length_bytes: None, guard: true, keep_fd: false }
+        Self {
+            access: Access::Write,
+            offset: 0,
+            length_bytes: None,
+            guard: true,
+            keep_fd: false,
+            own_only: false,
+        }
     }
 }
 

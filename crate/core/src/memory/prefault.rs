@@ -35,6 +35,32 @@ impl Mapping {
     }
 }
 
+impl Mapping {
+    /// `MADV_COLLAPSE` of pages that were brought in. The mapping can be used and released meanwhile, as in [`Mapping::populate`].
+    ///
+    /// # Errors
+    /// EAGAIN EBUSY EINVAL ENOMEM; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    pub fn collapse(self: &Arc<Self>, extent: Extent) -> Result<()> {
+        let pinned = self.pin()?;
+        let (start, length) = pinned.mapping().touched_pages(extent)?;
+        // Of a range that begins at a huge page and holds none, the kernel says that all are made.
+        if machine::transparent_page_size_bytes()
+            .is_some_and(|huge| start.next_multiple_of(huge) + huge > start + length)
+        {
+            return Err(Error::system("madvise", Errno::EINVAL));
+        }
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            // SAFETY: inside our range, which `pinned` keeps; a huge page takes over the bytes of those it stands for.
+            match unsafe { mman::madvise(start, length, mman::MADV_COLLAPSE) } {
+                Err(Errno::EAGAIN) if rounds < COLLAPSE_ROUNDS => {}
+                other => return other.called("madvise"),
+            }
+        }
+    }
+}
+
 /// For kernels before 5.14. The guard catches what a touch may cause.
 fn touch(start: usize, length: usize, for_writing: bool) {
     for page in (start..start + length).step_by(machine::page_size_bytes()) {
@@ -53,8 +79,10 @@ impl Segment {
     /// Answers the page faults it took.
     ///
     /// # Errors
-    /// EFAULT (beyond the object's end) ENOMEM (memory, or the pool of huge pages) ENOSPC; as [`Mapping::populate`].
+    /// EFAULT (beyond the object's end) ENOMEM (memory, or the pool of huge pages) ENOSPC; `ERR_SHM_NO_MEMORY`; as
+    /// [`Mapping::populate`].
     pub fn populate(&self, extent: Extent) -> Result<u64> {
+        self.refuse_more_than_memory(extent)?;
         let before = machine::thread_page_faults();
         self.mapping
             .populate(extent, self.access != Access::Read)
@@ -69,14 +97,7 @@ impl Segment {
     /// EAGAIN EBUSY EINVAL ENOMEM; as [`Segment::populate`].
     pub fn collapse(&self, extent: Extent) -> Result<()> {
         self.populate(extent)?;
-        let mut rounds = 0;
-        loop {
-            rounds += 1;
-            match self.mapping.advise(extent, mman::MADV_COLLAPSE) {
-                Err(error) if error.errno() == Some(Errno::EAGAIN) && rounds < COLLAPSE_ROUNDS => {}
-                other => return other,
-            }
-        }
+        self.mapping.collapse(extent)
     }
 
     fn reason_of_fault(&self, error: Error, extent: Extent) -> Error {

@@ -62,10 +62,24 @@ pub fn open_or_create(key: i32, options: &CreateOptions) -> Result<Segment> {
 /// [`super::sysv_cleaning`].
 ///
 /// # Errors
-/// EACCES EAGAIN (a cleaner does not let go) EIDRM EINVAL ENOMEM.
+/// EACCES EAGAIN (a cleaner does not let go) EIDRM EINVAL ENOMEM; `ERR_SHM_FOREIGN_OWNER`.
 pub fn attach(id: i32, options: &MapOptions) -> Result<Segment> {
     refuse_private(options)?;
-    sysv_cleaning::beside_cleaners(id, |size_bytes| attach_sized(id, size_bytes, options, Place::Anywhere, 0))
+    let segment = sysv_cleaning::beside_cleaners(id, |size_bytes| {
+        attach_sized(id, size_bytes, options, Place::Anywhere, 0)
+    })?;
+    refuse_foreign(id, options).map_err(|error| error.on(Subject::Id(id)))?;
+    Ok(segment)
+}
+
+/// A creator keeps its rights, whoever owns the segment later. An identifier stays its segment's while that is attached.
+fn refuse_foreign(id: i32, options: &MapOptions) -> Result<()> {
+    if !options.own_only {
+        return Ok(());
+    }
+    let stat = sysv_shm::stat(id).called("shmctl")?;
+    options.refuse_foreign(stat.uid)?;
+    options.refuse_foreign(stat.creator_uid)
 }
 
 /// As [`attach`] without a look at cleaners, at a place and with flags of shmat(2).
@@ -153,7 +167,7 @@ fn attach_new(id: i32, options: &CreateOptions) -> Result<Segment> {
                 remove(id)?;
             }
             if options.reserve == Some(true) {
-                super::reserve::refuse_more_than_memory(options.size_bytes)?;
+                segment.refuse_more_than_memory(super::pages::Extent::default())?;
                 segment
                     .mapping
                     .populate(super::pages::Extent::default(), options.map.access == Access::Write)?;

@@ -43,16 +43,21 @@ fn meminfo_bytes(label: &str) -> Option<u64> {
 }
 
 /// The tightest `memory.max - memory.current` from our control group up to the root (cgroup v2), or the
-/// v1 pair `memory.limit_in_bytes`, `memory.usage_in_bytes`.
+/// v1 pair `memory.limit_in_bytes`, `memory.usage_in_bytes`. Pages of files that nobody used lately count as left, as they go first.
 fn cgroup_headroom_bytes() -> Option<u64> {
     let membership = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let mut tightest: Option<u64> = None;
     for line in membership.lines() {
         let mut parts = line.splitn(3, ':');
         let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-        let (root, limit, usage) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
-            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+        let (root, limit, usage, unused) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "),
+            "memory" => (
+                "/sys/fs/cgroup/memory",
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "total_inactive_file ",
+            ),
             _ => continue,
         };
         let mut folder = std::path::PathBuf::from(format!("{root}{path}"));
@@ -60,7 +65,9 @@ fn cgroup_headroom_bytes() -> Option<u64> {
             let read =
                 |file: &str| std::fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok();
             if let (Some(limit), Some(used)) = (read(limit), read(usage)) {
-                let headroom = limit.saturating_sub(used);
+                let stat = std::fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+                let unused = stat.lines().find_map(|line| line.strip_prefix(unused)?.parse::<u64>().ok());
+                let headroom = limit.saturating_sub(used.saturating_sub(unused.unwrap_or(0)));
                 tightest = Some(tightest.map_or(headroom, |so_far| so_far.min(headroom)));
             }
             if folder.as_os_str() == root || !folder.pop() || !folder.starts_with(root) {

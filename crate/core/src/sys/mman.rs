@@ -131,22 +131,3 @@ pub fn map_again(address: usize, length_bytes: usize) -> SysResult<usize> {
     let mapped = unsafe { libc::mremap(address as *mut libc::c_void, 0, length_bytes, libc::MREMAP_MAYMOVE) };
     if mapped == libc::MAP_FAILED { Err(last()) } else { Ok(mapped as usize) }
 }
-
-/// Copies `length_bytes` from `source` to `target`, by the kernel, so that a bad address is an errno and
-/// not a fault (`process_vm_readv(2)` on ourselves). Async-signal-safe.
-///
-/// # Safety
-/// What lies at `target` must be memory the caller may overwrite, with no Rust object in it; where nothing lies there, or nothing
-/// writable, the kernel answers EFAULT.
-///
-/// # Errors
-/// EFAULT (unreadable source, unwritable target) ENOSYS EPERM (a container's profile).
-pub unsafe fn copy_checked(source: usize, target: usize, length_bytes: usize) -> SysResult<usize> {
-    let local = libc::iovec { iov_base: target as *mut libc::c_void, iov_len: length_bytes };
-    let remote = libc::iovec { iov_base: source as *mut libc::c_void, iov_len: length_bytes };
-    // SAFETY: getpid has no preconditions.
-    let own_pid = unsafe { libc::getpid() };
-    // SAFETY: both vectors are live for the call, `target` is writable (the caller's word), and the kernel checks `source`.
-    let copied = unsafe { libc::process_vm_readv(own_pid, &raw const local, 1, &raw const remote, 1, 0) };
-    if copied == -1 { Err(last()) } else { Ok(copied.cast_unsigned()) }
-}

@@ -3,6 +3,7 @@
 //! One file a subject of the manual. A function here does what one call does, retries `EINTR` where the manual
 //! allows it, and returns the errno as it came; meaning is given on the floors above.
 
+pub mod checked_copy;
 pub mod constants;
 mod conv;
 pub mod file;

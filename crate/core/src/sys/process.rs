@@ -10,6 +10,12 @@ pub fn pid() -> u32 {
     std::process::id()
 }
 
+/// `geteuid(2)`.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 /// `gettid(2)`: the calling thread, as its own PID namespace numbers it.
 #[must_use]
 pub fn tid() -> u32 {
