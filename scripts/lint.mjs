@@ -12,6 +12,7 @@ const lints = [
   { name: 'clippy', command: ['cargo', 'clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'] },
   // The build that kill tests use has code of its own.
   { name: 'clippy-kill', command: ['cargo', 'clippy', '-p', 'shmem-core', '--bins', '--features', 'fail-points', '--quiet', '--', '-D', 'warnings'] },
+  { name: 'rustdoc', command: ['cargo', 'rustdoc', '-p', 'shmem-core', '--lib', '--quiet', '--', '-D', 'warnings'] },
   { name: 'tsc', command: [bin('tsc'), '--noEmit'] },
   { name: 'oxlint', command: [bin('oxlint'), '--deny-warnings'] },
 ]

@@ -15,6 +15,8 @@ const part = (share: number, least: number): number => Math.max(least, Math.ceil
 
 /** Kills of each storm. */
 export const kills = {
+  /** Whether it is the long form, which has storms that `npm test` has no time for. */
+  isLong: all !== undefined,
   mutex: part(0.3, 550),
   /** Of these, of Node members. */
   node: part(0.01, 50),
@@ -27,6 +29,12 @@ export const kills = {
   /** Of a ring of many with one consumer, and of one that drops the oldest. */
   manyOthers: part(0.1, 80),
   ring: part(1, 550),
+  /** Of C members, of a mutex and as many of a ring. */
+  c: part(0.5, 45),
+  /** Of Rust members and of Node members beside these, each. */
+  cBeside: part(0.05, 5),
+  /** Quiet rounds of each pair of a victim and one who waits for it, one of them in C at least. */
+  cQuiet: part(0.02, 6),
   /** For ava: nobody waits for it unless something hangs. */
   timeoutMs: 600_000 + 100 * (all ?? 0)
 }

@@ -26,6 +26,10 @@ export interface StormOptions {
   crews?: readonly number[]
   /** Node members besides, and how many of the kills are theirs. */
   node?: { members: number; kills: number }
+  /** C members besides (`children/c-member.c`), and how many of the kills are theirs. Then it is they who are killed at each of their fail points. */
+  c?: { members: number; kills: number; program: string; points: readonly string[] }
+  /** Makes what a member that makes no objects has to find. */
+  prepare?: (segment: string) => void
   /** Every process in a PID namespace of its own. */
   ownPidNamespaces?: boolean
   /** More `key=value` for the members. */
@@ -36,6 +40,7 @@ export interface StormOptions {
 export interface StormReport {
   kills: number
   nodeKills: number
+  cKills: number
   /** Locks, permits, sets, … taken. */
   taken: number
   ownerDeaths: number
@@ -107,10 +112,10 @@ export async function storm(t: ExecutionContext<unknown>, options: StormOptions)
 
 /** One line for the reader of the test's output. */
 export function inWords(report: StormReport): string {
-  const { kills, nodeKills, taken, ownerDeaths, timeouts, violations, stuckLocks, stuckWaiters, seconds, points } = report
+  const { kills, nodeKills, cKills, taken, ownerDeaths, timeouts, violations, stuckLocks, stuckWaiters, seconds, points } = report
   const atPoints = [...points.values()].reduce((sum, count) => sum + count, 0)
   return [
-    `${kills} kills (${nodeKills} of Node members, ${atPoints} at ${points.size} fail points)`,
+    `${kills} kills (${nodeKills} of Node members, ${cKills > 0 ? `${cKills} of C members, ` : ''}${atPoints} at ${points.size} fail points)`,
     `${taken} taken, ${ownerDeaths} owner deaths reported, ${timeouts} timeouts`,
     `${violations} exclusion violations, ${stuckLocks} stuck locks, ${stuckWaiters} stuck waiters`,
     `${seconds.toFixed(1)} s`
@@ -138,7 +143,7 @@ class Storm {
   readonly #points: string[]
   readonly #living = new Set<Member>()
   readonly #report: StormReport = {
-    kills: 0, nodeKills: 0, taken: 0, ownerDeaths: 0, timeouts: 0, resets: 0, violations: 0, stuckLocks: 0, stuckWaiters: 0,
+    kills: 0, nodeKills: 0, cKills: 0, taken: 0, ownerDeaths: 0, timeouts: 0, resets: 0, violations: 0, stuckLocks: 0, stuckWaiters: 0,
     complaints: [], points: new Map(), missing: [], seconds: 0
   }
 
@@ -146,9 +151,10 @@ class Storm {
     this.#options = options
     this.#names = [objectName(t), objectName(t)]
     PosixSegment.create(this.#names[0], { size: 8 << 20 }).close()
+    options.prepare?.(this.#names[0])
     this.#book = Book.create(this.#names[1])
     if (options.role.startsWith('many')) createLedger(t, this.#names[1], options.kills)
-    this.#points = pointsOf(options.role)
+    this.#points = options.c === undefined ? pointsOf(options.role) : [...options.c.points]
     this.#missing = [...this.#points]
     t.teardown(async () => {
       await Promise.all([...this.#living].map(member => member.kill()))
@@ -157,15 +163,17 @@ class Storm {
   }
 
   async play(): Promise<StormReport> {
-    const { role, kills, crews = [2, 5, 12], node } = this.#options
+    const { role, kills, crews = [2, 5, 12], node, c } = this.#options
     let goal = 0
     for (const [index, crew] of crews.entries()) {
-      goal = Math.ceil(((kills - (node?.kills ?? 0)) * (index + 1)) / crews.length)
+      goal = Math.ceil(((kills - (node?.kills ?? 0) - (c?.kills ?? 0)) * (index + 1)) / crews.length)
       const isLast = index === crews.length - 1
       const members = role === 'barrier' ? Math.min(crew, PARTIES) : crew
-      const rust = Array.from({ length: members }, (_, position) => this.#keepKilling(position, () => this.#rustKills < goal || (isLast && this.#isMissing())))
+      const rust = Array.from({ length: members }, (_, position) => this.#keepKilling(position, () => this.#rustKills < goal || (isLast && c === undefined && this.#isMissing())))
       const inNode = Array.from({ length: isLast ? (node?.members ?? 0) : 0 }, (_, extra) => this.#keepKillingNode(crew + extra))
-      const survivors = await Promise.all([...rust, ...inNode])
+      const last = crew + inNode.length
+      const inC = Array.from({ length: isLast ? (c?.members ?? 0) : 0 }, (_, extra) => this.#keepKilling(last + extra, () => this.#report.cKills < (c?.kills ?? 0) || this.#isMissing(), c?.program))
+      const survivors = await Promise.all([...rust, ...inNode, ...inC])
       await this.#finish(survivors)
     }
     await this.#checkAfterwards()
@@ -175,29 +183,30 @@ class Storm {
   }
 
   get #rustKills(): number {
-    return this.#report.kills - this.#report.nodeKills
+    return this.#report.kills - this.#report.nodeKills - this.#report.cKills
   }
 
   /** Whether a fail point is left, and worth more kills. */
   #isMissing(): boolean {
-    return this.#missing.length > 0 && this.#rustKills < 4 * this.#options.kills
+    return this.#missing.length > 0 && this.#rustKills + this.#report.cKills < 4 * this.#options.kills
   }
 
   /** Starts and kills, one after the other, while `more` says so. Answers the last one, which is left alive. */
-  async #keepKilling(position: number, more: () => boolean): Promise<Member> {
+  async #keepKilling(position: number, more: () => boolean, inC?: string): Promise<Member> {
+    const isStoppedAtPoints = (inC === undefined) === (this.#options.c === undefined)
     while (more()) {
-      const point = Math.random() < 0.5 ? this.#nextPoint() : undefined
-      const member = this.#start(position, point)
+      const point = isStoppedAtPoints && Math.random() < 0.5 ? this.#nextPoint() : undefined
+      const member = this.#start(position, point, inC)
       if (point === undefined) await setTimeout(1 + Math.random() * 20)
       else {
         await Promise.race([member.stopped, setTimeout(POINT_LIMIT_MS)])
         await setTimeout(Math.random() * 4)
       }
-      await this.#kill(member, point)
+      if ((await this.#kill(member, point)) && inC !== undefined) this.#report.cKills += 1
       // Sometimes fewer are there.
       if (Math.random() < 0.2) await setTimeout(Math.random() * 20)
     }
-    return this.#start(position)
+    return this.#start(position, undefined, inC)
   }
 
   async #keepKillingNode(position: number): Promise<Member> {
@@ -215,18 +224,20 @@ class Storm {
   /** A place that nobody was killed at yet; when there is none, any. */
   #nextPoint(): string | undefined {
     const from = this.#missing.length > 0 && Math.random() < 0.7 ? this.#missing : this.#points
-    return from[Math.floor(Math.random() * from.length)]
+    const point = from[Math.floor(Math.random() * from.length)]
+    // Who recovers needs one before it that died with a message in its hands.
+    return point === 'ring.recovered' && Math.random() < 0.5 ? 'ring.taken' : point
   }
 
-  #start(position: number, point?: string): Member {
+  #start(position: number, point?: string, program = this.#program): Member {
     const { role, ownPidNamespaces = false, options = [] } = this.#options
     // Nobody leaves before its rounds are over.
     const rounds = point?.startsWith('leave.') ? 1 + Math.floor(Math.random() * 5) : 0
-    const nth = point === undefined || /^(join|leave|object)\.|^many\.(seated|end_taken)$/u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
+    const nth = point === undefined || /^(join|leave|object)\.|^many\.(seated|end_taken)$|^(lock\.reset|unlock\.abandoned|ring\.recovered)$/u.test(point) ? 1 : 1 + Math.floor(Math.random() ** 4 * 12)
     const args = [role, ...this.#names, `position=${position}`, `seed=${Math.floor(Math.random() * 2 ** 48)}`, `rounds=${rounds}`, ...options]
     this.#begin(position)
     const env = point === undefined ? {} : { SHMEM_FAIL_POINT: `${point}@${nth}` }
-    return this.#watch(new Member(this.#program, args, { env, ownPidNamespace: ownPidNamespaces }))
+    return this.#watch(new Member(program, args, { env, ownPidNamespace: ownPidNamespaces }))
   }
 
   #startNode(position: number): Member {

@@ -1,4 +1,7 @@
 //! Shared memory of Linux, owned and made safe.
+#![doc = include_str!("../README.md")]
+//!
+//! ## Floors
 //!
 //! The house has floors, and none looks up:
 //!
@@ -14,7 +17,10 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
+mod c_header;
 pub mod error;
+#[doc(hidden)]
 pub mod fail_point;
 pub mod managed;
 pub mod membership;

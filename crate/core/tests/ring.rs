@@ -91,6 +91,31 @@ fn ends_are_given_back_and_taken_from_the_dead() {
 }
 
 #[test]
+fn a_position_that_no_end_wrote_is_refused_at_every_look() {
+    /// Where a ring has the producer's position, and the consumer's.
+    const POSITIONS: [u64; 2] = [128, 384];
+    let managed = managed();
+    let member = join(&managed);
+    let ring = open(&managed, &member);
+    let (mut producer, mut consumer) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let facts = managed.objects().into_iter().find(|object| object.name == "ring").unwrap();
+    let [tail, head] = POSITIONS.map(|offset| managed.word(facts.offset + offset).unwrap());
+    tail.store(1000);
+    for _ in 0..3 {
+        assert_eq!(consumer.take().unwrap_err().code(), "ERR_SHM_POSSIBLY_CORRUPT");
+    }
+    tail.store(0);
+    assert_eq!(consumer.take().unwrap(), None);
+    for message in [b"a", b"b", b"c", b"d"] {
+        assert_eq!(producer.try_send(message).unwrap(), Sent::Sent);
+    }
+    head.store(1000);
+    for _ in 0..3 {
+        assert_eq!(producer.try_send(b"e").unwrap_err().code(), "ERR_SHM_POSSIBLY_CORRUPT");
+    }
+}
+
+#[test]
 fn scribbled_words_make_errors_or_nonsense_and_no_crash() {
     let managed = managed();
     let member = join(&managed);

@@ -15,7 +15,23 @@ use crate::error::Result;
 use crate::fail_point;
 use crate::membership::Member;
 
-/// See the module. Copies are the same allocator; it stays on its member's thread.
+/// The heap of a managed segment. Copies are the same allocator; it stays on its member's thread.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::Allocator;
+///
+/// let allocator = Allocator::of(&managed, &member);
+/// let offset = allocator.allocate(1000, 64)?;
+/// segment.write(offset, b"reached by its offset, in every process")?;
+/// allocator.free(offset)?;
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Allocator<'a> {
     managed: &'a ManagedSegment,

@@ -20,18 +20,18 @@ const READY: u32 = 1;
 /// One entry. Read and written word by word.
 #[repr(C)]
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry {
     /// 0 free, 1 ready.
-    state: u32,
-    kind: u32,
-    name_bytes: u32,
+    pub(crate) state: u32,
+    pub(crate) kind: u32,
+    pub(crate) name_bytes: u32,
     reserved: u32,
-    offset: u64,
-    bytes: u64,
-    type_hash: u64,
-    numbers: [u32; NUMBERS],
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    pub(crate) type_hash: u64,
+    pub(crate) numbers: [u32; NUMBERS],
     reserved_too: [u8; 8],
-    name: [u8; NAME_BYTES_MAX],
+    pub(crate) name: [u8; NAME_BYTES_MAX],
 }
 
 const _: () = {

@@ -32,12 +32,12 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"SHMEM\r\n\x1a");
 /// Of everything drawn in this crate. Another version is refused.
 pub const LAYOUT_VERSION: u32 = 2;
 
-const BYTE_ORDER: u32 = 0x0102_0304;
+pub(crate) const BYTE_ORDER: u32 = 0x0102_0304;
 const INITIALISING: u32 = 1;
-const READY: u32 = 2;
+pub(crate) const READY: u32 = 2;
 
 /// The byte whose lock the initialiser holds: below those of the members.
-const INITIALISER_BYTE: i64 = (1 << 40) - 1;
+pub(crate) const INITIALISER_BYTE: i64 = (1 << 40) - 1;
 /// An initialiser that lives needs milliseconds; one that is stopped is named after this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -46,7 +46,7 @@ pub const OBJECTS_MAX: u32 = 1 << 16;
 /// Bytes of one entry.
 pub const ENTRY_BYTES: u64 = 128;
 /// A heap smaller than this is refused.
-const HEAP_BYTES_MIN: u64 = 4096;
+pub(crate) const HEAP_BYTES_MIN: u64 = 4096;
 
 /// The header's bytes. Read and written word by word, never as a whole.
 #[repr(C)]

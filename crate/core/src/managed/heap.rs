@@ -23,7 +23,7 @@
 //! - removing: `retract`, take the entry back, `free`;
 //! - after a death: `commit` each block that a published entry names, then `recover`. `commit` needs no index.
 //!
-//! Who gives blocks to users has no names, and so `lend`s instead: see [`lending`].
+//! Who gives blocks to users has no names, and so `lend`s instead: see `lending`.
 //!
 //! A kill outside these calls, between `allocate` and `commit`, leaves that block taken until the next `recover`, which may be called
 //! at any time under the lock. A *committed* block of a dead member is nobody's to free here: only the caller knows who else uses it.

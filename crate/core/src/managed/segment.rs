@@ -43,7 +43,22 @@ impl ManagedOptions {
     }
 }
 
-/// See the module.
+/// A segment in which names lead to objects, and whose members are told dead from alive. Another opening of the same memory is the same segment.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::Mutex;
+///
+/// Mutex::open(&managed, &member, "book")?;
+/// assert_eq!(managed.objects()[0].name, "book");
+/// assert_eq!(managed.table().members().len(), 1);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ManagedSegment {
     /// Pinned, so that no address in here or in a member's table outlives its page.

@@ -6,9 +6,9 @@
 use super::platform::{OWNER_DIED, Platform, TID, WAITERS};
 use crate::fail_point;
 
-pub(super) const FREE: u32 = 0;
-pub(super) const JOINING: u32 = 1;
-pub(super) const ACTIVE: u32 = 2;
+pub(crate) const FREE: u32 = 0;
+pub(crate) const JOINING: u32 = 1;
+pub(crate) const ACTIVE: u32 = 2;
 pub(super) const STATE: u32 = 3;
 
 /// A claim whose member is active.

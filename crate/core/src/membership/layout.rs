@@ -50,10 +50,10 @@ pub struct SlotLayout {
 }
 
 /// Where the private page's entry lies, from the private page's start.
-pub(super) const ENTRY_OFFSET: usize = 16;
+pub(crate) const ENTRY_OFFSET: usize = 16;
 
 /// Presence words lie so many bytes before the end of the page, at most.
-pub(super) const PRESENCE_ROOM: usize = 32;
+pub(crate) const PRESENCE_ROOM: usize = 32;
 
 const _: () = {
     assert!(offset_of!(SlotLayout, claim) == 0);

@@ -27,7 +27,22 @@ pub struct JoinOptions {
     pub name: String,
 }
 
-/// See the module. Belongs to the thread that joined, and does not leave it.
+/// A member of a managed segment: this thread, until it [leaves](Member::leave) or dies. It does not go to another thread, and dropped it is dead.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// let other = managed.join(&JoinOptions { name: "other".to_owned() })?;
+/// let token = other.token();
+/// assert!(managed.table().is_alive(token));
+/// other.leave();
+/// assert!(!managed.table().is_alive(token));
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Member {
     table: MemberTable,

@@ -10,14 +10,14 @@
 //! How it survives `kill -9` is drawn in `docs/membership.md`.
 
 pub mod claim;
-mod layout;
+pub(crate) mod layout;
 mod member;
 mod own;
 pub mod ownership;
-mod platform;
-mod presence;
-mod table;
-mod token;
+pub(crate) mod platform;
+pub(crate) mod presence;
+pub(crate) mod table;
+pub(crate) mod token;
 mod word;
 
 pub use layout::{NAME_BYTES_MAX, SLOTS_MAX, SlotLayout};

@@ -8,11 +8,11 @@ use super::word::Word;
 use crate::sys::futex;
 
 /// The part of a presence word that is a thread id; without one the member is dead (linux/futex.h).
-pub(super) const TID: u32 = 0x3fff_ffff;
+pub(crate) const TID: u32 = 0x3fff_ffff;
 /// The kernel set it when it cleared the thread id.
-pub(super) const OWNER_DIED: u32 = 1 << 30;
+pub(crate) const OWNER_DIED: u32 = 1 << 30;
 /// Somebody may sleep, so that the kernel wakes one at the owner's death.
-pub(super) const WAITERS: u32 = 1 << 31;
+pub(crate) const WAITERS: u32 = 1 << 31;
 
 /// Memory, the kernel's sleep, and who lives.
 pub trait Platform {

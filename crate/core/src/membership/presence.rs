@@ -18,7 +18,7 @@ use crate::sys::robust_list::RobustList;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// `_m_type` of musl's mutex: it is shared between processes.
-const MUSL_SHARED: u32 = 128;
+pub(crate) const MUSL_SHARED: u32 = 128;
 
 /// See the module. Stays on the thread that took it.
 #[derive(Debug)]

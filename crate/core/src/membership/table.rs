@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// The byte of the object whose open-file-description lock a member of slot 0 holds; the next slot's is the next byte.
-const FIRST_BYTE: i64 = 1 << 40;
+pub(crate) const FIRST_BYTE: i64 = 1 << 40;
 
 /// A table, borrowed from a segment that outlives it.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@
 //! bit 30  never: the kernel marks death there  bits 0 to 28  generation, then slot in the lowest bits
 //! ```
 
-/// See the module.
+/// The name of one member for as long as it lives: which slot, and which of the many that used the slot one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(u32);
 
-const MARK: u32 = 1 << 29;
+pub(crate) const MARK: u32 = 1 << 29;
 
 impl Token {
     /// The word as it stands in locks.

@@ -5,7 +5,7 @@
 use crate::sys::futex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// See the module. Copies freely; whoever makes one answers for the mapping under it.
+/// A 32-bit word of memory that others write: reached by atomic operations only. Copies freely; whoever makes one answers for the mapping under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
     address: usize,

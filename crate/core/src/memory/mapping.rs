@@ -53,7 +53,7 @@ pub struct MapRequest<'fd> {
     pub guard: bool,
 }
 
-/// See the module.
+/// A range of our address space with shared memory in it: made once, released once, held by whoever uses it.
 #[derive(Debug)]
 pub struct Mapping {
     start: usize,

@@ -1,11 +1,12 @@
 //! Floor 1: mappings and the objects behind them. Sole owner of `munmap` and of what replaces it.
 //!
 //! - [`Mapping`] is a range of our address space, released once, however many hold it.
-//! - [`Segment`] is a mapping with the object behind it: [`sysv`], [`posix`], [`memfd`], [`file`].
-//! - [`guard`] keeps a bad touch of a mapping from killing the process; [`ranges`] tells it which
-//!   addresses are ours, [`quarantine`] keeps closed ranges ours for a while.
+//! - [`Segment`] is a mapping with the object behind it: [`sysv`], [`posix`], [`memfd`], [`mod@file`].
+//! - [`guard`] keeps a bad touch of a mapping from killing the process; `ranges` tells it which
+//!   addresses are ours, `quarantine` keeps closed ranges ours for a while.
 
-mod backing;
+pub(crate) mod backing;
+mod copying;
 pub mod file;
 pub mod guard;
 mod holds;

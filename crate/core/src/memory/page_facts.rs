@@ -6,7 +6,7 @@ use super::mapping::Mapping;
 use crate::error::{Error, Result};
 use std::io::{BufRead, BufReader};
 
-/// See the module. Bytes, as this process maps them.
+/// What the kernel keeps of a mapping's pages. Bytes, as this process maps them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageFacts {
     /// In RAM and mapped here, huge pages of a pool included.

@@ -10,7 +10,22 @@ use crate::sys::{mman, shm};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-/// See the module.
+/// A mapping with the object behind it: [`posix`](super::posix), [`memfd`](super::memfd), [`file`](mod@super::file) and [`sysv`](super::sysv) make and open them.
+///
+/// ```
+/// use shmem_core::memory::{CreateOptions, MapOptions, OpenMode, posix};
+///
+/// # let name = format!("/shmem-doc-segment-{}", std::process::id());
+/// # let name = name.as_str();
+/// let made = posix::create(name, &CreateOptions::new(4096), OpenMode::Create)?;
+/// let opened = posix::open(name, &MapOptions::default())?; // In another process, most likely.
+/// made.write(0, b"the same bytes")?;
+/// let mut copy = [0; 14];
+/// opened.read(0, &mut copy)?;
+/// assert_eq!(&copy, b"the same bytes");
+/// posix::remove(name)?;
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Segment {
     /// The bytes.

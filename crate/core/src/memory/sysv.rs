@@ -59,7 +59,7 @@ pub fn open_or_create(key: i32, options: &CreateOptions) -> Result<Segment> {
 }
 
 /// Attaches by identifier; the bytes are as many as the kernel says. What somebody removes meanwhile as an orphan is given back: see
-/// [`super::sysv_cleaning`].
+/// [`super::clean_sysv`].
 ///
 /// # Errors
 /// EACCES EAGAIN (a cleaner does not let go) EIDRM EINVAL ENOMEM; `ERR_SHM_FOREIGN_OWNER`.

@@ -1,6 +1,6 @@
 //! POSIX semaphores (sem_overview(7)): named ones, and unnamed ones at an address of shared memory.
 //!
-//! Making, opening and naming are libc's; waiting and posting are our own on glibc's layout ([`super::glibc_semaphore`]), and
+//! Making, opening and naming are libc's; waiting and posting are our own on glibc's layout (`glibc_semaphore`), and
 //! libc's on musl, which does not abort on an unexpected answer of futex(2).
 
 #![expect(unsafe_code, reason = "semaphores are addresses")]

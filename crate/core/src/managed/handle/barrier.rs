@@ -10,7 +10,21 @@ use crate::sync::barrier::ArriveWish;
 use crate::sync::wait::Answer;
 use std::time::Duration;
 
-/// See the module.
+/// A barrier that notices a dead party.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::{Barrier, Passed};
+///
+/// let alone = Barrier::open(&managed, &member, "round", 1)?;
+/// assert_eq!(alone.wait(None)?, Some(Passed::Together));
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Barrier<'a> {
     handle: Handle<'a>,

@@ -9,7 +9,26 @@ use crate::managed::segment::ManagedSegment;
 use crate::membership::Member;
 use std::time::Duration;
 
-/// See the module.
+/// A condition variable, for what a mutex guards.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::{Condition, Mutex};
+/// use std::time::Duration;
+///
+/// let mutex = Mutex::open(&managed, &member, "queue")?;
+/// let filled = Condition::open(&managed, &member, "filled")?;
+/// let held = mutex.lock(None)?.expect("a wait without a limit of time");
+/// let (held, notified) = filled.wait(&mutex, held, Some(Duration::from_millis(1)))?;
+/// assert!(!notified);
+/// drop(held);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Condition<'a> {
     handle: Handle<'a>,

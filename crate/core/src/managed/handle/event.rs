@@ -9,7 +9,25 @@ use crate::membership::Member;
 use crate::sync::event::Reset;
 use std::time::Duration;
 
-/// See the module.
+/// An event: set or not.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::Event;
+/// use shmem_core::sync::event::Reset;
+/// use std::time::Duration;
+///
+/// let ready = Event::open(&managed, &member, "ready", Reset::Manual)?;
+/// assert!(!ready.wait(Some(Duration::ZERO))?);
+/// ready.set()?;
+/// assert!(ready.wait(None)?);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     handle: Handle<'a>,

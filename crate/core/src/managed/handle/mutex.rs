@@ -10,7 +10,28 @@ use crate::sync::wait::Answer;
 use std::cell::Cell;
 use std::time::Duration;
 
-/// See the module. Not recursive.
+/// A mutex that comes free when its owner dies. Not recursive.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::Mutex;
+/// use std::time::Duration;
+///
+/// let mutex = Mutex::open(&managed, &member, "book")?;
+/// if let Some(held) = mutex.lock(Some(Duration::from_secs(1)))? {
+///     if held.owner_died() {
+///         // Repair what the mutex guards, then:
+///         held.mark_consistent();
+///     }
+/// } // Given back here.
+/// assert_eq!(mutex.lock(None)?.map(|held| held.owner_died()), Some(false));
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Mutex<'a> {
     handle: Handle<'a>,

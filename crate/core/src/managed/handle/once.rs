@@ -8,7 +8,22 @@ use crate::managed::operation::{LockWish, Operation};
 use crate::managed::segment::ManagedSegment;
 use crate::membership::Member;
 
-/// See the module.
+/// Something that is done once, by whichever member comes first and lives to finish it.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::Once;
+///
+/// let once = Once::open(&managed, &member, "set-up")?;
+/// assert!(once.run(|| Ok(()))?, "done here");
+/// assert!(!once.run(|| Ok(()))?, "done already");
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Once<'a> {
     handle: Handle<'a>,

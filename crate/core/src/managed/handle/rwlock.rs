@@ -10,7 +10,24 @@ use crate::sync::wait::Answer;
 use std::cell::Cell;
 use std::time::Duration;
 
-/// See the module. One member reads once at a time.
+/// A reader-writer lock whose dead block nobody. One member reads once at a time.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::RwLock;
+///
+/// let lock = RwLock::open(&managed, &member, "pages")?;
+/// if let Some(reading) = lock.read(None)? {
+///     assert!(!reading.writer_died());
+/// }
+/// assert!(lock.write(None)?.is_some());
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RwLock<'a> {
     handle: Handle<'a>,

@@ -8,7 +8,24 @@ use crate::managed::segment::ManagedSegment;
 use crate::membership::Member;
 use std::time::Duration;
 
-/// See the module.
+/// A semaphore whose permits come back when their holder dies.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::Semaphore;
+///
+/// let tickets = Semaphore::open(&managed, &member, "tickets", 3)?;
+/// let permit = tickets.acquire(None)?;
+/// assert_eq!(tickets.available()?, 2);
+/// drop(permit);
+/// assert_eq!(tickets.available()?, 3);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Semaphore<'a> {
     handle: Handle<'a>,

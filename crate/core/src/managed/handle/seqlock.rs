@@ -8,7 +8,24 @@ use crate::managed::segment::ManagedSegment;
 use crate::membership::Member;
 use crate::sync::seqlock;
 
-/// See the module.
+/// A record that is read without a lock, and never torn.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::managed::handle::SeqLock;
+///
+/// let pose = SeqLock::open(&managed, &member, "pose", 8)?;
+/// pose.write(&1.5f64.to_le_bytes())?;
+/// let mut copy = [0; 8];
+/// pose.read(&mut copy)?;
+/// assert_eq!(f64::from_le_bytes(copy), 1.5);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SeqLock<'a> {
     handle: Handle<'a>,

@@ -15,7 +15,26 @@ use crate::sys::futex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// See the module.
+/// Messages from one writer to whoever listens: a reader that is too slow is told what it missed.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::structures::Broadcast;
+/// use shmem_core::structures::broadcast::{From, Received};
+///
+/// let prices = Broadcast::open(&managed, &member, "prices", 64, 16)?;
+/// let (mut writer, mut reader) = (prices.writer()?, prices.reader(From::Next)?);
+/// writer.send(b"99.5")?;
+/// let mut price = Vec::new();
+/// assert_eq!(reader.receive(&mut price, None)?, Received::Message { position: 0, lost: 0 });
+/// assert_eq!(price, b"99.5");
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Broadcast<'a> {
     place: Place<'a>,

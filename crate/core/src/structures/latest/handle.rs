@@ -14,7 +14,26 @@ use crate::sync::wait::{Answer, wait_until};
 use crate::sys::futex;
 use std::time::Duration;
 
-/// See the module.
+/// The newest value, from one writer to many readers: never torn, and nobody waits for the other.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::structures::Latest;
+///
+/// let pose = Latest::open(&managed, &member, "pose", 64, 8)?;
+/// let (mut writer, mut reader) = (pose.writer()?, pose.reader()?);
+/// writer.write(b"north")?;
+/// writer.write(b"east")?;
+/// let mut newest = Vec::new();
+/// assert_eq!(reader.read(&mut newest)?, Some(2), "its version");
+/// assert_eq!(newest, b"east");
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Latest<'a> {
     place: Place<'a>,

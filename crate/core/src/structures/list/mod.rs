@@ -1,7 +1,7 @@
 //! A doubly linked list of values of one size, whose nodes lie in an arena of its own and whose links are offsets.
 //!
 //! Every call holds the list's mutex, in whose word a member's death shows; whoever gets it from a dead owner completes or undoes what that
-//! one began, before anything else ([`chain`]). Readers take it too, so that what they read is whole, and of one moment; or they look at
+//! one began, before anything else (`chain`). Readers take it too, so that what they read is whole, and of one moment; or they look at
 //! the count of changes before and after (a sequence lock, as lib/list.ts does), and take the lock only where it is odd or has changed.
 //!
 //! A node is named by a handle: its index and its generation, which counts how often the node came and went. A handle of a node that was
@@ -94,7 +94,25 @@ impl<'bytes> From<&'bytes mut [u8]> for Target<'bytes> {
     }
 }
 
-/// See the module. Copies are the same list; it stays on its member's thread.
+/// A doubly linked list of values of one size. Copies are the same list; it stays on its member's thread.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::structures::List;
+/// use shmem_core::structures::list::Position;
+///
+/// let jobs = List::open(&managed, &member, "jobs", 4, 100)?;
+/// jobs.insert(Position::Last, &7u32.to_le_bytes()[..])?;
+/// let mut job = [0; 4];
+/// assert!(jobs.shift(&mut job[..])?);
+/// assert_eq!(u32::from_le_bytes(job), 7);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct List<'a> {
     chain: Chain<'a>,

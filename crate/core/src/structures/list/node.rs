@@ -2,7 +2,7 @@
 
 use crate::managed::geometry::list::INDEX_BITS;
 
-/// See the module. The number can be kept in shared memory and handed to other processes.
+/// What names a node of a list, for whoever holds it: an index and a generation. The number can be kept in shared memory and handed to other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Node(u64);
 

@@ -27,7 +27,24 @@ pub struct MapStatistics {
     pub recovered: u64,
 }
 
-/// See the module. Stays on its member's thread.
+/// A map from keys to values that processes share. It stays on its member's thread.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::structures::map::{MapOptions, SharedMap};
+///
+/// // `mem.map('cache', { memory: '256KiB' })` in JavaScript.
+/// let cache = SharedMap::open(&managed, &member, "cache", MapOptions::new(256 << 10))?;
+/// cache.set("/index.html", b"<html>", None)?;
+/// assert_eq!(cache.get("/index.html")?.as_deref(), Some(&b"<html>"[..]));
+/// assert!(cache.delete("/index.html")?);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SharedMap<'a> {
     map: MapObject,

@@ -39,6 +39,7 @@ mod repair;
 mod shard;
 mod value;
 
+pub use crate::managed::geometry::map::{Eviction, MapOptions, Values};
 pub use cells::{Cells, Region};
 pub use change::{Condition, Outcome, Write};
 pub use handle::{MapStatistics, SharedMap, check_value, no_space};

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "JavaScript's bytes are an address")]
 
-/// See the module.
+/// Where a value's bytes come from: as words of four, little end first, filled up with zeroes.
 pub trait Source {
     /// How many bytes.
     fn length(&self) -> u32;

@@ -14,7 +14,28 @@ use crate::sync::wait::{Answer, wait_until};
 use crate::sys::futex;
 use std::time::Duration;
 
-/// See the module.
+/// A ring: messages from producers to consumers, in their order. Each end is a type; dropped, it is given back.
+///
+/// ```
+/// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
+/// # use shmem_core::membership::JoinOptions;
+/// # use shmem_core::memory::{CreateOptions, memfd};
+/// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
+/// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
+/// # let member = managed.join(&JoinOptions::default())?;
+/// use shmem_core::structures::ring::{Received, Ring, RingGeometry, Sent};
+///
+/// // 64 slots of up to 16 bytes, one producer, one consumer: `mem.ring('orders', { slots: 64, slotBytes: 16 })` in JavaScript.
+/// let ring = Ring::open(&managed, &member, "orders", RingGeometry { slots: 64, slot_bytes: 16, flags: 0 })?;
+/// let (mut producer, mut consumer) = (ring.producer()?, ring.consumer()?);
+/// assert_eq!(producer.send(b"first", None)?, Sent::Sent);
+/// producer.end()?;
+/// let mut message = [0; 16];
+/// assert_eq!(consumer.receive(&mut message, None)?, Received::Message(5));
+/// assert_eq!(&message[..5], b"first");
+/// assert_eq!(consumer.receive(&mut message, None)?, Received::Ended);
+/// # Ok::<(), shmem_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Ring<'a> {
     place: Place<'a>,

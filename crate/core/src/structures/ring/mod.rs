@@ -17,6 +17,7 @@ pub mod one;
 mod one_ends;
 mod slot;
 
+pub use crate::managed::geometry::ring::RingGeometry;
 pub use door::RingOperation;
 pub use ends::Slot;
 pub use handle::{Consumer, Producer, Received, Ring, Sent};

@@ -29,8 +29,10 @@ impl OneProducer {
     fn refresh(&mut self, table: &MemberTable) -> Result<bool> {
         settle(table, self.ring.producer_laps, self.tail);
         // SYNC: acquires the consumer's last look at the slots.
-        self.head = table.load(self.ring.head);
-        let has_room = self.ring.used(self.tail, self.head)? < self.ring.slots;
+        let head = table.load(self.ring.head);
+        // Checked before it is kept: a scribbled position is told at each look, and never worked with.
+        let has_room = self.ring.used(self.tail, head)? < self.ring.slots;
+        self.head = head;
         if !has_room {
             table.add(self.ring.full, 1);
         }
@@ -94,8 +96,10 @@ impl OneConsumer {
     fn refresh(&mut self, table: &MemberTable) -> Result<bool> {
         settle(table, self.ring.consumer_laps, self.head);
         // SYNC: acquires the slots' bytes and lengths.
-        self.tail = table.load(self.ring.tail);
-        Ok(self.ring.used(self.tail, self.head)? > 0)
+        let tail = table.load(self.ring.tail);
+        let is_there = self.ring.used(tail, self.head)? > 0;
+        self.tail = tail;
+        Ok(is_there)
     }
 }
 
