@@ -30,7 +30,7 @@ function missingOf(packages) {
 export function pip(folder, packages, platform) {
   return once(folder, packages, () => {
     const other = platform === undefined ? [] : ['--platform', platform]
-    const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--root-user-action=ignore']
+    const flags = ['--quiet', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--root-user-action=ignore', '--upgrade']
     return capture('python3', ['-m', 'pip', 'install', ...flags, ...other, '--target', folder, ...packages])
   })
 }
