@@ -113,8 +113,8 @@ test('every other block is an excerpt of a file here, is plain text, or says why
 
 const entrances = [
   ['shmem', 'index.ts'],
-  ['shmem/sysv', 'lib/sysv.ts'],
-  ['shmem/posix', 'lib/posix.ts'],
+  ['shmem/sysv', 'lib/raw/sysv.ts'],
+  ['shmem/posix', 'lib/raw/posix.ts'],
 ] as const
 
 for (const [entrance, source] of entrances) {

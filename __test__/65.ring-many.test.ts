@@ -4,8 +4,8 @@
  */
 import test, { type ExecutionContext } from 'ava'
 import { ManagedSegment } from 'shmem'
-import { CONTROL, HEAD, TAIL } from '../lib/ring-layout.js'
-import { FULL, SKIPPED_COUNT } from '../lib/ring-way.js'
+import { CONTROL, HEAD, TAIL } from '../lib/structures/ring/ring-layout.js'
+import { FULL, SKIPPED_COUNT } from '../lib/structures/ring/ring-way.js'
 import { startChild, type Child } from './support/child.js'
 import { managed, wordsOf } from './support/managed.js'
 import { until } from './support/until.js'

@@ -4,7 +4,7 @@
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { ManagedSegment, type SharedMap } from 'shmem'
-import { KEY_BYTES, NEXT_ENTRY, VALUE_BYTES } from '../lib/map-layout.js'
+import { KEY_BYTES, NEXT_ENTRY, VALUE_BYTES } from '../lib/structures/map/map-layout.js'
 import { newManaged, newUser, wordsOf } from './support/managed-peer.js'
 import { survives } from './support/scenario.js'
 

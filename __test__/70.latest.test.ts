@@ -3,7 +3,7 @@
  */
 import test from 'ava'
 import { Latest, LatestReader, LatestWriter } from 'shmem'
-import { NEWEST, NUMBER } from '../lib/feed-layout.js'
+import { NEWEST, NUMBER } from '../lib/structures/feeds/feed-layout.js'
 import { FeedPeer } from './support/feed-peer.js'
 import { managedSegment, untilAwaited, wordsOf } from './support/lock-peer.js'
 

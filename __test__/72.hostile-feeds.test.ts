@@ -3,7 +3,7 @@
  * (children/hostile-feeds.ts).
  */
 import test from 'ava'
-import { HEAD, NEWEST, NUMBER } from '../lib/feed-layout.js'
+import { HEAD, NEWEST, NUMBER } from '../lib/structures/feeds/feed-layout.js'
 import { newManaged } from './support/managed-peer.js'
 import { survives } from './support/scenario.js'
 

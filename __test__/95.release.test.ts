@@ -11,7 +11,7 @@ import test, { type ExecutionContext } from 'ava'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const { version, scripts } = JSON.parse(read(root, 'package.json')) as { version: string; scripts: Record<string, string> }
-const written = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'lib/version.ts', 'CHANGELOG.md']
+const written = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'lib/version.ts', 'include/shmem.h', 'CHANGELOG.md']
 const workflows = readdirSync(join(root, '.github/workflows')).map(name => `.github/workflows/${name}`)
 
 interface Elf {

@@ -10,9 +10,9 @@
 
 import { channel } from 'node:diagnostics_channel'
 import type { Subject } from './error-facts.js'
-import type { FaultCounts } from './faults.js'
-import type { Member } from './members.js'
-import type { Access } from './options.js'
+import type { FaultCounts } from './memory/faults.js'
+import type { Member } from './membership/members.js'
+import type { Access } from './memory/options.js'
 
 /** The fields by which a message's object can be found, as in a {@link ShmError}. */
 export type TracedObject = Omit<Subject, 'words'>

@@ -1,6 +1,6 @@
 /**
- * `npm run release -- minor`: the next version, everywhere where it is written: package.json, the lock files, Cargo.toml, lib/version.ts, and
- * CHANGELOG.md, whose unreleased part gets it as its heading. `major`, `minor`, `patch`, or a version such as 1.0.0-rc.1.
+ * `npm run release -- minor`: the next version, everywhere where it is written: package.json, the lock files, Cargo.toml, lib/version.ts,
+ * include/shmem.h, and CHANGELOG.md, whose unreleased part gets it as its heading. `major`, `minor`, `patch`, or a version such as 1.0.0-rc.1.
  * It only says what it would write, unless `--write` is there too; it commits and publishes nothing. docs/releasing.md has the rest.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -54,6 +54,7 @@ function places(current, next) {
     ['Cargo.toml', here('\\[workspace\\.package\\]\\nversion = "', '"'), next, 1],
     ['Cargo.lock', here(`name = "(?:${members.join('|')})"\\nversion = "`, '"'), next, members.length],
     ['lib/version.ts', here('version = \'', '\''), next, 1],
+    ['include/shmem.h', here('(?:SHMEM_VERSION "| \\* Version )', '(?:"|,)'), next, 2],
   ]
 }
 

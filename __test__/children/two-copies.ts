@@ -236,7 +236,7 @@ function openWith(name: string): { code: string; message: string }[] {
 
 /** Handles of raw calls; addresses of one are not the other's. */
 async function raw(): Promise<string[]> {
-  const [ours, theirs] = (await Promise.all(entrances.map(entrance => import(entrance.replace(/index\.js$|shmem$/u, found => (found === 'shmem' ? 'shmem/posix' : 'lib/posix.js')))))) as [typeof import('shmem/posix'), typeof import('shmem/posix')]
+  const [ours, theirs] = (await Promise.all(entrances.map(entrance => import(entrance.replace(/index\.js$|shmem$/u, found => (found === 'shmem' ? 'shmem/posix' : 'lib/raw/posix.js')))))) as [typeof import('shmem/posix'), typeof import('shmem/posix')]
   const fd = ours.memfd_create('copies', ours.MFD_CLOEXEC)
   ours.ftruncate(fd, PAGE)
   const handle = ours.mmap(null, PAGE, ours.PROT_READ | ours.PROT_WRITE, ours.MAP_SHARED, fd)

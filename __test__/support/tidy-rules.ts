@@ -15,6 +15,8 @@ export interface Rule {
 
 /** From the ground up: a floor imports only from those before it. */
 const floors = ['sys', 'memory', 'membership', 'sync', 'managed', 'structures']
+/** The rooms of the facade, the same way. What lies in lib/ itself is below them all, and knows of them by type only. */
+const rooms = ['waits', 'memory', 'raw', 'membership', 'semaphores', 'pthread', 'system', 'locks', 'structures', 'managed']
 const maxLines = 600
 /** How far above an unsafe block its proof may begin. */
 const proofDistance = 6
@@ -40,6 +42,18 @@ export const noUpwardImport: Rule = {
           .filter((name) => floors.indexOf(name) > rank)
           .map((name) => complain(path, code, index, `floor ${floors[rank]} uses ${name}, which is above it`))
       })
+  },
+}
+
+export const noRoomLooksUp: Rule = {
+  name: 'no room of the facade looks up',
+  check(path, text) {
+    const [, room] = /^lib\/(?:([\w-]+)\/)?.+\.ts$/u.exec(path) ?? []
+    if (!path.startsWith('lib/')) return []
+    return matches(text, /^(import|export)( type)?[^']*? from '\.{1,2}\/(?:\.\.\/)*([\w-]+)\//gmu)
+      .filter(({ found }) => rooms.includes(found[3] ?? '') && (room !== undefined || found[2] === undefined))
+      .filter(({ found }) => rooms.indexOf(found[3] ?? '') > (room === undefined ? -1 : rooms.indexOf(room)))
+      .map(({ found, index }) => complain(path, text, index, `${room ?? 'lib'} uses ${found[3]}, which is above it`))
   },
 }
 
@@ -142,6 +156,7 @@ export const everyTestRuns: Rule = {
 /** All rules, in the order of DESIGN.md and STYLE.md. */
 export const rules: readonly Rule[] = [
   noUpwardImport,
+  noRoomLooksUp,
   cOnlyInSys,
   napiOnlyInBinding,
   opensWithDoc,

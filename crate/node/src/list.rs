@@ -11,7 +11,7 @@ use shmem_core::managed::geometry::list;
 use shmem_core::structures::List;
 use shmem_core::structures::list::{Node, Position};
 
-/// Where a value goes, as numbers of the facade (lib/list-layout.ts).
+/// Where a value goes, as numbers of the facade (lib/structures/list/list-layout.ts).
 const FIRST: u32 = 0;
 const LAST: u32 = 1;
 const BEFORE: u32 = 2;

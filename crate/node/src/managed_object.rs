@@ -79,7 +79,7 @@ impl NativeObject {
             futex::now() + Duration::try_from_secs_f64((slice_ms / 1000.0).min(3600.0)).unwrap_or_default();
         self.with(|place, table, token| {
             let waited = wait_until(table, &mut *operation::wait(&place, operation, token)?, Some(until))?;
-            // A long wait comes as whole slices, of which the last is shorter (lib/waiting.ts): it counts once.
+            // A long wait comes as whole slices, of which the last is shorter (lib/waits/waiting.ts): it counts once.
             if waited.answer.is_some() || slice_ms < WHOLE_SLICE_MS {
                 place.counters()?.count(waited);
             }

@@ -2,7 +2,7 @@
 //!
 //! Every call holds the list's mutex, in whose word a member's death shows; whoever gets it from a dead owner completes or undoes what that
 //! one began, before anything else (`chain`). Readers take it too, so that what they read is whole, and of one moment; or they look at
-//! the count of changes before and after (a sequence lock, as lib/list.ts does), and take the lock only where it is odd or has changed.
+//! the count of changes before and after (a sequence lock, as lib/structures/list/list.ts does), and take the lock only where it is odd or has changed.
 //!
 //! A node is named by a handle: its index and its generation, which counts how often the node came and went. A handle of a node that was
 //! removed is told from one of the node that took its place.

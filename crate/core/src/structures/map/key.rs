@@ -116,7 +116,7 @@ fn check_length(bytes: u32) -> Result<()> {
     Err(Error::own("ERR_OUT_OF_RANGE", format!("a key has 1 to {KEY_BYTES_MAX} bytes, not {bytes}")))
 }
 
-/// See the module; `lib/map-key.ts` does the same.
+/// See the module; `lib/structures/map/map-key.ts` does the same.
 pub(super) fn hash(words: &[u32], bytes: u32, Seed(k0, k1): Seed) -> u32 {
     let mut state = [k0, k1, 0x6c79_6765 ^ k0, 0x7465_6462 ^ k1];
     let mut take = |word: u32| {
