@@ -21,8 +21,6 @@ const program = join(root, 'dist/__test__/children/segments.js')
 /** What QEMU 7.2, Debian 12's, cannot do: these claims may fail there, and there only. */
 const beyondEmulation = new Map([
   ['page controls work on every kind', 'no MADV_POPULATE_WRITE of madvise(2)'],
-  ['a write through a read-only view is private and reported once', 'no process_vm_readv(2)'],
-  ['WebAssembly traps after the guard ran', 'no process_vm_readv(2)'],
   ['a SharedArrayBuffer is the same bytes, or one clear error', 'no second mapping by mremap(2)'],
 ])
 
