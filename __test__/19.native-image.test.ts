@@ -26,6 +26,9 @@ interface Outcome {
   message?: string
   hint?: string
   loaded?: boolean
+  /** What `shmem/support` says. */
+  isSupported: boolean
+  reason?: string
 }
 
 const program = `
@@ -36,6 +39,8 @@ const outcome = await import('shmem').then(
   () => ({ loaded: true }),
   ({ code, message, hint }) => ({ code, message, hint })
 )
+const { isSupported, whyUnsupported } = await import('shmem/support')
+Object.assign(outcome, { isSupported: isSupported(), reason: whyUnsupported()?.code })
 // Node.js itself goes by it when it prints.
 Object.defineProperties(process, { platform: ours.platform, arch: ours.arch })
 console.log(JSON.stringify(outcome))
@@ -70,7 +75,9 @@ async function load(folder: string, flags: string[] = [], args: string[] = []): 
       else reject(new Error(`${error.message}\n${stderr}`))
     })
   })
-  return JSON.parse(said) as Outcome
+  const outcome = JSON.parse(said) as Outcome
+  if (outcome.isSupported !== (outcome.loaded === true) || outcome.reason !== outcome.code) throw new Error(`shmem/support says otherwise: ${said}`)
+  return outcome
 }
 
 /** The first bytes of a library for that machine, which no loader takes. */
@@ -90,7 +97,7 @@ for (const [platform, arch] of [['darwin', 'arm64'], ['linux', 'riscv64']] as co
 }
 
 test('the platform package alone is enough', async t => {
-  t.deepEqual(await load(install(t, { [here]: image, [elsewhere]: stump(elsewhere) })), { loaded: true })
+  t.deepEqual(await load(install(t, { [here]: image, [elsewhere]: stump(elsewhere) })), { loaded: true, isSupported: true })
 })
 
 test('a platform package that was not installed is ERR_SHM_NO_NATIVE_IMAGE, which names it and the reasons that npm has', async t => {
@@ -141,7 +148,7 @@ test('--permission without --allow-addons is ERR_SHM_ADDONS_FORBIDDEN, which nam
   t.is(code, 'ERR_SHM_ADDONS_FORBIDDEN')
   t.true(hint.includes('--allow-addons'))
   // The program alone may be read: not /proc, which tells the C library.
-  t.deepEqual(await load(folder, [permission, '--allow-addons', `--allow-fs-read=${folder}/*`]), { loaded: true })
+  t.deepEqual(await load(folder, [permission, '--allow-addons', `--allow-fs-read=${folder}/*`]), { loaded: true, isSupported: true })
 })
 
 test('--no-addons is ERR_SHM_ADDONS_FORBIDDEN', async t => {

@@ -115,6 +115,7 @@ const entrances = [
   ['shmem', 'index.ts'],
   ['shmem/sysv', 'lib/raw/sysv.ts'],
   ['shmem/posix', 'lib/raw/posix.ts'],
+  ['shmem/support', 'lib/support.ts'],
 ] as const
 
 for (const [entrance, source] of entrances) {

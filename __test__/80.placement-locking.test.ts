@@ -101,6 +101,8 @@ test('as nobody, beyond RLIMIT_MEMLOCK: ENOMEM with the hint, nothing locked, no
   t.is(lockedBytes(child.pid), 0)
   await child.ask('call', ['MemfdSegment.create', ['small', { size: limit, lockMemory: true }], 'small'])
   t.is(lockedBytes(child.pid), limit)
+  await answersWith(t, child.ask('call', ['small.resize', [2 * limit]]), { code: refused.code, hint: refused.hint, syscall: 'mlock' })
+  t.like(await child.ask('call', ['small.stat', [{ pages: true }]]), { size: 2 * limit, memoryLock: false, pages: { lockedBytes: 0 } })
   await child.ask('call', ['small.close'])
   t.is(lockedBytes(child.pid), 0)
 })

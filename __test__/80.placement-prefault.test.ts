@@ -67,6 +67,14 @@ test('prefaultAsync is ended by close and by its signal, and a closed segment cr
   await t.throwsAsync(segment.prefaultAsync({ signal: controller.signal }), { message: 'no more' })
 })
 
+test('prefaultAsync of a segment that becomes shorter meanwhile goes as far as it is', async t => {
+  using segment = MemfdSegment.create('shorter', { size: 16 * SIZE, reserve: false })
+  const under = segment.prefaultAsync({ chunkBytes: 16 * SIZE })
+  segment.resize(SIZE)
+  await t.notThrowsAsync(under)
+  t.is(segment.size, SIZE)
+})
+
 test('a sparse object on a full /dev/shm is ENOSPC, at once and beside, never a fault', async t => {
   const reason = whyNotPrivate()
   if (reason !== undefined) return skip(t, reason)

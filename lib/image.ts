@@ -40,7 +40,7 @@ function thisTarget(): string {
     throw new ShmError({
       code: 'ERR_SHM_UNSUPPORTED_PLATFORM',
       message: `shmem works on Linux on x64 and arm64; this is ${platform} on ${arch}`,
-      hint: 'Where a program must run there too, load shmem by import(), and do without it where that fails'
+      hint: 'Where a program must run there too, ask isSupported() of shmem/support, and load shmem by import()'
     })
   }
   return `linux-${arch}-${libc()}`

@@ -75,9 +75,11 @@ export async function prefaultBeside(live: () => Binding.NativeSegment, options:
   for (let part = course.next(); part !== undefined; part = course.next()) {
     const { pageFaults, error } = await live().populateBeside(...part, false)
     if (error === undefined || error === null) course.done(pageFaults, part)
-    // Here the same chunk fails at once, and with the true reason: a full file system is no bad address.
-    else if (error.code === 'EFAULT') course.done(live().populate(...part), part)
-    else throw new ShmError(error)
+    else if (error.code === 'EFAULT') {
+      // Here it fails at once, and with the true reason: a full file system is no bad address. Unless the segment was made shorter meanwhile.
+      const again = course.next()
+      if (again !== undefined) course.done(live().populate(...again), again)
+    } else throw new ShmError(error)
   }
   return course.taken()
 }
@@ -89,8 +91,10 @@ export async function collapseBeside(live: () => Binding.NativeSegment, options:
     const { pageFaults, error } = await live().populateBeside(...part, true)
     if (error === undefined || error === null) course.done(pageFaults, part)
     else if (error.code === 'EFAULT') {
-      live().collapse(...part)
-      course.done(0, part)
+      const again = course.next()
+      if (again === undefined) return
+      live().collapse(...again)
+      course.done(0, again)
     } else throw new ShmError(error)
   }
 }

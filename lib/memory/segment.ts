@@ -506,7 +506,12 @@ export abstract class Segment {
     this.#watch.end()
     this.#watch = this.#watchOver(segment)
     this.#adviseAnew()
-    if (this.#lock !== false) segment.lockWhole(this.#lock === 'onFault')
+    const lock = this.#lock
+    if (lock === false) return
+    // Where this fails, what is mapped now is not locked.
+    this.#lock = false
+    segment.lockWhole(lock === 'onFault')
+    this.#lock = lock
   }
 
   /** What error messages call it. @internal */

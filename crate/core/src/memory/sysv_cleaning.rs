@@ -56,12 +56,17 @@ enum Step {
     CountedAgain,
 }
 
-fn clean_here(id: i32, mut step: impl FnMut(Step)) -> Result<Cleaned> {
+fn clean_here(id: i32, step: impl FnMut(Step)) -> Result<Cleaned> {
     let Some(_turn) = take_turn() else { return Ok(Cleaned::InUse) };
-    let before = match sysv_shm::stat(id) {
-        Err(Errno::EINVAL | Errno::EIDRM) => return Ok(Cleaned::Gone),
-        found => found.called("shmctl")?,
-    };
+    match clean_in_turn(id, step) {
+        // Whoever removed it took no turn.
+        Err(error) if matches!(error.errno(), Some(Errno::EINVAL | Errno::EIDRM)) => Ok(Cleaned::Gone),
+        cleaned => cleaned,
+    }
+}
+
+fn clean_in_turn(id: i32, mut step: impl FnMut(Step)) -> Result<Cleaned> {
+    let before = sysv_shm::stat(id).called("shmctl")?;
     if before.attach_count > 0 {
         return Ok(Cleaned::InUse);
     }
@@ -179,6 +184,19 @@ mod tests {
             let refused = opener.unwrap().join().unwrap().unwrap_err();
             assert!(matches!(refused.errno(), Some(Errno::EIDRM | Errno::EINVAL)), "{refused:?}");
         });
+    }
+
+    #[test]
+    fn what_somebody_else_removes_meanwhile_is_gone() {
+        for at in [Step::Counted, Step::CountedAgain] {
+            let id = unused();
+            let cleaned = clean_here(id, |step| {
+                if step == at {
+                    sysv_shm::control(id, BareCommand::Remove).unwrap();
+                }
+            });
+            assert_eq!(cleaned.unwrap(), Cleaned::Gone);
+        }
     }
 
     #[test]
