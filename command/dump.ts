@@ -85,7 +85,10 @@ function opened(word: string, kind: ObjectKind | undefined): Opened {
   const all = found(word, kind, false)
   const memory = all.filter(one => !one.kind.endsWith('semaphore'))
   const object = only(word, memory.length > 0 ? memory : all)
-  if (object.kind === 'posix' && object.path !== undefined) return { source: ofFile(object.path), regions: partsOf(object.name) }
+  if (object.kind === 'posix' && object.path !== undefined) {
+    // Looking for parts maps the front, which would make a page of a hole.
+    return { source: ofFile(object.path), regions: object.managed === true ? partsOf(object.name) : [] }
+  }
   if (object.kind === 'sysv' && object.id !== undefined) return { source: ofSysv(object.id), regions: [] }
   throw new Usage(`${word} is a ${object.kind}: only memory that has a name, a key or a path can be opened from here`)
 }

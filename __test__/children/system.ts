@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import {
   clean, list, orphans, remove, IPC_PRIVATE, ManagedSegment, MemfdSegment, PosixSegment, PosixSemaphore, SysvSegment, SysvSemaphoreSet, type ObjectFacts
@@ -67,7 +68,7 @@ function agrees(): void {
   assert.deepEqual([posix.sizeBytes, posix.uid, posix.gid, posix.inode, posix.mode, posix.path], [size, uid, gid, ino, 0o644, '/dev/shm/agrees'])
   assert.deepEqual([posix.origin, posix.managed, posix.residentBytes], ['ours', false, SIZE])
   assert.equal(named('memfd:agrees', all).sizeBytes, memfd.size)
-  const own = { pid: process.pid, name: readFileSync('/proc/self/comm', 'utf8').trim(), how: 'mapped' }
+  const own = { pid: process.pid, name: basename(process.execPath), how: 'mapped' }
   for (const name of ['/agrees', 'memfd:agrees', '0x5aa50081', '/agreed']) assert.deepEqual(named(name, all).users, [own], name)
   assert.equal(all.filter(({ kind }) => kind === 'sysv-semaphore').length, 1)
   segments[0]?.lockMemory()

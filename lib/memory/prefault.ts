@@ -75,6 +75,8 @@ export async function prefaultBeside(live: () => Binding.NativeSegment, options:
   for (let part = course.next(); part !== undefined; part = course.next()) {
     const { pageFaults, error } = await live().populateBeside(...part, false)
     if (error === undefined || error === null) course.done(pageFaults, part)
+    // Mapped anew meanwhile; where it is closed, the next look throws.
+    else if (error.code === 'ERR_SHM_CLOSED') continue
     else if (error.code === 'EFAULT') {
       // Here it fails at once, and with the true reason: a full file system is no bad address. Unless the segment was made shorter meanwhile.
       const again = course.next()
@@ -90,6 +92,7 @@ export async function collapseBeside(live: () => Binding.NativeSegment, options:
   for (let part = course.next(); part !== undefined; part = course.next()) {
     const { pageFaults, error } = await live().populateBeside(...part, true)
     if (error === undefined || error === null) course.done(pageFaults, part)
+    else if (error.code === 'ERR_SHM_CLOSED') continue
     else if (error.code === 'EFAULT') {
       const again = course.next()
       if (again === undefined) return

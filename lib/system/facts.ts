@@ -10,7 +10,7 @@ export type ObjectKind = 'sysv' | 'posix' | 'memfd' | 'sysv-semaphore' | 'posix-
 export interface User {
   /** As our own PID namespace numbers it. */
   pid: number
-  /** The process's command name, as `ps` shows it. */
+  /** The process's command name, as `ps` shows it; that of its program where it is only `MainThread`. */
   name: string
   /** `'mapped'`: the object is in its address space; `'open'`: it holds a descriptor only. */
   how: 'mapped' | 'open'

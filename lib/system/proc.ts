@@ -7,6 +7,7 @@
  */
 
 import { readFileSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs'
+import { basename } from 'node:path'
 import { ShmError } from '../errors.js'
 
 /** What a file says; nothing where it cannot be read. */
@@ -75,7 +76,11 @@ export function statOf(path: string | Buffer): Stats | undefined {
 
 /** What `ps` calls a process; nothing once it is gone. */
 export function commandOf(pid: number): string | undefined {
-  return textOf(`/proc/${pid}/comm`)?.trimEnd()
+  const name = textOf(`/proc/${pid}/comm`)?.trimEnd()
+  if (name !== 'MainThread') return name
+  // Node.js 24 and later, and some others, name their first thread so; it says nothing of the program.
+  const program = textOf(`/proc/${pid}/cmdline`)?.split('\0')[0] ?? ''
+  return program === '' ? name : basename(program)
 }
 
 /** A device as /proc/pid/maps and /proc/locks write it. */
