@@ -129,6 +129,17 @@ test('a damaged image is ERR_SHM_WRONG_NATIVE_IMAGE with the loader’s reason',
   t.regex(message, new RegExp(`shmem\\.${here}\\.node cannot be loaded: .+`, 'u'))
 })
 
+for (const [what, spoil] of [
+  ['that is cut off', (whole: Buffer): Buffer => whole.subarray(0, whole.length / 2)],
+  ['whose end was never written', (whole: Buffer): Buffer => Buffer.from(whole).fill(0, whole.length - 65_536)]
+] as const) {
+  test(`an image ${what} is ERR_SHM_WRONG_NATIVE_IMAGE, and does not end the process`, async t => {
+    const { code, message = '' } = await load(install(t, { [here]: spoil(readFileSync(image)) }))
+    t.is(code, 'ERR_SHM_WRONG_NATIVE_IMAGE')
+    t.regex(message, /cannot be loaded: the file is cut off/u)
+  })
+}
+
 test('an image of another version is ERR_SHM_WRONG_NATIVE_IMAGE with both versions', async t => {
   const folder = install(t, { [here]: image })
   const module = join(folder, 'node_modules/shmem/dist/lib/version.js')

@@ -6,7 +6,7 @@
  * @internal
  */
 
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type * as Binding from '#native'
 import { ShmError } from './errors.js'
@@ -50,6 +50,7 @@ function thisTarget(): string {
 function requireFirst(candidates: string[]): typeof Binding | undefined {
   for (const candidate of candidates) {
     try {
+      refuseCutOff(require.resolve(candidate))
       return require(candidate) as typeof Binding
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw refused(candidate, error as NodeJS.ErrnoException)
@@ -151,19 +152,25 @@ function libc(): Libc {
   if (interpreter !== undefined) return interpreter.includes('ld-musl-') ? 'musl' : 'gnu'
   // /proc is closed to us, or node was started through the interpreter itself.
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork?: boolean } | undefined
-  if (report === undefined) return 'gnu'
-  // Otherwise it looks the names of its sockets up, which takes seconds.
-  report.excludeNetwork = true
+  if (typeof report !== 'object' || report === null) return 'gnu'
+  const { excludeNetwork } = report
   try {
+    // Otherwise it looks the names of its sockets up, which takes seconds.
+    report.excludeNetwork = true
     const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } }
     return header?.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
   } catch {
     // Deno without --allow-sys; it is built for glibc only.
     return 'gnu'
+  } finally {
+    if (excludeNetwork !== undefined) report.excludeNetwork = excludeNetwork
   }
 }
 
+/** The first bytes of an image or program, as elf(5) has them; of its segments the one that names the interpreter; of its sections one of names. */
+const ELF = 0x7f454c46
 const PT_INTERP = 3
+const SHT_STRTAB = 3
 
 /** The path in a program's header PT_INTERP, as elf(5) has it for 64 bits; nothing where it cannot be read. */
 function interpreterOf(program: string): string | undefined {
@@ -192,10 +199,34 @@ function bytesAt(fd: number, offset: number, length: number): Buffer {
   return bytes
 }
 
+/**
+ * Refuses an image that ends before it should, as an interrupted download or a full disk leaves it: the loader would map it as if it were whole, and the
+ * process die by SIGBUS. The table of sections is what stands last in it.
+ */
+function refuseCutOff(path: string): void {
+  let isWhole = true
+  try {
+    const fd = openSync(path, 'r')
+    try {
+      const header = bytesAt(fd, 0, 64)
+      if (header.readUInt32BE(0) !== ELF) return
+      const [start, stride, count, names] = [Number(header.readBigUInt64LE(40)), header.readUInt16LE(58), header.readUInt16LE(60), header.readUInt16LE(62)]
+      if (count === 0) return
+      const table = fstatSync(fd).size < start + count * stride ? undefined : bytesAt(fd, start, count * stride)
+      isWhole = table?.readUInt32LE(names * stride + 4) === SHT_STRTAB
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    // It is no image, or we may not read it: the loader says so.
+  }
+  if (!isWhole) throw new Error('the file is cut off, or its end is not there')
+}
+
 /** For which machine an image is, by its own words; nothing for what is no image of ours. */
 function targetOf(path: string): string | undefined {
   const bytes = readFileSync(path)
-  if (bytes.length < 64 || bytes.readUInt32BE(0) !== 0x7f454c46) return undefined
+  if (bytes.length < 64 || bytes.readUInt32BE(0) !== ELF) return undefined
   const cpu = new Map([[62, 'x64'], [183, 'arm64']]).get(bytes.readUInt16LE(18))
   // The name of glibc's libc, which an image for musl never needs.
   return cpu === undefined ? undefined : `linux-${cpu}-${bytes.includes('libc.so.6\0') ? 'gnu' : 'musl'}`
