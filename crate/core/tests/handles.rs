@@ -132,7 +132,7 @@ fn permits_are_limited_and_those_of_the_dead_come_back() {
     });
     assert_eq!(semaphore.available().unwrap(), 1);
     let second = semaphore.acquire(LONG).unwrap().unwrap();
-    assert!(semaphore.acquire(SHORT).unwrap().is_none());
+    assert!(semaphore.acquire(NOW).unwrap().is_none());
     let (asked, is_asked) = mpsc::channel();
     std::thread::scope(|scope| {
         let managed = &managed;
