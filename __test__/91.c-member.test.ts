@@ -185,7 +185,8 @@ cTest('a forked child is no member, joins for itself, and keeps nothing of its d
 cTest('the member of a thread that has ended, and one that left, are nobody’s, whoever has their addresses', t => {
   const { mem, name } = managed(t)
   mem.mutex('lock')
-  t.deepEqual(says(t, 'late', name, 'lock').map(line => /-?\d+/u.exec(line)?.[0]), ['-5014', '-5014', '-5014'])
+  t.deepEqual(says(t, 'late', name, 'lock').map(line => /-?\d+/u.exec(line)?.[0]), ['-5014', '-5014', '-5014', '1'])
+  t.deepEqual(mem.members.filter(({ alive }) => alive).length, 1)
 })
 
 cTest('a child that no handler hears of is no member either, and gives nothing of its parent’s back', t => {

@@ -28,9 +28,14 @@ export function loadImage(): typeof Binding {
   const target = thisTarget()
   const binding = requireFirst([localImage(target), packageOf(target)])
   if (binding === undefined) throw missing(target)
-  const found = (binding as Partial<typeof Binding>).imageVersion?.()
+  const found = versionOf(binding)
   if (found !== version) throw otherVersion(target, found === undefined ? 'an older version' : `shmem ${found}`)
   return binding
+}
+
+/** What an image says of itself; nothing for one that was made before images said it, and for what somebody put in its place. */
+function versionOf(binding: Partial<typeof Binding> | null): string | undefined {
+  return typeof binding?.imageVersion === 'function' ? binding.imageVersion() : undefined
 }
 
 /** Linux, x64 or arm64, with the C library that this process runs on. */
@@ -74,7 +79,8 @@ function refused(candidate: string, error: NodeJS.ErrnoException): ShmError {
   let found: string | undefined
   try {
     path = require.resolve(candidate)
-    found = targetOf(path)
+    // What is cut off does not tell.
+    if (reason !== CUT_OFF) found = targetOf(path)
   } catch {
     // It cannot be read either: the reason says why.
   }
@@ -92,9 +98,11 @@ function hintForRefusal(reason: string, isOther: boolean): string {
   if (isOther) return OTHER_MACHINE
   const needed = /GLIBC_[\d.]+/u.exec(reason)?.[0]
   if (needed !== undefined) return `It was built for a newer C library, one with ${needed}: install the published package, or build it here`
+  if (reason.endsWith('failed to map segment from shared object')) return 'Its file system may be mounted noexec: install where programs may run'
   return 'The file may be damaged: remove node_modules and install again; in a clone, npm run build'
 }
 
+const CUT_OFF = 'the file is cut off, or its end is not there'
 const OTHER_MACHINE = 'node_modules was installed on another machine, or for one (as when it is copied into a container): install here, or for this machine with npm install --cpu and --libc'
 
 /** No image where it should be: perhaps there is one of another machine. */
@@ -220,7 +228,7 @@ function refuseCutOff(path: string): void {
   } catch {
     // It is no image, or we may not read it: the loader says so.
   }
-  if (!isWhole) throw new Error('the file is cut off, or its end is not there')
+  if (!isWhole) throw new Error(CUT_OFF)
 }
 
 /** For which machine an image is, by its own words; nothing for what is no image of ours. */

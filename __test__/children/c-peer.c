@@ -14,7 +14,7 @@
  *   fork <segment> <lock>                   locks, and forks a child, which says what it is told and stays
  *   thread, abandon <segment> <lock>        another thread joins, locks, and ends with it: by itself, or by shmem_abandon()
  *   misuse <segment> <lock>                 another thread, twice the same, leaving with something in hand
- *   late <segment> <lock>                   a thread with the member of one that has ended; the member that left
+ *   late <segment> <lock>                   a thread with the member of one that has ended; the member that left; a cancelled thread that joins and leaves
  *   clone <segment> <lock> <ring>           a child by clone(2), of which no handler of pthread_atfork(3) hears: with a lock, a message and both ends
  *   copies <segment> <lock> <library>       another copy of the header in this thread, from a library (c-copy.c): locks what this one holds
  */
@@ -281,6 +281,14 @@ static void *use_the_first(void *argument) {
   return argument;
 }
 
+/* A cancellation waits until there is nothing to lose. */
+static void *join_though_cancelled(void *was_there_and_left) {
+  shmem_member *mine;
+  pthread_cancel(pthread_self());
+  *(int *)was_there_and_left = join(thread_segment, "cancelled", &mine) == SHMEM_OK && shmem_leave(mine) == SHMEM_OK;
+  return NULL;
+}
+
 static void come_late(const char *segment, const char *lock) {
   pthread_t thread;
   shmem_member *left;
@@ -293,6 +301,10 @@ static void come_late(const char *segment, const char *lock) {
   must("join", join(segment, "left", &left));
   must("leave", shmem_leave(left));
   say("leave twice", shmem_leave(left));
+  int was_there_and_left = 0;
+  pthread_create(&thread, NULL, join_though_cancelled, &was_there_and_left);
+  pthread_join(thread, NULL);
+  printf("cancelled, and left %d\n", was_there_and_left);
 }
 
 static void clone_a_child(const char *lock, const char *name) {
