@@ -6,7 +6,7 @@
  * @internal
  */
 
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type * as Binding from '#native'
 import { ShmError } from './errors.js'
@@ -55,13 +55,38 @@ function thisTarget(): string {
 function requireFirst(candidates: string[]): typeof Binding | undefined {
   for (const candidate of candidates) {
     try {
-      refuseCutOff(require.resolve(candidate))
-      return require(candidate) as typeof Binding
+      const path = require.resolve(candidate)
+      refuseCutOff(path)
+      return requireOnce(path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw refused(candidate, error as NodeJS.ErrnoException)
     }
   }
   return undefined
+}
+
+/** The images of this environment, by device and inode: those of all copies of this package. */
+const IMAGES = Symbol.for('shmem.images')
+
+/**
+ * A process has a file once, by whichever name. Loaded for a second copy of the package, whose image is a hard link (as pnpm and Bun make them), it would make
+ * its classes anew, and the first copy would not know its own objects: so they have one between them.
+ */
+function requireOnce(path: string): typeof Binding {
+  const place = globalThis as { [IMAGES]?: Map<string, typeof Binding> }
+  if (place[IMAGES] === undefined) Object.defineProperty(place, IMAGES, { value: new Map() })
+  let key = path
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    key = `${dev}:${ino}`
+  } catch {
+    // We may not look at it.
+  }
+  const known = place[IMAGES]?.get(key)
+  if (known !== undefined) return known
+  const binding = require(path) as typeof Binding
+  place[IMAGES]?.set(key, binding)
+  return binding
 }
 
 /** It is there, and could not be loaded. */
