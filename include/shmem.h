@@ -1477,6 +1477,12 @@ static struct shmem_end_ shmem_consumers_end_(const shmem_ring *ring) {
   return end;
 }
 
+/* Says that somebody may sleep. Of a word that was scribbled over the other bits go: the kernel would refuse each sleep on it. */
+static void shmem_close_gate_(uint32_t *gate) {
+  uint32_t now = shmem_set_bits_(gate, SHMEM_WAITERS);
+  if (now != SHMEM_WAITERS) shmem_change_(gate, now, SHMEM_WAITERS);
+}
+
 /* Wakes all who sleep at a gate. The caller changed the condition before. */
 static void shmem_open_gate_(uint32_t *gate) {
   if ((shmem_load_(gate) & SHMEM_WAITERS) == 0) return;
@@ -1574,7 +1580,7 @@ static int shmem_ring_step_(const shmem_ring *ring, const struct shmem_end_ *end
   shmem_member *member = ring->member;
   struct shmem_life_ life;
   /* Either this look sees the change, or who changes sees the mark, or the kernel finds another value. */
-  uint32_t gate = shmem_set_bits_(end->gate, SHMEM_WAITERS);
+  shmem_close_gate_(end->gate);
   SHMEM_POINT("gate.closed");
   uint32_t sequence = shmem_load_(end->sequence);
   if (shmem_is_ready_(ring, end, position, sequence)) return SHMEM_OK;
@@ -1582,7 +1588,7 @@ static int shmem_ring_step_(const shmem_ring *ring, const struct shmem_end_ *end
   if (state != 0) return SHMEM_OK;
   sleep->count = 0;
   sleep->presence = NULL;
-  shmem_watch_(sleep, end->gate, gate);
+  shmem_watch_(sleep, end->gate, SHMEM_WAITERS);
   shmem_watch_(sleep, end->sequence, sequence);
   shmem_watch_(sleep, &shmem_words_(ring)->state, state);
   shmem_watch_(sleep, end->other_owner, peer);

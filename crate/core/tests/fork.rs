@@ -32,7 +32,8 @@ unsafe impl Sync for Act {}
 fn in_child(mut act: impl FnMut()) -> io::Result<()> {
     let act: *mut (dyn FnMut() + '_) = &raw mut act;
     // SAFETY: the lifetime alone changes; it is called before this function returns.
-    let act = Act(unsafe { std::mem::transmute::<*mut (dyn FnMut() + '_), *mut (dyn FnMut() + 'static)>(act) });
+    let act =
+        Act(unsafe { std::mem::transmute::<*mut (dyn FnMut() + '_), *mut (dyn FnMut() + 'static)>(act) });
     let mut command = Command::new("true");
     let run = move || {
         let Act(act) = &act;
@@ -106,7 +107,10 @@ fn a_child_joins_for_itself_and_waits_for_its_parent_as_for_anybody() {
     in_child(|| {
         let member = join(&managed, "child");
         let book = Mutex::open(&managed, &member, "book").unwrap();
-        assert!(book.lock(Some(Duration::from_millis(20))).unwrap().is_none(), "it waits, and is not its own");
+        assert!(
+            book.lock(Some(Duration::from_millis(20))).unwrap().is_none(),
+            "it waits, and is not its own"
+        );
         assert_eq!(managed.table().members().iter().filter(|facts| facts.alive).count(), 2);
         member.leave();
     })
