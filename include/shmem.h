@@ -1127,7 +1127,7 @@ int shmem_join(const char *name, const char *as, shmem_member **member) {
 
 int shmem_join_fd(int fd, const char *as, shmem_member **member) {
   int cancel = shmem_hold_off_cancel_();
-  int joined = shmem_join_own_(shmem_describe_again_(fd), 0, as, member);
+  int joined = shmem_join_own_(fcntl(fd, F_GETFD) < 0 ? -errno : shmem_describe_again_(fd), 0, as, member);
   pthread_setcancelstate(cancel, NULL);
   return joined;
 }
@@ -1712,21 +1712,23 @@ int shmem_producer_send(shmem_producer *producer, const void *message, uint32_t 
 }
 
 int shmem_producer_wait(shmem_producer *producer, int64_t timeout_ns) {
-  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   int usable = shmem_use_(&producer->ring, producer->is_open);
-  return usable == SHMEM_OK ? shmem_ring_wait_until_(&producer->ring, &end, producer->tail, shmem_until_(timeout_ns)) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
+  return shmem_ring_wait_until_(&producer->ring, &end, producer->tail, shmem_until_(timeout_ns));
 }
 
 int shmem_producer_end(shmem_producer *producer) {
-  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   int usable = shmem_use_(&producer->ring, producer->is_open);
-  return usable == SHMEM_OK ? shmem_end_side_(&producer->ring, &end) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
+  return shmem_end_side_(&producer->ring, &end);
 }
 
 int shmem_producer_close(shmem_producer *producer) {
-  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   int usable = shmem_use_(&producer->ring, producer->is_open);
   if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   producer->is_open = producer->is_loaned = 0;
   shmem_close_end_(&producer->ring, &end);
   return SHMEM_OK;
@@ -1823,21 +1825,23 @@ int shmem_consumer_receive(shmem_consumer *consumer, void *room, uint32_t room_b
 }
 
 int shmem_consumer_wait(shmem_consumer *consumer, int64_t timeout_ns) {
-  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   int usable = shmem_use_(&consumer->ring, consumer->is_open);
-  return usable == SHMEM_OK ? shmem_ring_wait_until_(&consumer->ring, &end, consumer->head, shmem_until_(timeout_ns)) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
+  return shmem_ring_wait_until_(&consumer->ring, &end, consumer->head, shmem_until_(timeout_ns));
 }
 
 int shmem_consumer_end(shmem_consumer *consumer) {
-  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   int usable = shmem_use_(&consumer->ring, consumer->is_open);
-  return usable == SHMEM_OK ? shmem_end_side_(&consumer->ring, &end) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
+  return shmem_end_side_(&consumer->ring, &end);
 }
 
 int shmem_consumer_close(shmem_consumer *consumer) {
-  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   int usable = shmem_use_(&consumer->ring, consumer->is_open);
   if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   shmem_consumer_release(consumer);
   consumer->is_open = 0;
   shmem_close_end_(&consumer->ring, &end);

@@ -227,6 +227,8 @@ static void misuse(const char *segment, const char *name) {
   *shared_mutex.words = word;
   must("leave the other", shmem_leave(twice));
   must("unlock", shmem_mutex_unlock(&shared_mutex));
+  static shmem_producer never_opened;
+  say("close what was never opened", shmem_producer_close(&never_opened));
 }
 
 static const char *thread_segment, *thread_lock;
