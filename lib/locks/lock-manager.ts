@@ -17,16 +17,16 @@ export type LockMode = 'exclusive' | 'shared'
 /** What a lock is asked for with. */
 export interface LockRequestOptions {
   /** @default 'exclusive' */
-  mode?: LockMode
+  mode?: LockMode | undefined
   /** Does not wait: where the lock is not free, the function is called with `null`. @default false */
-  ifAvailable?: boolean
+  ifAvailable?: boolean | undefined
   /** Calls the wait off: the promise rejects with `signal.reason`. Once the function runs, nothing ends it. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /**
    * Called first when the owner before died with the lock: makes what it guards whole again. Without it that death is an error. Only with
    * `'exclusive'`: who shares may not change anything.
    */
-  repair?: () => unknown
+  repair?: (() => unknown) | undefined
 }
 
 /** What the function gets: which lock it has. */

@@ -37,7 +37,7 @@ const SEALS: Record<Seal, number> = {
 /** {@link CreateOptions} for memfds. */
 export interface MemfdCreateOptions extends Omit<CreateOptions, 'keepFd'> {
   /** Set once it is mapped; `'write'` needs access `'read'`. @default [] */
-  seals?: Seal[]
+  seals?: readonly Seal[] | undefined
 }
 
 /** {@link MapOptions} for memfds, whose descriptor is always kept. */
@@ -104,7 +104,7 @@ export class MemfdSegment extends Segment {
   }
 
   /** Adds seals, which nobody can take back. @throws {@link ShmError} EPERM (sealed against seals), EBUSY (mapped for writing). */
-  addSeals(seals: Seal[]): void {
+  addSeals(seals: readonly Seal[]): void {
     nativeOf(this).addSeals(sealBits('seals', seals))
   }
 
