@@ -17,7 +17,7 @@ interface Row {
 const onShm = (facts: ErrorFacts): boolean => facts.objectName !== undefined || (facts.path?.startsWith('/dev/shm/') ?? false)
 
 const MEMLOCK = 'The limit is RLIMIT_MEMLOCK: see ulimit -l, LimitMEMLOCK= (systemd) or --ulimit memlock=-1 (Docker); CAP_IPC_LOCK lifts it'
-const HUGE_POOL = 'The huge page pool may be empty: see /proc/meminfo (HugePages_Free) and sysctl vm.nr_hugepages, or for 1 GiB pages /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages'
+const HUGE_POOL = 'the huge page pool may be empty: see /proc/meminfo (HugePages_Free) and sysctl vm.nr_hugepages, or for 1 GiB pages /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages'
 const NUMA_FORBIDDEN = 'Container profiles forbid it: docker run --cap-add SYS_NICE (Kubernetes: capabilities.add: [SYS_NICE]) allows it. MPOL_MF_MOVE_ALL always needs CAP_SYS_NICE'
 const MOVE_PAGES_FORBIDDEN = 'Docker’s profile forbids it with every capability: a profile of your own (--security-opt seccomp=profile.json) can allow it. MPOL_MF_MOVE_ALL always needs CAP_SYS_NICE'
 
@@ -41,7 +41,7 @@ const ROWS: Row[] = [
   { code: 'EPERM', syscalls: ['mlock', 'mlock2'], hint: MEMLOCK },
   { code: 'EAGAIN', syscalls: ['mlock', 'mlock2', 'mmap'], hint: MEMLOCK },
   { code: 'ENOSPC', syscalls: ['madvise'], hint: 'The object is sparse, and its file system is full: see df -h; without { reserve: false } this would have been an error at creation' },
-  { code: 'ENOMEM', syscalls: ['madvise'], hint: `There is not enough memory, or it is too fragmented for huge pages, or a part of the range is unmapped. ${HUGE_POOL}` },
+  { code: 'ENOMEM', syscalls: ['madvise'], hint: `There is not enough memory, or it is too fragmented for huge pages, or a part of the range is unmapped; or ${HUGE_POOL}` },
   { code: 'EFAULT', syscalls: ['madvise'], hint: 'Some pages of the range have no bytes behind them: somebody shrank the object (see refresh()), or the pool of huge pages is empty' },
   { code: 'EINVAL', syscalls: ['madvise'], hint: 'This advice is not for this kind of memory, or the kernel is older than the advice: collapse() needs Linux 6.1, whole 2 MiB (on most machines), and memory of System V, POSIX or memfd' },
   { code: 'EINVAL', syscalls: ['mbind', 'set_mempolicy', 'move_pages', 'get_mempolicy'], hint: 'There may be no such node, or none that this process may use: see numaNodes() and threadPlacement().allowedNodes' },
