@@ -25,6 +25,7 @@ const notRun: [path: string, heading: string, language: string, why: string][] =
   ['README.md', 'Install', 'sh', 'npm run test:install does it, from a registry of its own'],
   ['docs/c.md', '*', 'mjs', '91.c-member runs it, beside the C program'],
   ['docs/c.md', '*', 'sh', '91.c-member compiles and starts so'],
+  ['docs/guide.md', '6. Look at it', 'sh', 'npx would ask the registry for the command; 82.command runs it'],
   ['docs/releasing.md', '*', 'sh', 'it builds for hours, and publishes'],
   ['docs/cli.md', '*', 'console', '82.command-docs runs them'],
   ['docs/crash-safety.md', 'Run it longer', 'sh', 'half an hour and more'],
