@@ -54,6 +54,7 @@ test('create fails with EEXIST where the name is taken, and leaves what is there
   first.write(0, 'kept')
   const error = t.throws(() => PosixSegment.create(name, { size: 2 * PAGE }), { instanceOf: ShmError, code: 'EEXIST' })
   t.like(error, { errno: -17, syscall: 'shm_open', objectName: name })
+  t.regex(error?.hint ?? '', /openOrCreate\(\)/u)
   t.is(PosixSegment.open(name).read(0, 4).toString(), 'kept')
   t.is(statSync(`/dev/shm${name}`).size, PAGE)
 })
@@ -74,7 +75,7 @@ test('openOrCreate makes, then opens: a larger object keeps its size, a smaller 
   t.false(same.created)
   using larger = PosixSegment.openOrCreate(name, { size: 100 })
   t.is(larger.size, 2 * PAGE)
-  t.throws(() => PosixSegment.openOrCreate(name, { size: 2 * PAGE + 1 }), { instanceOf: ShmError, code: 'EINVAL', message: /8192.*8193/ })
+  t.throws(() => PosixSegment.openOrCreate(name, { size: 2 * PAGE + 1 }), { instanceOf: ShmError, code: 'EINVAL', message: /8192.*8193.*npx shmem rm/ })
   t.is(statSync(`/dev/shm${name}`).size, 2 * PAGE)
 })
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
-import { FileSegment, IPC_PRIVATE, MemfdSegment, PosixSegment, ShmError, SysvSegment, openDescriptor, type Descriptor, type Segment } from 'shmem'
+import { FileSegment, IPC_PRIVATE, ManagedSegment, MemfdSegment, PosixSegment, ShmError, SysvSegment, openDescriptor, type Descriptor, type Segment } from 'shmem'
 import { asOther, whyNotOther } from './support/namespace.js'
 import { Peer, objectName, temporaryFolder } from './support/peer.js'
 import { skip } from './support/skip.js'
@@ -24,6 +24,14 @@ const kinds: Record<Segment['kind'], Make> = {
   posix: (t, size) => PosixSegment.create(objectName(t), { size }),
   memfd: (_, size) => MemfdSegment.create('described', { size }),
   file: (t, size) => FileSegment.create(`${temporaryFolder(t)}/file`, { size })
+}
+
+/** Never called: it holds if it compiles. What a descriptor opens is of its kind, so that it can be managed. */
+export function typed(memfd: MemfdSegment, described: Descriptor, received: ReturnType<typeof JSON.parse>): unknown[] {
+  const opened = openDescriptor(described)
+  // @ts-expect-error: it may be of System V
+  ManagedSegment.open(opened)
+  return [ManagedSegment.open(openDescriptor(memfd.descriptor)), ManagedSegment.open(openDescriptor(received)), opened.kind === 'sysv' ? opened.id : ManagedSegment.open(opened)]
 }
 
 /** Sends a descriptor somewhere and answers what is found there. */

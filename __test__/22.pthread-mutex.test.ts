@@ -11,7 +11,7 @@ import { skip } from './support/skip.js'
 import { passingSegment, segmentOf } from './support/sysv-objects.js'
 import { stateOf, until } from './support/until.js'
 
-const kinds: Required<Omit<PthreadMutexOptions, 'abi'>>[] = (['normal', 'error-checking', 'recursive'] as const).flatMap(type =>
+const kinds = (['normal', 'error-checking', 'recursive'] as const).flatMap(type =>
   [true, false].flatMap(robust => (['none', 'inherit'] as const).map(protocol => ({ type, robust, protocol }))))
 const titleOf = ({ type, robust, protocol }: PthreadMutexOptions): string =>
   `${robust ? 'robust' : 'plain'} ${type}${protocol === 'inherit' ? ' priority-inheriting' : ''}`

@@ -22,9 +22,10 @@ const besides = markdownIn('examples', ...markdownIn('benchmark'), 'bin/README.m
 /** Blocks that neither run nor compile nor are an excerpt: where they stand, in which language, and why. */
 const notRun: [path: string, heading: string, language: string, why: string][] = [
   ['README.md', 'Try it', 'sh', 'npm start is what 42.hand-over runs, and npm test is what runs this'],
-  ['README.md', 'Install', 'sh', 'it wants a folder of a user, as 90.install has one'],
+  ['README.md', 'Install', 'sh', 'npm run test:install does it, from a registry of its own'],
   ['docs/c.md', '*', 'mjs', '91.c-member runs it, beside the C program'],
   ['docs/c.md', '*', 'sh', '91.c-member compiles and starts so'],
+  ['docs/guide.md', '6. Look at it', 'sh', 'npx would ask the registry for the command; 82.command runs it'],
   ['docs/releasing.md', '*', 'sh', 'it builds for hours, and publishes'],
   ['docs/cli.md', '*', 'console', '82.command-docs runs them'],
   ['docs/crash-safety.md', 'Run it longer', 'sh', 'half an hour and more'],

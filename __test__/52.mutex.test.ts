@@ -240,6 +240,14 @@ test('withLock gives back what it took, whatever the function does', async t => 
   t.is(wordOf(mem, 'book'), 0)
 })
 
+test('a block that must be through when it returns refuses a promise, and gives back what it took', async t => {
+  const { mem } = managed(t)
+  const [book, table, jobs, once] = [mem.mutex('book'), mem.rwlock('table'), mem.semaphore('jobs', { permits: 1 }), mem.once('once')]
+  const blocks = [book.withLockSync.bind(book), table.withReadLockSync.bind(table), table.withWriteLockSync.bind(table), jobs.withPermitSync.bind(jobs), once.runSync.bind(once)]
+  for (const block of blocks) t.throws(() => block(async () => 42), { instanceOf: TypeError, code: 'ERR_INVALID_ARG_TYPE', message: /"act" argument.*not asynchronous/u }, block.name)
+  t.deepEqual([book.isHeld, table.isReading, table.isWriting, jobs.available, once.isDone], [false, false, false, 1, false])
+})
+
 test('a block that unlocked by hand does not give back what another block got since', async t => {
   const { mem } = managed(t)
   const book = mem.mutex('book')

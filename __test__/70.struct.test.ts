@@ -44,7 +44,7 @@ type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T exte
 type Is<Key extends keyof StructView<typeof State>, Type> = Same<StructView<typeof State>[Key], Type>
 const inferred: [
   Is<'ready', boolean>, Is<'count', number>, Is<'total', number>, Is<'symbol', string>, Is<'raw', Uint8Array>, Is<'big', bigint>, Is<'whole', bigint>,
-  Is<'place', StructView<typeof Point>>, Is<'corners', readonly StructView<typeof Point>[]>, Is<'hits', Atomic32>, Is<'sum', Atomic64>,
+  Is<'place', StructView<typeof Point>>, Is<'corners', readonly StructView<typeof Point>[]>, Is<'hits', Atomic32<Int32Array>>, Is<'sum', Atomic64<BigUint64Array>>,
   Is<'head', OffsetPointer<StructView<typeof Node>>>,
   StructView<typeof State>['levels'] extends Float64Array ? true : false,
   StructView<typeof State>['grid'] extends readonly Int16Array[] ? true : false,
@@ -228,9 +228,9 @@ test('atomic fields answer what was there before, and wrap', t => {
 test('an atomic field is a word that can be waited for', t => {
   using segment = MemfdSegment.create('struct', { size: 4096 })
   const { hits } = State.at(segment)
-  t.is(wait(hits.array as Int32Array, hits.index, 1), 'not-equal')
-  t.is(wait(hits.array as Int32Array, hits.index, 0, { timeoutMs: 1 }), 'timed-out')
-  t.is(notify(hits.array as Int32Array, hits.index), 0)
+  t.is(wait(hits.array, hits.index, 1), 'not-equal')
+  t.is(wait(hits.array, hits.index, 0, { timeoutMs: 1 }), 'timed-out')
+  t.is(notify(hits.array, hits.index), 0)
 })
 
 test('a pointer leads to a struct in the same buffer, or nowhere', t => {

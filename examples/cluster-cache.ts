@@ -88,7 +88,7 @@ function answerRequests(name: string): void {
 
 /** The same options in every process: one that says others has an error. */
 function openCache(mem: ManagedSegment): SharedMap<Page> {
-  return mem.map('pages', { memory: '4MiB', values: 'structured', ttlMs: 60_000 }) as SharedMap<Page>
+  return mem.map<Page>('pages', { memory: '4MiB', values: 'structured', ttlMs: 60_000 })
 }
 
 /** What takes long. */

@@ -9,13 +9,21 @@
  */
 
 import { channel } from 'node:diagnostics_channel'
-import type { Subject } from './error-facts.js'
 import type { FaultCounts } from './memory/faults.js'
 import type { Member } from './membership/members.js'
 import type { Access } from './memory/options.js'
 
 /** The fields by which a message's object can be found, as in a {@link ShmError}. */
-export type TracedObject = Omit<Subject, 'words'>
+export interface TracedObject {
+  /** System V: the key. */
+  key?: number | undefined
+  /** System V: the identifier. */
+  id?: number | undefined
+  /** POSIX, memfd and what lies in a managed segment: the name or label. */
+  objectName?: string | undefined
+  /** A file: its path. */
+  path?: string | undefined
+}
 
 /** A segment of the classes; what the raw calls do is not told. */
 export interface SegmentMessage extends TracedObject {

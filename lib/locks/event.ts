@@ -18,7 +18,7 @@ export interface EventOptions {
    * `'manual'`: set, it lets everybody through until {@link Event.reset}. `'auto'`: it lets one through, who resets it with that. Part of the object's type:
    * who opens it says the same. @default 'manual'
    */
-  reset?: 'manual' | 'auto'
+  reset?: 'manual' | 'auto' | undefined
 }
 
 /** How long an event may be waited for with the thread blocked. */

@@ -17,16 +17,16 @@ export type LockMode = 'exclusive' | 'shared'
 /** What a lock is asked for with. */
 export interface LockRequestOptions {
   /** @default 'exclusive' */
-  mode?: LockMode
+  mode?: LockMode | undefined
   /** Does not wait: where the lock is not free, the function is called with `null`. @default false */
-  ifAvailable?: boolean
+  ifAvailable?: boolean | undefined
   /** Calls the wait off: the promise rejects with `signal.reason`. Once the function runs, nothing ends it. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /**
    * Called first when the owner before died with the lock: makes what it guards whole again. Without it that death is an error. Only with
    * `'exclusive'`: who shares may not change anything.
    */
-  repair?: () => unknown
+  repair?: (() => unknown) | undefined
 }
 
 /** What the function gets: which lock it has. */
@@ -71,10 +71,11 @@ export class LockManager {
    * @throws {@link ShmError} (as a rejection) `ERR_SHM_OWNER_DIED`; `ERR_SHM_NOT_RECOVERABLE`; `ERR_SHM_UNSUPPORTED` with `steal`;
    * `ERR_SHM_TYPE_MISMATCH` where the name is taken by something else; the signal's reason; what `act` throws.
    */
-  async request<Result>(name: string, act: Act<Result>): Promise<Result>
-  async request<Result>(name: string, options: LockRequestOptions, act: Act<Result>): Promise<Result>
-  async request<Result>(name: string, second: LockRequestOptions | Act<Result>, third?: Act<Result>): Promise<Result> {
-    const [given, act] = typeof second === 'function' ? [undefined, second] : [second, third]
+  async request<Result>(name: string, act: (lock: GrantedLock) => Result | Promise<Result>): Promise<Result>
+  async request<Result>(name: string, options: LockRequestOptions & { ifAvailable?: false | undefined }, act: (lock: GrantedLock) => Result | Promise<Result>): Promise<Result>
+  async request<Result>(name: string, options: LockRequestOptions, act: (lock: GrantedLock | null) => Result | Promise<Result>): Promise<Result>
+  async request<Result>(name: string, second: LockRequestOptions | ((lock: never) => Result | Promise<Result>), third?: (lock: never) => Result | Promise<Result>): Promise<Result> {
+    const [given, act] = (typeof second === 'function' ? [undefined, second] : [second, third]) as [LockRequestOptions | undefined, Act<Result> | undefined]
     const { mode = 'exclusive', ifAvailable, signal, repair, steal } = check.options<LockRequestOptions & { steal?: boolean }>('options', given, WORDS)
     check.oneOf('options.mode', mode, ['exclusive', 'shared'])
     if (mode === 'shared' && repair !== undefined) throw wrongValue('options.repair', 'left out with mode "shared"', repair)

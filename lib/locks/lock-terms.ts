@@ -21,7 +21,7 @@ export interface StrictOption {
    * Waits for a dead owner's whole process to have left the kernel, too: a read that it began into the segment on another thread may still
    * be under way (docs/locks.md). @default false
    */
-  strict?: boolean
+  strict?: boolean | undefined
 }
 
 /** How long a lock may be waited for with the thread blocked. */
@@ -32,7 +32,7 @@ export type LockOptions = AsyncWaitOptions & SpinOptions & StrictOption
 /** What {@link Mutex.withLock} does about an owner that died. */
 export interface RepairOption {
   /** Called first when the owner before died: makes what the lock guards whole again. Without it that death is an error. */
-  repair?: () => unknown
+  repair?: (() => unknown) | undefined
 }
 
 const SYNC_WORDS = ['timeoutMs', 'spinMicros', 'strict'] as const
@@ -92,13 +92,19 @@ export function runHeldSync<Result>(held: HeldLock, repair: (() => unknown) | un
   try {
     if (held.ownerDied) {
       if (repair === undefined) refuse()
-      repair()
+      settled('options.repair', repair())
       held.markConsistent()
     }
-    return act()
+    return settled('act', act())
   } finally {
     held.release()
   }
+}
+
+/** What a function answered that must be through when it returns. A promise goes on without the lock, which nobody would notice. */
+export function settled<Result>(name: string, result: Result): Result {
+  if (result instanceof Promise) throw wrongType(name, 'a function that is not asynchronous: the form without Sync waits for one', result)
+  return result
 }
 
 function loadsWithin(timeoutMs: number, spinMicros: number | undefined, otherwise: number | undefined): number {

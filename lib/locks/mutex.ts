@@ -190,7 +190,7 @@ export class Mutex extends ManagedObject {
     return runHeld(await this.acquire(wait), repair, () => this.#refuse(), plain)
   }
 
-  /** As {@link Mutex.withLock}, with the thread blocked; `act` must not be asynchronous. */
+  /** As {@link Mutex.withLock}, with the thread blocked; `act` must not be asynchronous: a TypeError, once it has answered a promise. */
   withLockSync<Result>(act: () => Result, options?: LockSyncOptions & RepairOption): Result {
     const { repair, wait } = repairOption<LockSyncOptions & RepairOption>(options, 'sync')
     const plain = needed('act', act)

@@ -8,7 +8,7 @@ import * as check from '../arguments.js'
 import { closedError, wrongType } from '../errors.js'
 import { DONE } from '../managed-layout.js'
 import { ManagedObject, endObject, type Opened } from '../membership/managed-object.js'
-import type { LockOptions, LockSyncOptions } from './lock-terms.js'
+import { settled, type LockOptions, type LockSyncOptions } from './lock-terms.js'
 import { Mutex } from './mutex.js'
 import { ASYNC_WAIT_OPTIONS, waitTerms, type AsyncWaitOptions } from '../waits/pending.js'
 import { spinLoads, type SpinOptions } from '../waits/spinning.js'
@@ -64,7 +64,7 @@ export class Once extends ManagedObject {
   }
 
   /**
-   * As {@link Once.run}, with the thread blocked; `act` must not be asynchronous.
+   * As {@link Once.run}, with the thread blocked; `act` must not be asynchronous: a TypeError, once it has answered a promise.
    *
    * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this environment is doing it.
    */
@@ -79,7 +79,7 @@ export class Once extends ManagedObject {
     try {
       this.#lock.markConsistent()
       if (this.isDone) return 'done'
-      act()
+      settled('act', act())
       return this.#did()
     } finally {
       this.#release()

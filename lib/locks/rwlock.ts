@@ -227,7 +227,7 @@ export class RwLock extends ManagedObject {
     return runHeld(await this.acquireRead(options), undefined, () => this.#refuseRead(), plain)
   }
 
-  /** As {@link RwLock.withReadLock}, with the thread blocked; `act` must not be asynchronous. */
+  /** As {@link RwLock.withReadLock}, with the thread blocked; `act` must not be asynchronous: a TypeError, once it has answered a promise. */
   withReadLockSync<Result>(act: () => Result, options?: LockSyncOptions): Result {
     const plain = needed('act', act)
     return runHeldSync(this.acquireReadSync(options), undefined, () => this.#refuseRead(), plain)
@@ -245,7 +245,7 @@ export class RwLock extends ManagedObject {
     return runHeld(await this.acquireWrite(wait), repair, () => this.#refuseWrite(), plain)
   }
 
-  /** As {@link RwLock.withWriteLock}, with the thread blocked; `act` must not be asynchronous. */
+  /** As {@link RwLock.withWriteLock}, with the thread blocked; `act` must not be asynchronous: a TypeError, once it has answered a promise. */
   withWriteLockSync<Result>(act: () => Result, options?: LockSyncOptions & RepairOption): Result {
     const { repair, wait } = repairOption(options, 'sync')
     const plain = needed('act', act)

@@ -8,6 +8,7 @@ import * as check from '../arguments.js'
 import { wrongType } from '../errors.js'
 import { ANSWER, BLOCKS_OWNER, OPERATION, PARTS, PERMIT_STRIDE, SEQUENCE, WORD, layout } from '../managed-layout.js'
 import { ManagedObject, type Opened } from '../membership/managed-object.js'
+import { settled } from './lock-terms.js'
 import { LOADS_IN_ORDER } from '../memory-order.js'
 import { waitTerms, type AsyncWaitOptions } from '../waits/pending.js'
 import { spinLoads, type SpinOptions } from '../waits/spinning.js'
@@ -130,11 +131,11 @@ export class Semaphore extends ManagedObject {
     }
   }
 
-  /** As {@link Semaphore.withPermit}, with the thread blocked; `act` must not be asynchronous. */
+  /** As {@link Semaphore.withPermit}, with the thread blocked; `act` must not be asynchronous: a TypeError, once it has answered a promise. */
   withPermitSync<Result>(act: () => Result, options?: PermitSyncOptions): Result {
     this.#refuseLate(this.acquireSync(options))
     try {
-      return act()
+      return settled('act', act())
     } finally {
       this.release()
     }

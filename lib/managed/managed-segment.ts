@@ -47,15 +47,15 @@ export type ManageableSegment = PosixSegment | MemfdSegment | FileSegment
 /** What a managed segment is made with, once. */
 export interface ManagedGeometry {
   /** Members at once, 1 to 4,096: environments (main threads, workers) and Rust threads. Each takes a page. @default 64 */
-  members?: number
+  members?: number | undefined
   /** Named objects, 1 to 65,536, of 128 bytes each. @default 256 */
-  objects?: number
+  objects?: number | undefined
 }
 
 /** How this environment presents itself to others. */
 export interface JoinOptions {
   /** Shown by {@link ManagedSegment.members} and `owner`; cut at 64 bytes. @default the process title, and the number of a worker */
-  memberName?: string
+  memberName?: string | undefined
 }
 
 /** How a managed POSIX object is made: {@link PosixCreateOptions} and the geometry. */
@@ -64,9 +64,9 @@ export type ManagedCreateOptions = Pick<PosixCreateOptions, 'size' | 'mode' | 'r
 /** How an existing managed segment is opened. */
 export interface ManagedOpenOptions extends JoinOptions {
   /** `'observe'` opens it for reading, without becoming a member. @default 'write' */
-  access?: 'write' | 'observe'
+  access?: 'write' | 'observe' | undefined
   /** `'me'`: another user's object is `ERR_SHM_FOREIGN_OWNER`, as in {@link MapOptions}. With a name only: a segment is opened with its own. @default 'anybody' */
-  owner?: 'me' | 'anybody'
+  owner?: 'me' | 'anybody' | undefined
 }
 
 /** A part of a managed segment's memory: who reads a dump wants to know what is where. */
@@ -260,8 +260,12 @@ export class ManagedSegment {
   /**
    * A map of keys to values: a cache between processes. Errors as {@link ManagedSegment.mutex}; other options than its maker's are `ERR_SHM_TYPE_MISMATCH`, but for
    * `ttlMs`, which is of this environment alone. RangeError where the memory has no room for what the options ask.
+   *
+   * The type of structured values is yours to name, `mem.map<Page>(…)`, and nobody checks what another process has set.
    */
-  map<Kind extends keyof MapValues = 'bytes'>(name: string, options: SharedMapOptions & { values?: Kind }): SharedMap<MapValues[Kind][0], MapValues[Kind][1]> {
+  map<Value = unknown>(name: string, options: SharedMapOptions & { values: 'structured' }): SharedMap<Value, Value>
+  map<Kind extends keyof MapValues = 'bytes'>(name: string, options: SharedMapOptions & { values?: Kind | undefined }): SharedMap<MapValues[Kind][0], MapValues[Kind][1]>
+  map<Kind extends keyof MapValues>(name: string, options: SharedMapOptions & { values?: Kind | undefined }): SharedMap<MapValues[Kind][0], MapValues[Kind][1]> {
     const numbers = mapNumbers(options)
     const ttlMs = options.ttlMs === undefined ? undefined : lifetime('options.ttlMs', options.ttlMs)
     const map = this.#object(name, mapLayout.kind, numbers, SharedMap<MapValues[Kind][0], MapValues[Kind][1]>)

@@ -18,11 +18,11 @@ const HUGETLBFS_MAGIC = 0x9584_58f6
 /** A change of owner and mode; what is not given stays. */
 export interface OwnerChange {
   /** The new owner. */
-  uid?: number
+  uid?: number | undefined
   /** The new group. */
-  gid?: number
+  gid?: number | undefined
   /** Permission bits. */
-  mode?: number
+  mode?: number | undefined
 }
 
 /** What `stat()` says of POSIX objects, memfds and files. */

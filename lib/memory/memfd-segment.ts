@@ -15,7 +15,6 @@ import { Segment, nativeOf } from './segment.js'
 import type { StatOptions } from './segment-stat.js'
 import type { MemfdDescriptor } from './descriptor.js'
 
-const SEAL_WORDS = ['seal', 'shrink', 'grow', 'write', 'future-write'] as const
 const MEMFD_WORDS = [...CREATE_WORDS.filter(word => word !== 'keepFd'), 'seals']
 /** Of memfd_create(2), in bytes. */
 const LONGEST_LABEL = 249
@@ -24,7 +23,7 @@ const LONGEST_LABEL = 249
  * What an object promises from now on, for everybody: no further seals, not to shrink, not to grow, not to be written, not to
  * be mapped for writing anew (Linux 5.1).
  */
-export type Seal = (typeof SEAL_WORDS)[number]
+export type Seal = 'seal' | 'shrink' | 'grow' | 'write' | 'future-write'
 
 const SEALS: Record<Seal, number> = {
   seal: constant('F_SEAL_SEAL'),
@@ -33,11 +32,12 @@ const SEALS: Record<Seal, number> = {
   write: constant('F_SEAL_WRITE'),
   'future-write': constant('F_SEAL_FUTURE_WRITE')
 }
+const SEAL_WORDS = Object.keys(SEALS) as Seal[]
 
 /** {@link CreateOptions} for memfds. */
 export interface MemfdCreateOptions extends Omit<CreateOptions, 'keepFd'> {
   /** Set once it is mapped; `'write'` needs access `'read'`. @default [] */
-  seals?: Seal[]
+  seals?: readonly Seal[] | undefined
 }
 
 /** {@link MapOptions} for memfds, whose descriptor is always kept. */
@@ -104,7 +104,7 @@ export class MemfdSegment extends Segment {
   }
 
   /** Adds seals, which nobody can take back. @throws {@link ShmError} EPERM (sealed against seals), EBUSY (mapped for writing). */
-  addSeals(seals: Seal[]): void {
+  addSeals(seals: readonly Seal[]): void {
     nativeOf(this).addSeals(sealBits('seals', seals))
   }
 

@@ -10,9 +10,11 @@ import { FileSegment } from './file-segment.js'
 import { MemfdSegment } from './memfd-segment.js'
 import { PosixSegment } from './posix-segment.js'
 import { SysvSegment } from './sysv-segment.js'
-import type { Descriptor } from './descriptor.js'
+import type { Descriptor, FileDescriptor, MemfdDescriptor, PosixDescriptor, SysvDescriptor } from './descriptor.js'
 import { mapOptions, type MapOptions } from './options.js'
-import type { Segment } from './segment.js'
+
+type Kind = PosixSegment | MemfdSegment | FileSegment | SysvSegment
+type Options = Pick<MapOptions, 'access' | 'guard'>
 
 /**
  * Opens the segment a descriptor describes, with a mapping of its own; close both. The access is the describer's unless another
@@ -21,13 +23,18 @@ import type { Segment } from './segment.js'
  * @throws {@link ShmError} what opening throws; `ERR_SHM_STALE_DESCRIPTOR` where the name, path, id or descriptor leads to
  * another object by now.
  */
-export function openDescriptor(descriptor: Descriptor, options?: Pick<MapOptions, 'access' | 'guard'>): Segment {
+export function openDescriptor(descriptor: MemfdDescriptor, options?: Pick<MapOptions, 'access' | 'guard'>): MemfdSegment
+export function openDescriptor(descriptor: PosixDescriptor, options?: Pick<MapOptions, 'access' | 'guard'>): PosixSegment
+export function openDescriptor(descriptor: FileDescriptor, options?: Pick<MapOptions, 'access' | 'guard'>): FileSegment
+export function openDescriptor(descriptor: SysvDescriptor, options?: Pick<MapOptions, 'access' | 'guard'>): SysvSegment
+export function openDescriptor(descriptor: Descriptor, options?: Pick<MapOptions, 'access' | 'guard'>): PosixSegment | MemfdSegment | FileSegment | SysvSegment
+export function openDescriptor(descriptor: Descriptor, options?: Options): Kind {
   if (typeof descriptor !== 'object' || descriptor === null) throw wrongType('descriptor', 'what segment.descriptor answers', descriptor)
-  const { access = descriptor.access, guard } = check.options<Pick<MapOptions, 'access' | 'guard'>>('options', options, ['access', 'guard'])
+  const { access = descriptor.access, guard } = check.options<Options>('options', options, ['access', 'guard'])
   const common: MapOptions = { access, ...(guard === undefined ? {} : { guard }) }
   // Fields bent by hand are the caller's mistake; what goes wrong after this, the object's.
   if ('offset' in descriptor) mapOptions({ ...common, offset: descriptor.offset, length: descriptor.size })
-  let segment: Segment
+  let segment: Kind
   try {
     segment = open(descriptor, common)
   } catch (error) {
@@ -38,7 +45,7 @@ export function openDescriptor(descriptor: Descriptor, options?: Pick<MapOptions
   return verified(descriptor, segment)
 }
 
-function open(descriptor: Descriptor, options: MapOptions): Segment {
+function open(descriptor: Descriptor, options: MapOptions): Kind {
   if (descriptor.kind === 'sysv') {
     return SysvSegment.attach(descriptor.id, options as Parameters<typeof SysvSegment.attach>[1])
   }
@@ -57,7 +64,7 @@ function open(descriptor: Descriptor, options: MapOptions): Segment {
   }
 }
 
-function verified(wanted: Descriptor, segment: Segment): Segment {
+function verified(wanted: Descriptor, segment: Kind): Kind {
   const found = segment.descriptor
   const same =
     'inode' in wanted && 'inode' in found

@@ -20,44 +20,44 @@ export type Access = 'read' | 'write' | 'copy-on-write'
 /** How a segment is mapped. */
 export interface MapOptions {
   /** @default 'write' */
-  access?: Access
+  access?: Access | undefined
   /** First byte of the object to map, a multiple of the page size. Not for System V. @default 0 */
-  offset?: Size
+  offset?: Size | undefined
   /** Bytes to map. Not for System V. @default all from `offset` on */
-  length?: Size
+  length?: Size | undefined
   /**
    * Whether a bad touch (a write through a read-only view, a touch of a hole or of bytes that somebody truncated) is repaired
    * and reported by an error instead of killing the process. Costs nothing without a fault. @default true
    */
-  guard?: boolean
+  guard?: boolean | undefined
   /** Brings every page into memory at once (`MADV_POPULATE_WRITE`, Linux 5.14). @default false */
-  prefault?: boolean
+  prefault?: boolean | undefined
   /**
    * Locks the pages in RAM: `SHM_LOCK` for System V, mlock(2) for others; with `'onFault'` each page when it is touched
    * (`MLOCK_ONFAULT`, Linux 4.4), which is all that System V does. RLIMIT_MEMLOCK applies. @default false
    */
-  lockMemory?: boolean | 'onFault'
+  lockMemory?: boolean | 'onFault' | undefined
   /**
    * Whether a core dump of this process may hold these bytes; `false` keeps them out (`MADV_DONTDUMP`). With `true` the kernel's
    * own rule holds (core(5), coredump_filter). Managed segments are always kept out. @default true
    */
-  dump?: boolean
+  dump?: boolean | undefined
   /**
    * On which NUMA nodes the pages are to be. What is reserved lies somewhere already: it is prefaulted, and moved there.
    * @default no policy
    */
   placement?: ThreadPlacementOptions & {
     /** Pages that lie elsewhere, and stay there, are `EIO`. @default false */
-    strict?: boolean
-  }
+    strict?: boolean | undefined
+  } | undefined
   /** Keeps the descriptor open after mapping, as `fd`. Always so for a memfd. @default false */
-  keepFd?: boolean
+  keepFd?: boolean | undefined
   /**
    * `'me'`: an existing object of another user is `ERR_SHM_FOREIGN_OWNER`. Names and keys are everybody's, and another user may
    * have made an object under yours first. Mine is what the effective user of this process owns; of System V also what it created.
    * @default 'anybody'
    */
-  owner?: 'me' | 'anybody'
+  owner?: 'me' | 'anybody' | undefined
 }
 
 /** How an object is created. */
@@ -65,29 +65,29 @@ export interface CreateOptions extends MapOptions {
   /** Bytes, at least 1; rounded up to whole pages only for huge pages. */
   size: Size
   /** Permission bits, exact: the umask does not apply. @default 0o600 */
-  mode?: number
+  mode?: number | undefined
   /**
    * Whether the memory (or disk space) is reserved at once: then a full /dev/shm is `ENOSPC` here, not a fault later.
    * `false` makes a sparse object. For System V, which has no early refusal, `true` touches every page.
    * @default true; for System V: neither reserved nor `SHM_NORESERVE`
    */
-  reserve?: boolean
+  reserve?: boolean | undefined
   /**
    * Huge pages. `'require'`: pages of a reserved pool, or an error (System V, memfd, files on hugetlbfs). `'prefer'`: those, else
    * transparent ones where the pages are there at creation (`reserve`, `prefault`), else base pages; `stat({ pages: true })` says which.
    * @default false
    */
-  hugePages?: 'require' | 'prefer' | false
+  hugePages?: 'require' | 'prefer' | false | undefined
   /** @default the machine's (Hugepagesize in /proc/meminfo) */
-  hugePageSize?: '2MiB' | '1GiB'
+  hugePageSize?: '2MiB' | '1GiB' | undefined
 }
 
 /** A part of a segment, in bytes. */
 export interface Range {
   /** @default 0 */
-  offset?: Size
+  offset?: Size | undefined
   /** @default to the end */
-  length?: Size
+  length?: Size | undefined
 }
 
 const MAP_WORDS = ['access', 'offset', 'length', 'guard', 'prefault', 'lockMemory', 'dump', 'placement', 'keepFd', 'owner'] as const

@@ -18,13 +18,15 @@ export const PROTECTIONS: Record<'none' | 'read' | 'write', number> = {
   write: constant('PROT_READ') | constant('PROT_WRITE')
 }
 
-const ADVICE_WORDS = [
+/** The advice of madvise(2), by its name without `MADV_`, in lower case. */
+export type Advice =
+  | 'normal' | 'random' | 'sequential' | 'willneed' | 'dontneed' | 'free' | 'remove' | 'dontfork' | 'dofork' | 'mergeable' | 'unmergeable'
+  | 'hugepage' | 'nohugepage' | 'collapse' | 'dontdump' | 'dodump' | 'cold' | 'pageout' | 'populate_read' | 'populate_write'
+
+const ADVICE_WORDS: readonly Advice[] = [
   'normal', 'random', 'sequential', 'willneed', 'dontneed', 'free', 'remove', 'dontfork', 'dofork', 'mergeable', 'unmergeable',
   'hugepage', 'nohugepage', 'collapse', 'dontdump', 'dodump', 'cold', 'pageout', 'populate_read', 'populate_write'
-] as const
-
-/** The advice of madvise(2), by its name without `MADV_`, in lower case. */
-export type Advice = (typeof ADVICE_WORDS)[number]
+]
 
 /** @internal */
 export function advice(word: unknown): number {

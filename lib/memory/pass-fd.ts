@@ -12,7 +12,7 @@ import { waitInSlices } from '../waits/waiting.js'
 /** How long to wait. */
 export interface PassOptions {
   /** Milliseconds; `Infinity` waits as long as it takes. @default 5000 */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 const RETRY_MS = 10

@@ -22,15 +22,15 @@ export interface ThreadPlacementOptions {
   /** Where the pages are to be (`MPOL_…` of mbind(2)). */
   policy: PlacementPolicy
   /** Node numbers, as {@link numaNodes} has them: one or more for `'bind'` and `'interleave'`, one for `'preferred'`, none else. */
-  nodes?: number[]
+  nodes?: readonly number[] | undefined
 }
 
 /** What {@link Segment.placement} sets. */
 export interface PlacementOptions extends ThreadPlacementOptions {
   /** Moves pages that are there already, as far as this process has touched them, and no other (`MPOL_MF_MOVE`). @default false */
-  move?: boolean
+  move?: boolean | undefined
   /** Pages that lie elsewhere, and stay there, are `EIO` (`MPOL_MF_STRICT`). @default false */
-  strict?: boolean
+  strict?: boolean | undefined
 }
 
 /** What {@link Segment.placement} answers: the policy, and where the pages are, or why that cannot be told. */

@@ -24,11 +24,11 @@ export interface PrefaultProgress {
 /** How to prefault. */
 export interface PrefaultOptions {
   /** Called after each chunk. What it throws ends the prefault, and comes out of it. */
-  onProgress?: (progress: PrefaultProgress) => void
+  onProgress?: ((progress: PrefaultProgress) => void) | undefined
   /** Bytes between two calls of `onProgress` and two looks at `signal`; rounded up to whole pages, of `collapseAsync` to huge ones. @default '64MiB' */
-  chunkBytes?: Size
+  chunkBytes?: Size | undefined
   /** Ends it after the chunk under way, with `signal.reason`. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** What a prefault took. */

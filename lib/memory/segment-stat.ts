@@ -48,7 +48,7 @@ export interface StatOptions {
    * Whether to read /proc/self/smaps, which walks the page tables of the whole process: milliseconds, where the rest takes
    * microseconds. Gives `pages`, and tells transparent huge pages in `hugePages`. @default false
    */
-  pages?: boolean
+  pages?: boolean | undefined
 }
 
 /** Huge pages, asked for and obtained. */
@@ -84,7 +84,7 @@ export interface PageFacts {
 /** How {@link Segment.lockMemory} locks. */
 export interface LockMemoryOptions {
   /** Each page when it is touched, not all now (`MLOCK_ONFAULT`, Linux 4.4). @default false */
-  onFault?: boolean
+  onFault?: boolean | undefined
 }
 
 /** What {@link Segment.residency} says. */

@@ -166,7 +166,7 @@ export abstract class Segment {
    * The memory as a `SharedArrayBuffer`, to post to worker threads. It has a mapping of its own, which lasts until every
    * thread has dropped it: `close()` does not revoke it.
    *
-   * @throws {@link ShmError} `ERR_SHM_NO_SHARED_ARRAY_BUFFER` before Node 22.23, 24.16 and 26.1; EINVAL for copy-on-write.
+   * @throws {@link ShmError} `ERR_SHM_NO_SHARED_ARRAY_BUFFER` before Node 22.23.3, 24.16 and 26.1; EINVAL for copy-on-write.
    */
   toSharedArrayBuffer(): SharedArrayBuffer {
     return this.#live().sharedArrayBuffer()

@@ -26,7 +26,7 @@ export const IPC_PRIVATE = 0
 /** {@link MapOptions} without what System V cannot do. */
 export interface SysvMapOptions extends Omit<MapOptions, 'access' | 'offset' | 'length' | 'keepFd'> {
   /** @default 'write' */
-  access?: Exclude<Access, 'copy-on-write'>
+  access?: Exclude<Access, 'copy-on-write'> | undefined
 }
 
 /** {@link CreateOptions} for System V. */
@@ -36,7 +36,7 @@ export interface SysvCreateOptions extends Omit<CreateOptions, keyof MapOptions>
    * {@link IPC_PRIVATE}; others join with {@link SysvSegment.attach} and the identifier, as long as one is attached.
    * @default false
    */
-  removeOnLastDetach?: boolean
+  removeOnLastDetach?: boolean | undefined
 }
 
 /** What `stat()` says of a System V segment: `struct shmid_ds` of shmctl(2) in words. */

@@ -20,13 +20,13 @@ const SLICE_MS = 100
 /** How a condition variable is made. */
 export interface PthreadConditionOptions extends PthreadOptions {
   /** The clock of C's pthread_cond_timedwait(3) on it. Waits here do not depend on it. @default 'realtime', as in C */
-  clock?: 'realtime' | 'monotonic'
+  clock?: 'realtime' | 'monotonic' | undefined
 }
 
 /** How long to wait, and for what. */
 export interface PthreadConditionWaitOptions extends WaitOptions {
   /** What is waited for: called with the mutex held, before the first wait and after each wake, until it answers true. */
-  until?: () => boolean
+  until?: (() => boolean) | undefined
 }
 
 /**

@@ -21,11 +21,11 @@ export interface PthreadMutexOptions extends PthreadOptions {
    * What C gets that locks twice or unlocks what it does not hold: `'normal'` waits for ever, `'error-checking'` is told, `'recursive'`
    * counts. This class always checks. @default 'error-checking'
    */
-  type?: (typeof TYPES)[number]
+  type?: (typeof TYPES)[number] | undefined
   /** Whether the next one is told when an owner dies (PTHREAD_MUTEX_ROBUST); if not, the mutex stays locked for ever. @default true */
-  robust?: boolean
+  robust?: boolean | undefined
   /** `'inherit'`: an owner has at least the priority of those who wait (PTHREAD_PRIO_INHERIT). @default 'none' */
-  protocol?: 'none' | 'inherit'
+  protocol?: 'none' | 'inherit' | undefined
 }
 
 /** The native mutex behind one, for a condition variable. @internal */

@@ -17,7 +17,7 @@ export type PthreadAbi = 'glibc' | 'musl'
 /** Which layout the bytes have. */
 export interface PthreadOptions {
   /** The C library of all sides; a segment has no place to record it. @default that of this process; the other one is `ERR_SHM_UNSUPPORTED` */
-  abi?: PthreadAbi
+  abi?: PthreadAbi | undefined
 }
 
 const OWN_ABI = native.pthreadAbi()

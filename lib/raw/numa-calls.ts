@@ -26,13 +26,13 @@ const PAGES_MAX = 2 ** 20
  * mbind(2) of the pages touched. On System V, POSIX and memfd memory the policy belongs to the object. `flags` are MPOL_MF_STRICT, MPOL_MF_MOVE,
  * MPOL_MF_MOVE_ALL. EFAULT EINVAL EIO ENOMEM ENOSYS (no NUMA) EPERM (MPOL_MF_MOVE_ALL without CAP_SYS_NICE, or a container's profile).
  */
-export function mbind(mapping: RawMapping, offset: Size, length: Size, mode: number, nodes: number[], flags: number): void {
+export function mbind(mapping: RawMapping, offset: Size, length: Size, mode: number, nodes: readonly number[], flags: number): void {
   const opened = openRaw(rawMapping('mapping', mapping), 'mbind')
   opened.bindToNodes(...rawExtent(offset, length), check.flags('mode', mode), nodeNumbers('nodes', nodes), check.flags('flags', flags) >>> 0)
 }
 
 /** set_mempolicy(2) of the calling thread. EINVAL ENOMEM ENOSYS EPERM (a container's profile). */
-export function set_mempolicy(mode: number, nodes: number[]): void {
+export function set_mempolicy(mode: number, nodes: readonly number[]): void {
   native.setMempolicy(check.flags('mode', mode), nodeNumbers('nodes', nodes))
 }
 
@@ -50,7 +50,7 @@ export function get_mempolicy(flags: number, mapping: RawMapping | null = null, 
  * move_pages(2) of this process's pages at those offsets, each to its node, or with null only asking. Answers for each page its node or a negative
  * errno (-2, ENOENT: not touched yet). E2BIG EACCES EFAULT EINVAL ENODEV ENOENT ENOMEM ENOSYS EPERM.
  */
-export function move_pages(mapping: RawMapping, offsets: Size[], nodes: number[] | null, flags: number): Int32Array {
+export function move_pages(mapping: RawMapping, offsets: readonly Size[], nodes: readonly number[] | null, flags: number): Int32Array {
   const opened = openRaw(rawMapping('mapping', mapping), 'move_pages')
   if (!Array.isArray(offsets) || offsets.length > PAGES_MAX) throw wrongType('offsets', `an array of at most ${PAGES_MAX} offsets`, offsets)
   const pages = Array.from(offsets, offset => check.bytes('offsets', offset, 0))

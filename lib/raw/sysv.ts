@@ -187,7 +187,7 @@ export interface sembuf {
   /** What is added; 0 waits for 0. */
   sem_op: number
   /** IPC_NOWAIT and SEM_UNDO. @default 0 */
-  sem_flg?: number
+  sem_flg?: number | undefined
 }
 
 /** `struct semid_ds`. */
@@ -300,12 +300,12 @@ export function semget(key: number, count: number, flags: number): number {
  * semop(2): all operations or none, waiting until it is possible; with IPC_NOWAIT in one of them EAGAIN instead. Blocks the thread.
  * E2BIG EACCES EAGAIN EFBIG EIDRM EINVAL ENOMEM ERANGE. EINTR does not come: the wait goes on.
  */
-export function semop(id: number, operations: sembuf[]): void {
+export function semop(id: number, operations: readonly sembuf[]): void {
   operate(id, operations, Infinity)
 }
 
 /** semtimedop(2), with milliseconds: EAGAIN when they are over. Errors as {@link semop}. */
-export function semtimedop(id: number, operations: sembuf[], timeoutMs: number): void {
+export function semtimedop(id: number, operations: readonly sembuf[], timeoutMs: number): void {
   operate(id, operations, check.timeout('timeoutMs', timeoutMs))
 }
 
@@ -363,7 +363,7 @@ function controlSemaphore(id: number, index: number, command: number, argument: 
   }
 }
 
-function operate(id: number, operations: sembuf[], timeoutMs: number): void {
+function operate(id: number, operations: readonly sembuf[], timeoutMs: number): void {
   const number = check.int32('id', id)
   if (!Array.isArray(operations) || operations.length === 0) throw wrongType('operations', 'an array of at least one sembuf', operations)
   const raw = operations.map((given, at) => {

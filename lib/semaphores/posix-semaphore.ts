@@ -21,9 +21,9 @@ const LONGEST_NAME = 250
 /** How a named semaphore is created. */
 export interface PosixSemaphoreCreateOptions {
   /** First value, 0 to 2^31 - 1. @default 0 */
-  value?: number
+  value?: number | undefined
   /** Permission bits, exact: the umask does not apply. @default 0o600 */
-  mode?: number
+  mode?: number | undefined
 }
 
 /**

@@ -20,11 +20,11 @@ const MAX_VALUE = 32_767
 /** How a set is created. */
 export interface SemaphoreSetCreateOptions {
   /** Semaphores in the set, 1 to SEMMSL. @default the length of `initial` */
-  count?: number
+  count?: number | undefined
   /** First values, 0 to 32,767: one for all, or one each. @default 0 */
-  initial?: number | number[]
+  initial?: number | readonly number[] | undefined
   /** Permission bits. @default 0o600 */
-  mode?: number
+  mode?: number | undefined
 }
 
 /** One operation of several that happen together or not at all. */
@@ -34,15 +34,15 @@ export interface SemaphoreOperation {
   /** Added to its value, waiting while that would be below 0; a delta of 0 waits for the value 0. */
   delta: number
   /** Whether the kernel takes the change back when this process ends (SEM_UNDO). @default false */
-  undo?: boolean
+  undo?: boolean | undefined
 }
 
 /** How a semaphore is taken. */
 export interface AcquireOptions {
   /** How much. @default 1 */
-  count?: number
+  count?: number | undefined
   /** @see SemaphoreOperation.undo @default false */
-  undo?: boolean
+  undo?: boolean | undefined
 }
 
 /** What {@link SysvSemaphoreSet.stat} says: `struct semid_ds` of semctl(2) in words. */
@@ -167,19 +167,19 @@ export class SysvSemaphoreSet {
   }
 
   /** Sets all values in one step (SETALL); clears undo values of all processes. EACCES. */
-  setAll(values: number[]): void {
+  setAll(values: readonly number[]): void {
     if (!Array.isArray(values)) throw wrongType('values', 'an array of numbers', values)
     if (values.length !== this.count) throw outOfRange('values.length', `${this.count}, as many as the set has`, values.length)
     native.setSemaphoreValues(this.#live(), values.map((value, index) => check.integer(`values[${index}]`, value, 0, MAX_VALUE)))
   }
 
   /** Does all operations now, or none. @throws {@link ShmError} EIDRM, EFBIG, E2BIG, ERANGE, EACCES. */
-  tryOperate(operations: SemaphoreOperation[]): 'done' | 'busy' {
+  tryOperate(operations: readonly SemaphoreOperation[]): 'done' | 'busy' {
     return this.#operate(this.#operations(operations, IPC_NOWAIT), undefined) ? 'done' : 'busy'
   }
 
   /** Does all operations in one step, waiting until that is possible. Blocks the thread. EIDRM when it is removed meanwhile. */
-  operateSync(operations: SemaphoreOperation[], options?: WaitOptions): 'done' | 'timedOut' {
+  operateSync(operations: readonly SemaphoreOperation[], options?: WaitOptions): 'done' | 'timedOut' {
     const { timeoutMs } = check.options<WaitOptions>('options', options, ['timeoutMs'])
     return this.#wait(this.#operations(operations, 0), timeoutMs) ? 'done' : 'timedOut'
   }
@@ -189,7 +189,7 @@ export class SysvSemaphoreSet {
    * meanwhile, and with `signal.reason` when it is aborted. Operations that give something cannot be taken back: aborted in the middle of a
    * try, such a wait settles up to 100 ms later, and resolves if it succeeded.
    */
-  async operate(operations: SemaphoreOperation[], options?: AsyncWaitOptions): Promise<'done' | 'timedOut'> {
+  async operate(operations: readonly SemaphoreOperation[], options?: AsyncWaitOptions): Promise<'done' | 'timedOut'> {
     return await this.#pend(this.#operations(operations, 0), waitTerms(options)) ? 'done' : 'timedOut'
   }
 
@@ -289,7 +289,7 @@ export class SysvSemaphoreSet {
     return check.integer('index', index, 0, this.count - 1)
   }
 
-  #operations(operations: SemaphoreOperation[], extra: number): Binding.NativeSemaphoreOperation[] {
+  #operations(operations: readonly SemaphoreOperation[], extra: number): Binding.NativeSemaphoreOperation[] {
     if (!Array.isArray(operations) || operations.length === 0) throw wrongType('operations', 'an array of at least one operation', operations)
     return operations.map((given, at) => {
       const name = `operations[${at}]`

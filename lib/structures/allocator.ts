@@ -17,7 +17,7 @@ const ALIGN_MAX = native.alignMax()
 /** How a block is taken. */
 export interface AllocateOptions {
   /** Its offset is a multiple of this: a power of two from 1 to 4,096; 16 at least is given. @default 16 */
-  align?: number
+  align?: number | undefined
 }
 
 /** A block that was allocated and not freed. */

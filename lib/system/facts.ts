@@ -81,24 +81,21 @@ export interface Orphan extends ObjectFacts {
 }
 
 /** What {@link list} shall show. */
-export interface ListOptions {
+export interface ObjectListOptions {
   /** Only these kinds. Default: all. */
-  kinds?: ObjectKind[]
+  kinds?: readonly ObjectKind[] | undefined
   /** Whether to look who uses each object; reads every process's maps and descriptors once. Default: true. */
-  users?: boolean
+  users?: boolean | undefined
   /** Only objects of the caller's own uid. Default: false. */
-  mine?: boolean
+  mine?: boolean | undefined
 }
-
-/** {@link ListOptions} by its public name: a linked list has options too. */
-export type ObjectListOptions = ListOptions
 
 /** What {@link orphans} shall look for. */
 export interface OrphanOptions {
   /** Also objects of other software and of other users. Default: false. */
-  foreign?: boolean
+  foreign?: boolean | undefined
   /** Only the object of this name: `/name`, `0x0000002a`. Default: all. */
-  name?: string
+  name?: string | undefined
 }
 
 /** One limit of the machine that shared memory meets. */

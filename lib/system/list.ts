@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import * as check from '../arguments.js'
 import { wrongType } from '../errors.js'
 import { native } from '../native.js'
-import type { ListOptions, ObjectFacts, ObjectKind } from './facts.js'
+import type { ObjectListOptions, ObjectFacts, ObjectKind } from './facts.js'
 import { mappedMemory, swapIsUsed } from './memory.js'
 import { namedFiles, SEMAPHORE_PREFIX, SHM_DIRECTORY, type NamedFile } from './named-files.js'
 import { mustNotBeOurs, statOf, textOf, userNames } from './proc.js'
@@ -50,8 +50,8 @@ export interface Survey extends Look {
  *
  * @throws TypeError for unknown options; {@link ShmError} EMFILE, ENFILE, ENOMEM: one cannot look.
  */
-export function list(options?: ListOptions): ObjectFacts[] {
-  const { kinds, users, mine } = check.options<ListOptions>('options', options, ['kinds', 'users', 'mine'])
+export function list(options?: ObjectListOptions): ObjectFacts[] {
+  const { kinds, users, mine } = check.options<ObjectListOptions>('options', options, ['kinds', 'users', 'mine'])
   const wanted = new Set(kinds === undefined ? KINDS : kindsOf(kinds))
   const withUsers = check.flag('options.users', users, true)
   const isMine = check.flag('options.mine', mine, false)

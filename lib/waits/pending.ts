@@ -13,11 +13,11 @@ import { tellLoss } from '../tracing.js'
 /** How long a wait with a promise may take, and what calls it off. */
 export interface AsyncWaitOptions {
   /** Milliseconds; 0 tries once. @default Infinity */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Calls the wait off: the promise rejects with `signal.reason`. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Whether the process stays alive for this wait, as it does for a timer. @default true */
-  ref?: boolean
+  ref?: boolean | undefined
 }
 
 /** {@link AsyncWaitOptions}, checked. */

@@ -12,7 +12,7 @@ export interface SpinOptions {
   /**
    * Microseconds, about: the thread is busy so long. Pays where the other side answers within them, on another core. @default 5; 1 for a mutex, which naps then
    */
-  spinMicros?: number
+  spinMicros?: number | undefined
 }
 
 const DEFAULT_MICROS = 5

@@ -11,7 +11,7 @@ import { tellLoss } from '../tracing.js'
 /** How long a wait may block the thread. */
 export interface WaitOptions {
   /** Milliseconds; 0 tries once. @default Infinity */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 /** The longest sleep at a stretch, in milliseconds. */

@@ -85,6 +85,17 @@ pub enum Subject {
     Path(String),
 }
 
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Key(key) => write!(formatter, "key 0x{key:08x}"),
+            Self::Id(id) => write!(formatter, "id {id}"),
+            Self::Name(name) | Self::Path(name) => write!(formatter, "'{name}'"),
+        }
+    }
+}
+
 /// Why an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -172,19 +183,18 @@ impl Error {
 }
 
 impl fmt::Display for Error {
-    /// Reads as Node's own system errors do: `ENOSPC: no space left on device, fallocate '/frames'`.
+    /// Reads as Node's own system errors do: `ENOSPC: no space left on device, fallocate '/frames'`. Of a sentence of our own the subject comes first, since
+    /// behind it it would seem a part of it: `'book': it is a mutex, not a ring`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::System { syscall, errno } => {
+        match (&self.cause, &self.subject) {
+            (Cause::System { syscall, errno }, subject) => {
                 write!(formatter, "{}: {}, {syscall}", errno.name(), errno.description())?;
+                if *subject != Subject::None {
+                    write!(formatter, " {subject}")?;
+                }
             }
-            Cause::Own { message, .. } => formatter.write_str(message)?,
-        }
-        match &self.subject {
-            Subject::None => {}
-            Subject::Key(key) => write!(formatter, " key 0x{key:08x}")?,
-            Subject::Id(id) => write!(formatter, " id {id}")?,
-            Subject::Name(name) | Subject::Path(name) => write!(formatter, " '{name}'")?,
+            (Cause::Own { message, .. }, Subject::None) => formatter.write_str(message)?,
+            (Cause::Own { message, .. }, subject) => write!(formatter, "{subject}: {message}")?,
         }
         if !self.detail.is_empty() {
             write!(formatter, " ({})", self.detail)?;
@@ -226,5 +236,8 @@ mod tests {
         assert_eq!(error.to_string(), "EEXIST: file exists, shm_open '/frames'");
         let error = Error::system("shmget", Errno::ENOENT).on(Subject::Key(-1));
         assert_eq!(error.to_string(), "ENOENT: no such file or directory, shmget key 0xffffffff");
+        let error = Error::own("ERR_SHM_TYPE_MISMATCH", "it is a mutex, not a ring");
+        assert_eq!(error.to_string(), "it is a mutex, not a ring");
+        assert_eq!(error.on(Subject::Name("book".into())).to_string(), "'book': it is a mutex, not a ring");
     }
 }

@@ -27,7 +27,7 @@ async function fly(): Promise<void> {
   const segment = PosixSegment.create(name, { size: Telemetry.size })
   try {
     const shared = Telemetry.at(segment, 0)
-    const turn = shared.turn.array as Int32Array
+    const turn = shared.turn.array
     const pilot = spawn(command, [...words, name], { stdio: 'inherit' })
     const ended = once(pilot, 'exit')
     for (const [leg, x, y] of [['north', 0, 10], ['north-east', 3, 4], ['back', -9, -12]] as const) {

@@ -23,7 +23,7 @@ export interface BroadcastOptions {
 /** With which message a reader begins. */
 export interface BroadcastReaderOptions {
   /** `'next'`: the next one that is sent. `'newest'`: the newest that was sent. `'oldest'`: the oldest that is there. @default 'next' */
-  from?: 'next' | 'newest' | 'oldest'
+  from?: 'next' | 'newest' | 'oldest' | undefined
 }
 
 /** What a broadcast counted so far. */

@@ -17,7 +17,7 @@ export interface LatestOptions {
   /** The longest value, in bytes: 1 to 2^32 − 1. */
   bytes: number
   /** Readers at once, 1 to 1,000. There are two more buffers of `bytes` than readers. @default 8 */
-  readers?: number
+  readers?: number | undefined
 }
 
 /** What a latest counted so far. */

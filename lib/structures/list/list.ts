@@ -16,7 +16,7 @@ export interface ListOptions {
   /** Bytes of each value, 1 to 2^20. */
   valueBytes: number
   /** Values that it can hold at once, 1 to 2,097,151; all together below 4 GiB. The memory is taken at once. @default 1024 */
-  capacity?: number
+  capacity?: number | undefined
 }
 
 /**

@@ -20,23 +20,23 @@ export interface SharedMapOptions {
   /** Bytes of all of it, 16 KiB at least; rounded down to KiB. They are taken from the segment. */
   memory: Size
   /** How many entries to expect, which decides how many lists there are: with more it grows slower, not full. @default as many as there are chunks */
-  entries?: number
+  entries?: number | undefined
   /** Bytes of the parts that an entry is kept in, a multiple of 64 from 64 to 4,096. @default 192 */
-  chunkBytes?: number
+  chunkBytes?: number | undefined
   /** Parts of the map that are written one at a time each, a power of two up to 1,024. No value can be larger than a shard. @default one a MiB, from 4 to 64 */
-  shards?: number
+  shards?: number | undefined
   /** What goes where there is no room: what was not used for long, or nothing. @default 'lru' */
-  eviction?: 'lru' | 'none'
+  eviction?: 'lru' | 'none' | undefined
   /** What values are. Text is kept as UTF-8, in which a lone surrogate becomes U+FFFD. @default 'bytes' */
-  values?: 'bytes' | 'text' | 'structured'
+  values?: 'bytes' | 'text' | 'structured' | undefined
   /** How long what this handle sets is there, unless the call says otherwise. @default for ever */
-  ttlMs?: number
+  ttlMs?: number | undefined
 }
 
 /** How long something is there. */
 export interface MapSetOptions {
   /** Milliseconds from now, more than 0; `Infinity` is for ever. @default the map's */
-  ttlMs?: number
+  ttlMs?: number | undefined
 }
 
 /** A value, and which one it is: no two of a key have the same version. */

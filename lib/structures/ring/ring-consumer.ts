@@ -33,7 +33,7 @@ export type ReceiveOptions = AsyncWaitOptions & SpinOptions
 /** How messages are iterated over. */
 export interface MessagesOptions extends Pick<AsyncWaitOptions, 'signal' | 'ref'> {
   /** `'throw'`: the death of the producer ends the iteration with `ERR_SHM_PEER_DIED`; `'wait'`: it goes on with the next producer. @default 'throw' */
-  onPeerDied?: 'throw' | 'wait'
+  onPeerDied?: 'throw' | 'wait' | undefined
 }
 
 /** After so many messages without a pause, an iteration lets the event loop run. */

@@ -13,17 +13,17 @@ import { sendAndWait, type Producer } from './ring-producer.js'
 /** How a ring is read as a stream. */
 export interface RingReadableOptions {
   /** A message a chunk, also an empty one; else bytes, whose division into chunks means nothing. @default false */
-  objectMode?: boolean
+  objectMode?: boolean | undefined
   /** As Node's: so many bytes, or messages, are read before somebody asks for them. @default Node's */
-  highWaterMark?: number
+  highWaterMark?: number | undefined
 }
 
 /** How a ring is written as a stream. */
 export interface RingWritableOptions {
   /** A chunk is a message, a `Uint8Array` or text, and fails where it is longer than a slot; else bytes, which are divided into messages as slots are long. @default false */
-  objectMode?: boolean
+  objectMode?: boolean | undefined
   /** As Node's: `write()` answers `false` from so many bytes, or messages, on that wait. @default Node's */
-  highWaterMark?: number
+  highWaterMark?: number | undefined
 }
 
 /** A stream over the consumer that `take` takes. @internal */

@@ -27,14 +27,14 @@ export interface RingOptions {
   /** Bytes of the longest message: 1 to 2^30. */
   slotBytes: number
   /** Whether one member at a time may have the end where messages go in, or any number. @default 'one' */
-  producers?: 'one' | 'many'
+  producers?: 'one' | 'many' | undefined
   /** The same for the end where they come out. Each message goes to one of the consumers. @default 'one' */
-  consumers?: 'one' | 'many'
+  consumers?: 'one' | 'many' | undefined
   /**
    * What sending into a full ring does: `'wait'` until there is room; `'fail'`: answer `'full'` at once; `'dropOldest'`: take the oldest message away, which
    * counts as lost. The first two are a matter of the opener, the last one of the ring. @default 'wait'
    */
-  whenFull?: WhenFull
+  whenFull?: WhenFull | undefined
 }
 
 /** What a ring counted, since it was made, by all members together. */

@@ -14,14 +14,14 @@ import { memoryGone } from './struct-memory.js'
  *
  * @throws {@link ShmError} on every call: `ERR_SHM_CLOSED` once the memory is gone.
  */
-export class Atomic32 {
+export class Atomic32<Words extends Int32Array | Uint32Array = Int32Array | Uint32Array> {
   /** The array it is in; an `Int32Array` is what {@link wait} and {@link notify} take. */
-  readonly array: Int32Array | Uint32Array
+  readonly array: Words
   /** Its index there. */
   readonly index: number
   readonly #least: number
 
-  constructor(array: Int32Array | Uint32Array, index: number) {
+  constructor(array: Words, index: number) {
     if (!(array instanceof Int32Array) && !(array instanceof Uint32Array)) throw wrongType('array', 'an Int32Array or Uint32Array', array)
     this.array = array
     this.index = check.integer('index', index, 0, array.length - 1)
@@ -88,14 +88,14 @@ export class Atomic32 {
  *
  * @throws {@link ShmError} on every call: `ERR_SHM_CLOSED` once the memory is gone.
  */
-export class Atomic64 {
+export class Atomic64<Words extends BigInt64Array | BigUint64Array = BigInt64Array | BigUint64Array> {
   /** The array it is in. */
-  readonly array: BigInt64Array | BigUint64Array
+  readonly array: Words
   /** Its index there. */
   readonly index: number
   readonly #isSigned: boolean
 
-  constructor(array: BigInt64Array | BigUint64Array, index: number) {
+  constructor(array: Words, index: number) {
     if (!(array instanceof BigInt64Array) && !(array instanceof BigUint64Array)) throw wrongType('array', 'a BigInt64Array or BigUint64Array', array)
     this.array = array
     this.index = check.integer('index', index, 0, array.length - 1)

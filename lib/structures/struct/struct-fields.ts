@@ -143,13 +143,13 @@ export const f64 = number<'f64', number>('f64')
 /** `bool`, one byte: 0 is false, whatever else stands there is true, and 1 is written. */
 export const bool: StructField<boolean, 'value'> = Object.freeze(new StructField<boolean, 'value'>('bool', 1, 1, { kind: 'bool' }))
 /** `int32_t`, for `Atomics`: an {@link Atomic32}. */
-export const atomicI32 = atomic<Atomic32>('i32')
+export const atomicI32 = atomic<Atomic32<Int32Array>>('i32')
 /** `uint32_t`, for `Atomics`: an {@link Atomic32}. */
-export const atomicU32 = atomic<Atomic32>('u32')
+export const atomicU32 = atomic<Atomic32<Uint32Array>>('u32')
 /** `int64_t`, for `Atomics`: an {@link Atomic64}. */
-export const atomicI64 = atomic<Atomic64>('i64')
+export const atomicI64 = atomic<Atomic64<BigInt64Array>>('i64')
 /** `uint64_t`, for `Atomics`: an {@link Atomic64}. */
-export const atomicU64 = atomic<Atomic64>('u64')
+export const atomicU64 = atomic<Atomic64<BigUint64Array>>('u64')
 
 /** As large as a field or struct can be. @internal */
 export const SIZE_MAX = 2 ** 40
