@@ -20,7 +20,7 @@ use super::mutex::WAITERS;
 
 /// The two words.
 #[derive(Clone, Copy, Debug)]
-pub struct Gate<W> {
+pub(crate) struct Gate<W> {
     /// See the module.
     pub gate: W,
     /// See the module.
@@ -29,19 +29,19 @@ pub struct Gate<W> {
 
 impl<W: Copy> Gate<W> {
     /// Says that somebody may sleep; answers the sequence to sleep on. The caller looks at its condition after this.
-    pub fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
+    pub(crate) fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
         platform.set_bits(self.gate, WAITERS);
         fail_point::reach("gate.closed");
         platform.load(self.sequence)
     }
 
     /// The sleep of a waiter that armed the gate and found its condition wanting.
-    pub fn sleep(self, sequence: u32) -> Sleep<W> {
+    pub(crate) fn sleep(self, sequence: u32) -> Sleep<W> {
         Sleep::new().on(self.gate, WAITERS).on(self.sequence, sequence)
     }
 
     /// Wakes up to `count` sleepers. The caller changed the condition and the sequence before, with the gate pending.
-    pub fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
+    pub(crate) fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
         if platform.load(self.gate) & WAITERS == 0 {
             return;
         }
@@ -57,7 +57,7 @@ impl<W: Copy> Gate<W> {
     }
 
     /// A waiter passes, or gives up. If it slept, it may have been woken in place of others.
-    pub fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
+    pub(crate) fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
         if slept {
             platform.wake(self.gate, 1);
         }
