@@ -54,7 +54,7 @@ function requireAll(found) {
 
 /**
  * `napi artifacts` fails where an image is missing and leaves a copy beside the manifest, so both commands are given a manifest of
- * their own that lists only the images that are there. Their folders have no prefix; they move up.
+ * their own that lists only the images that are there, and which they take for the project. Their folders have no prefix; they move up.
  */
 function stagePlatforms(packages, found) {
   if (found.length === 0) return
@@ -62,11 +62,9 @@ function stagePlatforms(packages, found) {
   const images = join(nursery, 'images')
   mkdirSync(images, { recursive: true })
   for (const { image, file } of found) copyFileSync(image, join(images, file))
-  const theirs = join(nursery, 'package.json')
-  writeFileSync(theirs, JSON.stringify({ ...manifest, napi: { ...manifest.napi, targets: found.map(({ triple }) => triple) } }))
-  const common = ['--package-json-path', theirs, '--npm-dir', nursery]
-  napi('create-npm-dirs', ...common)
-  napi('artifacts', ...common, '--output-dir', images)
+  writeFileSync(join(nursery, 'package.json'), JSON.stringify({ ...manifest, napi: { ...manifest.napi, targets: found.map(({ triple }) => triple) } }))
+  napi(nursery, 'create-npm-dirs', '--npm-dir', '.')
+  napi(nursery, 'artifacts', '--npm-dir', '.', '--output-dir', 'images')
 
   for (const target of found) {
     const folder = join(packages, packageOf(target))
@@ -92,8 +90,8 @@ function stageMain(packages) {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ ...rest, optionalDependencies }, null, 2)}\n`)
 }
 
-function napi(...args) {
-  const { ok, output } = capture(join(root, 'node_modules/.bin/napi'), args)
+function napi(folder, ...args) {
+  const { ok, output } = capture(join(root, 'node_modules/.bin/napi'), args, { cwd: folder })
   if (!ok) throw new Stop(`\n${output.trimEnd()}\n\nnapi ${args.join(' ')} failed.`)
 }
 
