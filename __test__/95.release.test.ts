@@ -2,12 +2,13 @@
  * What a release goes through: the script that writes the next version, tried on a copy; the workflows, which must name what is there;
  * and what images say of themselves.
  */
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { skip } from './support/skip.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const { version, scripts } = JSON.parse(read(root, 'package.json')) as { version: string; scripts: Record<string, string> }
@@ -33,6 +34,8 @@ function copy(t: ExecutionContext): string {
     mkdirSync(join(folder, dirname(file)), { recursive: true })
     cpSync(join(root, file), join(folder, file))
   }
+  const manifest = JSON.parse(read(folder, 'package.json')) as object
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, repository: 'github:somebody/shmem' }, undefined, 2))
   const text = read(folder, 'CHANGELOG.md').replace('## [Unreleased]\n', '## [Unreleased]\n\n### Added\n\n- A line of this test.\n')
   writeFileSync(join(folder, 'CHANGELOG.md'), text)
   return folder
@@ -79,11 +82,15 @@ test('a release refuses what is no version, what is not after the present one, a
     t.true(failed, step)
     t.regex(output, reason)
   }
+  const before = read(folder, 'package.json')
   writeFileSync(join(folder, 'lib/version.ts'), 'export const version = \'0.0.0-other\'\n')
   const { failed, output } = await release(folder, 'minor', '--write')
   t.true(failed)
   t.regex(output, /lib\/version\.ts has the version 0 times/u)
-  t.is(read(folder, 'package.json'), read(root, 'package.json'))
+  t.is(read(folder, 'package.json'), before)
+
+  writeFileSync(join(folder, 'package.json'), before.replace('"repository"', '"homepage"'))
+  t.regex((await release(folder, 'minor')).output, /names no repository/u)
 })
 
 for (const file of workflows) {
@@ -96,7 +103,7 @@ for (const file of workflows) {
     }
     const commands = [...text.matchAll(/npm (?:run (?<script>[\w:]+)|(?<own>test))/gu)]
     for (const { groups } of commands) t.true(Object.hasOwn(scripts, groups?.['script'] ?? groups?.['own'] ?? ''), groups?.['script'])
-    for (const [, path = ''] of text.matchAll(/(?:run: |node )((?:\.ci|dist)\/\S+)/gu)) {
+    for (const [, path = ''] of text.matchAll(/(?:run: |node )((?:\.ci|dist|scripts)\/\S+)/gu)) {
       t.notThrows(() => read(root, path), path)
     }
     t.false(text.includes('\t'))
@@ -119,4 +126,18 @@ test('our own reader of ELF tells machine, libraries and versions of an image', 
   t.true(elf.needed.includes('libc.so.6'))
   t.true(elf.versions.includes('GLIBC_2.17'))
   t.deepEqual(elf.exports, ['napi_register_module_v1'])
+})
+
+test('an image that needs a newer glibc than it promises is refused, also where the need has no number', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'shmem-test-image-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const image = join(folder, 'newer.node')
+  // arc4random(3) came with 2.36, and so did relative relocations in a form that older loaders do not know.
+  const source = 'extern unsigned arc4random(void); static int word; int *place = &word; unsigned napi_register_module_v1(void) { return arc4random(); }'
+  const compiled = spawnSync('cc', ['-shared', '-fPIC', '-Wl,-z,pack-relative-relocs', '-x', 'c', '-', '-o', image], { input: source, encoding: 'utf8' })
+  if (compiled.status !== 0) return skip(t, `no compiler with a glibc of 2.36: ${compiled.error?.message ?? compiled.stderr}`)
+  const { inspect } = (await import(pathToFileURL(join(root, 'scripts/check-images.mjs')).href)) as { inspect: (target: object) => string[] }
+  const problems = inspect({ image, name: 'newer', cpu: process.arch, abi: 'gnu' }).join('\n')
+  t.regex(problems, /needs glibc 2\.36, and must load on 2\.28/u)
+  t.regex(problems, /needs GLIBC_ABI_DT_RELR/u)
 })

@@ -1,5 +1,5 @@
 /**
- * Which version of the package this is: that of package.json, which `npm run version` writes to both.
+ * Which version of the package this is: that of package.json, which `npm run release` writes to both.
  *
  * @module
  * @internal

@@ -6,9 +6,10 @@
  * glibc's symbols of every version, musl, and LLVM's unwinder, so that an image needs the C library and nothing else.
  * As root, what is missing of Debian's packages is installed. Everything else goes to target/.
  */
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { bootstrap } from './bootstrap.mjs'
 import { checkImages, zigPackages } from './check-images.mjs'
 import { debian, pip } from './packages.mjs'
 import { Stop, capture, main, root, timed } from './process.mjs'
@@ -25,7 +26,8 @@ const standardLibrary = '/usr/lib/rustlib/src/rust/library/std/Cargo.toml'
 await main(async (args) => {
   const chosen = chooseTargets(args, 'npm run build:targets')
   await timed('tools', installTools)
-  mkdirSync(join(root, 'native'), { recursive: true })
+  // The types of the binding come with the image that is built for this machine, whose place is taken here.
+  await bootstrap()
   for (const target of chosen) await timed(target.name, () => build(target))
   return await checkImages(chosen)
 })

@@ -45,11 +45,14 @@ export function inspect({ image, name, cpu, abi }) {
   const newest = glibcOf(elf)
   // Without a version a symbol is one that the libraries it was linked with do not have.
   const absent = abi === 'gnu' ? elf.undefinedSymbols.filter(({ version, weak }) => !version && !weak).map((symbol) => symbol.name) : []
+  // Such as GLIBC_ABI_DT_RELR, which came with 2.36, or GLIBC_PRIVATE: no number says from when on it is there.
+  const nameless = elf.versions.filter((version) => /^GLIBC_(?![\d.]+$)/.test(version))
   const foreign = elf.needed.filter((library) => !(abi === 'musl' ? /^libc\.(so|musl-.*)$/ : /^(libc|libm|libpthread|libdl|librt|ld-linux-.*)\.so\.\d$/).test(library))
   return [
     elf.cpu !== cpu && `is for ${elf.cpu}`,
     (abi === 'musl') !== (newest === undefined) && `is for ${newest === undefined ? 'musl' : 'glibc'}`,
     newest !== undefined && isNewer(newest, newestGlibc) && `needs glibc ${newest}, and must load on ${newestGlibc}: npm run build:targets`,
+    nameless.length > 0 && `needs ${nameless.join(', ')} of glibc, which ${newestGlibc} may not have`,
     absent.length > 0 && `needs what its C library does not have: ${absent.join(', ')}`,
     foreign.length > 0 && `needs more than the C library: ${foreign.join(', ')}`,
     elf.exports.join() !== 'napi_register_module_v1' && `exports ${elf.exports.join(', ')}`,

@@ -26,7 +26,7 @@ export async function main(run) {
   }
 }
 
-/** Runs a program to its end without a word. `missing` says that there is no such program. */
+/** Runs a program to its end without a word. `missing` says that there is no such program; how it was cut off stands behind what it said. */
 export function capture(program, args, options = {}) {
   const result = spawnSync(program, args, {
     cwd: root,
@@ -35,10 +35,11 @@ export function capture(program, args, options = {}) {
     maxBuffer: 64 * 1024 * 1024,
     ...options,
   })
+  const cutOff = result.error?.message ?? (result.signal && `${program} was ended by ${result.signal}`)
   return {
     missing: result.error?.code === 'ENOENT',
     ok: result.status === 0,
-    output: `${result.stdout ?? ''}${result.stderr ?? ''}`,
+    output: [result.stdout, result.stderr, cutOff].filter(Boolean).join(''),
     stdout: result.stdout ?? '',
   }
 }

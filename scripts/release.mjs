@@ -1,7 +1,8 @@
 /**
  * `npm run release -- minor`: the next version, everywhere where it is written: package.json, the lock files, Cargo.toml, lib/version.ts,
  * include/shmem.h, and CHANGELOG.md, whose unreleased part gets it as its heading. `major`, `minor`, `patch`, or a version such as 1.0.0-rc.1.
- * It only says what it would write, unless `--write` is there too; it commits and publishes nothing. docs/releasing.md has the rest.
+ * It only says what it would write, unless `--write` is there too; it commits and publishes nothing. A package.json without `repository` is refused: npm
+ * takes no provenance from it. docs/releasing.md has the rest.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +16,9 @@ const changes = /## \[Unreleased\]\n([\s\S]*?)(?=\n## \[|$)/
 await main((args) => {
   const [step, ...more] = args.filter((arg) => arg !== '--write')
   if (step === undefined || more.length > 0 || step.startsWith('-')) throw new Stop(usage)
-  const current = JSON.parse(read('package.json')).version
+  const { version: current, repository } = JSON.parse(read('package.json'))
+  const address = typeof repository === 'string' ? repository : repository?.url
+  if (!address) throw new Stop('package.json names no repository, and npm takes no provenance from a package that does not: docs/releasing.md, "Before the first one".')
   const next = successor(current, step)
   const edits = places(current, next).map(([file, pattern, replacement, count]) => edit(file, pattern, replacement, count))
   edits.push(changelog(next))

@@ -12,7 +12,6 @@ import { Stop, capture, main, root, timed } from './process.mjs'
 import { installRuntime, presentRuntime, runtimes, versionOf } from './runtimes.mjs'
 import { conclude } from './tally.mjs'
 
-const packages = join(root, 'target/packages')
 const platform = `linux-${process.arch}-gnu`
 
 /**
@@ -20,11 +19,8 @@ const platform = `linux-${process.arch}-gnu`
  * times as many, one that was not optimised five times, source maps or the tests would double the other package.
  */
 const bounds = { main: { packed: 512 * 1024, unpacked: 2 * 1024 * 1024 }, image: { packed: 1.5 * 1024 * 1024, unpacked: 3.5 * 1024 * 1024 } }
-/** What users need: code, types, the command with its schema, the header for C, and what npm always takes. */
-const wanted = {
-  main: /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/shmem\.js|docs\/cli\.schema\.json|include\/shmem\.h|native\/binding\.d\.ts|dist\/(?:index|lib\/(?:[\w-]+\/)*[\w-]+)\.(?:js|d\.ts))$/u,
-  image: /^(?:package\.json|README\.md|LICENSE|shmem\.linux-\w+-\w+\.node)$/u,
-}
+/** What npm always takes. */
+const always = ['package.json', 'README.md', 'LICENSE']
 const compilersOfC = ['cargo', 'rustc', 'cc', 'gcc', 'clang', 'make', 'python3']
 
 const count = { passed: 0, failed: 0, skipped: [], doubts: [] }
@@ -32,7 +28,6 @@ const count = { passed: 0, failed: 0, skipped: [], doubts: [] }
 await main(async (args) => {
   if (args.some((arg) => arg !== '--all-runtimes')) throw new Stop('Usage: npm run test:install -- [--all-runtimes]')
   const start = performance.now()
-  await timed('stage', stage)
   await timed('tools', installTools)
   const chosen = []
   for (const runtime of runtimes) {
@@ -40,13 +35,18 @@ await main(async (args) => {
     if (path === undefined) count.skipped.push(`${runtime.name} is not here: -- --all-runtimes installs it`)
     else chosen.push({ ...runtime, path })
   }
-  await withRoom((room) => examine(room, chosen))
+  await withRoom(async (room) => {
+    // Of its own, so that two runs do not take each other's.
+    const packages = room.folder('packages')
+    await timed('stage', () => stage(packages))
+    await examine(room, packages, chosen)
+  })
   process.stderr.write(`in all     ${((performance.now() - start) / 1000).toFixed(1)} s\n`)
   return conclude(count)
 })
 
-function stage() {
-  const { ok, output } = capture(process.execPath, [join(root, 'scripts/stage.mjs')])
+function stage(packages) {
+  const { ok, output } = capture(process.execPath, [join(root, 'scripts/stage.mjs'), '--to', packages])
   if (!ok) throw new Stop(`\n${output.trimEnd()}\n\nNothing could be laid out to be published.`)
 }
 
@@ -58,14 +58,19 @@ function installTools() {
   if (!ok) throw new Stop(`\n${output.trimEnd()}\n\nInstalling what this test needs failed.`)
 }
 
-async function examine(room, chosen) {
-  const published = readdirSync(packages).toSorted()
-  for (const name of published) await claim(`${name} holds what users need, and is small`, () => isLean(name))
+async function examine(room, packages, chosen) {
+  for (const name of foldersIn(packages)) await claim(`${name} holds what users need and nothing else, and is small`, () => isLean(packages, name))
   await claim('publint finds nothing', () => room.run(root, [process.execPath, tool('publint/src/cli.js'), join(packages, 'shmem'), '--strict', '--pack=npm']))
 
-  await claim('all that was built can be published', async () => {
-    // Those of other platforms first or last, no matter; what was not built is not there, as for a user whose mirror lacks it.
-    for (const name of published) await room.run(join(packages, name), ['npm', 'publish', '--ignore-scripts', '--loglevel=error'])
+  await claim('all that was built is published, and what is out is passed over', async () => {
+    // What was not built is not there, as for a user whose mirror lacks it.
+    const publish = ['node', join(root, 'scripts/publish.mjs'), '--from', packages]
+    const told = foldersIn(packages).length
+    for (const [flags, ending] of [[['--dry-run'], /: not sent$/u], [[], /, tag \w+$/u], [[], / is out already$/u]]) {
+      const { stdout } = await room.run(root, [...publish, ...flags])
+      const lines = stdout.trimEnd().split('\n')
+      if (lines.length !== told || !lines.every((line) => ending.test(line)) || !lines.at(-1).startsWith('shmem ')) throw new Error(`${flags.join(' ')}\n${stdout}`)
+    }
   })
   const user = room.folder('user')
   await claim('npm installs it without a compiler and without scripts', async () => {
@@ -81,7 +86,7 @@ async function examine(room, chosen) {
   await claim('the command tells its version, and lists as JSON', () => commandWorks(room, user))
   await claim('without the image for this machine there is one error, which names it', () => missesImage(room))
   await claim('pnpm installs it, too', () => pnpmWorks(room))
-  await claim('arethetypeswrong finds nothing', () => typesAreRight(room))
+  await claim('arethetypeswrong finds nothing', () => typesAreRight(room, packages))
   for (const [version, path, settings] of compilers) {
     for (const options of settings) {
       await claim(`TypeScript ${version} reads its types, moduleResolution ${options.moduleResolution}`, () => typeChecks(room, user, path, options))
@@ -102,14 +107,23 @@ async function claim(title, prove) {
 }
 
 /** Prints the size, too. */
-function isLean(name) {
+function isLean(packages, name) {
   const kind = name === 'shmem' ? 'main' : 'image'
   const { stdout } = capture('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'], { cwd: join(packages, name) })
   const [{ files, size, unpackedSize }] = JSON.parse(stdout)
   console.log(`   ${name}: ${kib(size)} packed, ${kib(unpackedSize)} unpacked, ${files.length} files`)
-  same(files.map(({ path }) => path).filter((path) => !wanted[kind].test(path)), [])
+  const found = files.map(({ path }) => path)
+  const wanted = kind === 'main' ? filesOfMain() : [...always, `${name.replace('shmem-', 'shmem.')}.node`]
+  same({ missing: without(wanted, found), surplus: without(found, wanted) }, { missing: [], surplus: [] })
   const { packed, unpacked } = bounds[kind]
   if (size > packed || unpackedSize > unpacked) throw new Error(`more than ${kib(packed)} packed or ${kib(unpacked)} unpacked`)
+}
+
+/** What users need: code and types of every source, the command with its schema, the header for C. */
+function filesOfMain() {
+  const sources = ['index.ts', ...readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts')).map((path) => `lib/${path}`)]
+  const compiled = sources.flatMap((path) => ['.js', '.d.ts'].map((ending) => `dist/${path.replace(/\.ts$/u, ending)}`))
+  return [...always, 'CHANGELOG.md', 'bin/shmem.js', 'docs/cli.schema.json', 'include/shmem.h', 'native/binding.d.ts', ...compiled]
 }
 
 /** The blocks of the README as they stand, but for the names of the objects, which another run may use at the same time. */
@@ -165,7 +179,7 @@ async function pnpmWorks(room) {
   if (!(Number(stdout) >= 4096)) throw new Error(stdout)
 }
 
-async function typesAreRight(room) {
+async function typesAreRight(room, packages) {
   const folder = room.folder('packed')
   const { stdout } = await room.run(join(packages, 'shmem'), ['npm', 'pack', '--ignore-scripts', '--json', `--pack-destination=${folder}`])
   const packed = join(folder, JSON.parse(stdout)[0].filename)
@@ -198,6 +212,10 @@ function foldersIn(path) {
 function same(found, expected) {
   const [left, right] = [found, expected].map((value) => JSON.stringify(value, undefined, 1))
   if (left !== right) throw new Error(`found ${left}\nexpected ${right}`)
+}
+
+function without(these, those) {
+  return these.filter((each) => !those.includes(each))
 }
 
 function kib(bytes) {

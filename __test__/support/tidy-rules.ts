@@ -57,6 +57,20 @@ export const noRoomLooksUp: Rule = {
   },
 }
 
+/** Modules of the core that its documentation shows: what crate/core/README.md promises. */
+const promised = ['error', 'memory', 'posix', 'memfd', 'file', 'sysv', 'membership', 'managed', 'handle', 'structures', 'ring', 'map', 'list', 'broadcast', 'latest']
+
+export const coreShowsWhatItPromises: Rule = {
+  name: 'the core shows no module that it does not promise',
+  check(path, text) {
+    // Inside of what is hidden everything is.
+    if (!/^crate\/core\/src\/(?:lib|(?:memory|membership|managed|structures)\/(?:[\w/]+\/)?mod)\.rs$/u.test(path) || path.includes('/geometry/')) return []
+    return matches(text, /(#\[doc\(hidden\)\]\n)?^pub mod (\w+);/gmu)
+      .filter(({ found }) => found[1] === undefined && !promised.includes(found[2] ?? ''))
+      .map(({ found, index }) => complain(path, text, index, `${found[2]} is public: hide it, or promise it`))
+  },
+}
+
 export const cOnlyInSys: Rule = {
   name: 'C is called under crate/core/src/sys/ only',
   check(path, text) {
@@ -157,6 +171,7 @@ export const everyTestRuns: Rule = {
 export const rules: readonly Rule[] = [
   noUpwardImport,
   noRoomLooksUp,
+  coreShowsWhatItPromises,
   cOnlyInSys,
   napiOnlyInBinding,
   opensWithDoc,

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { readFileSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { freemem, totalmem, cpus } from 'node:os'
 import * as check from '../arguments.js'
 import { constant } from '../constants.js'
 import { ShmError, outOfRange, wrongType, wrongValue } from '../errors.js'
+import { textOf } from '../kernel-text.js'
 import { native, type Binding } from '../native.js'
 
 /**
@@ -253,14 +254,6 @@ function numbers(list: string): number[] {
 
 function policyName(mode: number): PlacementReport['policy'] {
   return NAMES[mode & ~MODE_FLAGS] ?? 'unknown'
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
 }
 
 /** A kernel without NUMA answers ENOSYS, a container's profile EPERM: both mean that placement is not to be had here. */

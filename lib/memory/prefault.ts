@@ -72,34 +72,17 @@ export function prefaultNow(live: () => Binding.NativeSegment, options: CheckedP
 /** As {@link prefaultNow}, on threads of the pool. @internal */
 export async function prefaultBeside(live: () => Binding.NativeSegment, options: CheckedPrefault): Promise<Prefaulted> {
   const course = new Course(live, options)
-  for (let part = course.next(); part !== undefined; part = course.next()) {
-    const { pageFaults, error } = await live().populateBeside(...part, false)
-    if (error === undefined || error === null) course.done(pageFaults, part)
-    // Mapped anew meanwhile; where it is closed, the next look throws.
-    else if (error.code === 'ERR_SHM_CLOSED') continue
-    else if (error.code === 'EFAULT') {
-      // Here it fails at once, and with the true reason: a full file system is no bad address. Unless the segment was made shorter meanwhile.
-      const again = course.next()
-      if (again !== undefined) course.done(live().populate(...again), again)
-    } else throw new ShmError(error)
-  }
+  await course.runBeside(false, part => live().populate(...part))
   return course.taken()
 }
 
 /** Makes transparent huge pages of a range of a segment that begins at `base` of its object, on threads of the pool. @internal */
 export async function collapseBeside(live: () => Binding.NativeSegment, options: CheckedPrefault, range: [number, number], base: number): Promise<void> {
   const course = new Course(live, options, { range, base, stepBytes: transparentPageSize })
-  for (let part = course.next(); part !== undefined; part = course.next()) {
-    const { pageFaults, error } = await live().populateBeside(...part, true)
-    if (error === undefined || error === null) course.done(pageFaults, part)
-    else if (error.code === 'ERR_SHM_CLOSED') continue
-    else if (error.code === 'EFAULT') {
-      const again = course.next()
-      if (again === undefined) return
-      live().collapse(...again)
-      course.done(0, again)
-    } else throw new ShmError(error)
-  }
+  await course.runBeside(true, part => {
+    live().collapse(...part)
+    return 0
+  })
 }
 
 /** What a course goes over: a range of which a length of 0 means to the end, in steps that begin at multiples in the object. */
@@ -142,6 +125,21 @@ class Course {
     const step = this.#stepBytes
     const until = Math.ceil((at + this.#base) / step) * step - this.#base + this.#chunkBytes
     return [at, (end - until < step ? end : until) - at]
+  }
+
+  /** Goes over all of it on threads of the pool; `here` does a chunk on this thread, and answers its page faults. */
+  async runBeside(collapses: boolean, here: (part: [offset: number, length: number]) => number): Promise<void> {
+    for (let part = this.next(); part !== undefined; part = this.next()) {
+      const { pageFaults, error } = await this.#live().populateBeside(...part, collapses)
+      if (error === undefined || error === null) this.done(pageFaults, part)
+      // Mapped anew meanwhile; where it is closed, the next look throws.
+      else if (error.code === 'ERR_SHM_CLOSED') continue
+      else if (error.code === 'EFAULT') {
+        // Here it fails at once, and with the true reason: a full file system is no bad address. Unless the segment was made shorter meanwhile.
+        const again = this.next()
+        if (again !== undefined) this.done(here(again), again)
+      } else throw new ShmError(error)
+    }
   }
 
   done(pageFaults: number, [, length]: [number, number]): void {

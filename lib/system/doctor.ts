@@ -6,11 +6,12 @@
 
 import { existsSync } from 'node:fs'
 import { release } from 'node:os'
+import { textOf } from '../kernel-text.js'
 import { native } from '../native.js'
 import type { Finding } from './facts.js'
 import { chosenOf, isFirstPidNamespace, resourceLimit, shmSpace } from './limits.js'
 import { orphans } from './orphans.js'
-import { linkOf, textOf, valueOf } from './proc.js'
+import { linkOf, valueOf } from './proc.js'
 import { shmRows } from './sysv-tables.js'
 
 const MIB = 2 ** 20

@@ -6,8 +6,9 @@
 
 import { readdirSync, statfsSync } from 'node:fs'
 import { release } from 'node:os'
+import { textOf } from '../kernel-text.js'
 import type { Limit } from './facts.js'
-import { kibibytes, linkOf, textOf, valueOf } from './proc.js'
+import { kibibytes, linkOf, valueOf } from './proc.js'
 import { semRows, shmRows } from './sysv-tables.js'
 
 /**

@@ -8,8 +8,9 @@
  */
 
 import { readFileSync } from 'node:fs'
+import { textOf } from '../kernel-text.js'
 import type { User } from './facts.js'
-import { kibibytes, textOf } from './proc.js'
+import { kibibytes } from './proc.js'
 import { sysvIdentity, type Identity } from './users.js'
 
 /** What one process's page tables say of an object, in bytes. */

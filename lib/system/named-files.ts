@@ -6,7 +6,7 @@
  */
 
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
-import { mustNotBeOurs } from './proc.js'
+import { mustNotBeOurs } from '../kernel-text.js'
 
 /** Where POSIX objects have their names. */
 export const SHM_DIRECTORY = '/dev/shm'

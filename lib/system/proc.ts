@@ -1,33 +1,13 @@
 /**
- * Reading /proc and /sys: texts that may vanish while one reads, numbers, processes. Names in there may be any bytes, so texts are
- * latin1: every byte is a character.
+ * What the kernel's files say, as tables, numbers, links and processes.
  *
  * @module
  * @internal
  */
 
-import { readFileSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs'
+import { readdirSync, readlinkSync, statSync, type Stats } from 'node:fs'
 import { basename } from 'node:path'
-import { ShmError } from '../errors.js'
-
-/** What a file says; nothing where it cannot be read. */
-export function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch (error) {
-    mustNotBeOurs(error)
-    return undefined
-  }
-}
-
-/** Failures that tell nothing of what was looked at: who took them for "not there" would see no users, and remove what is used. */
-const OURS = ['EMFILE', 'ENFILE', 'ENOMEM']
-
-/** Throws a failure that is about this process, not about the file. */
-export function mustNotBeOurs(error: unknown): void {
-  const { code = '', errno, syscall, message } = error as NodeJS.ErrnoException
-  if (OURS.includes(code)) throw new ShmError({ code, errno, syscall, message })
-}
+import { mustNotBeOurs, textOf } from '../kernel-text.js'
 
 /** The lines of a table without its heading; none where it cannot be read. */
 export function rowsOf(path: string): string[] {

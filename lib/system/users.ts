@@ -8,8 +8,9 @@
 
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
+import { mustNotBeOurs, textOf } from '../kernel-text.js'
 import type { User } from './facts.js'
-import { commandOf, deviceText, isForbidden, linkOf, mustNotBeOurs, processIds, statOf, textOf } from './proc.js'
+import { commandOf, deviceText, isForbidden, linkOf, processIds, statOf } from './proc.js'
 import { SHM_DIRECTORY } from './named-files.js'
 
 /** What tells an object from all others on this machine: `sysv:<id>`, or device and inode as /proc/locks writes them. */

@@ -2,12 +2,11 @@
 
 use shmem_core::Result;
 use shmem_core::managed::handle::{
-    Barrier, Condition, Event, Mutex, Once, Passed, RwLock, Semaphore, SeqLock,
+    Barrier, Condition, Event, Mutex, Once, Passed, Reset, RwLock, Semaphore, SeqLock,
 };
 use shmem_core::managed::{ManagedOptions, ManagedSegment};
 use shmem_core::membership::{JoinOptions, Member};
 use shmem_core::memory::{CreateOptions, memfd};
-use shmem_core::sync::event::Reset;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;

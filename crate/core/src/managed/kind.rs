@@ -64,6 +64,7 @@ pub const RECORD_BYTES_MAX: u32 = 1 << 20;
 
 impl Kind {
     /// From the number in a directory entry.
+    #[doc(hidden)]
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
         ALL.iter().copied().find(|kind| *kind as u32 == number)
@@ -160,6 +161,7 @@ impl Shape {
     }
 
     /// How many of its bytes, from the first, must be zero at first.
+    #[doc(hidden)]
     #[must_use]
     pub fn zeroed_bytes(self, bytes: u64) -> u64 {
         match self.kind {

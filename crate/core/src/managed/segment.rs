@@ -76,8 +76,8 @@ impl ManagedSegment {
     /// can join through it.
     ///
     /// # Errors
-    /// `ERR_SHM_UNSUPPORTED` (System V, huge pages, a file of another machine, a part of an object, no guard); those of [`Header::settle`];
-    /// `ERR_SHM_REMOVED`.
+    /// `ERR_SHM_UNSUPPORTED` (System V, huge pages, a file of another machine, a part of an object, no guard); `ERR_SHM_NOT_MANAGED`;
+    /// `ERR_SHM_NOT_READY`; `ERR_SHM_VERSION`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_REMOVED`; EBADF ENOLCK.
     pub fn open(segment: &Segment, options: ManagedOptions) -> Result<Self> {
         Self::open_unnamed(segment, options).map_err(|error| error.or_on(|| segment.subject()))
     }
@@ -123,6 +123,7 @@ impl ManagedSegment {
     }
 
     /// Where its parts are.
+    #[doc(hidden)]
     #[must_use]
     pub const fn geometry(&self) -> &Geometry {
         &self.geometry
@@ -137,7 +138,7 @@ impl ManagedSegment {
     /// Makes the calling thread a member.
     ///
     /// # Errors
-    /// Those of [`Member::join`]; `ERR_SHM_READ_ONLY`; `ERR_SHM_REMOVED`.
+    /// `ERR_SHM_MEMBERS_FULL`; `ERR_SHM_READ_ONLY`; `ERR_SHM_REMOVED`; `ERR_SHM_UNSUPPORTED`; EACCES EBADF ENOLCK ENOMEM.
     pub fn join(&self, options: &JoinOptions) -> Result<Member> {
         if self.observes {
             return Err(

@@ -60,6 +60,7 @@ impl Member {
     ///
     /// # Errors
     /// `ERR_SHM_MEMBERS_FULL`; `ERR_SHM_UNSUPPORTED`; EACCES EBADF ENOLCK ENOMEM.
+    #[doc(hidden)]
     pub fn join(table: MemberTable, table_offset: u64, options: &JoinOptions) -> Result<Self> {
         let presence_offset = Presence::offset(table.page_size_bytes())?;
         let slots = table.slots();
@@ -154,6 +155,7 @@ impl Member {
 
     /// Ends as a death does: the slot stays as it is, and what the member held is found held by a dead one. For an environment that
     /// ends before its thread does.
+    #[doc(hidden)]
     pub fn die(mut self) {
         self.end(Ending::Dies);
     }

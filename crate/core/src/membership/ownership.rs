@@ -28,7 +28,7 @@ impl Occupied {
 
 /// What who takes a word must know of the one before.
 #[derive(Clone, Copy, Debug)]
-pub struct Heir {
+pub(crate) struct Heir {
     /// Asks the system whether an owner that seems alive is, as the kernel cannot mark every death. That is dear.
     pub asks: bool,
     /// Goes on to write where the dead one may have: so that one must have stopped.
@@ -39,7 +39,12 @@ pub struct Heir {
 ///
 /// # Errors
 /// See [`Occupied`].
-pub fn take<P: Platform>(platform: &P, word: P::Word, token: Token, heir: Heir) -> Result<u32, Occupied> {
+pub(crate) fn take<P: Platform>(
+    platform: &P,
+    word: P::Word,
+    token: Token,
+    heir: Heir,
+) -> Result<u32, Occupied> {
     loop {
         let before = platform.load(word);
         if let Some(owner) = Token::from_word(before) {

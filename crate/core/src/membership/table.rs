@@ -83,6 +83,7 @@ impl MemberTable {
     ///
     /// # Errors
     /// `ERR_OUT_OF_RANGE`: not 1 to [`SLOTS_MAX`] slots.
+    #[doc(hidden)]
     pub unsafe fn at(
         address: usize,
         slots: u32,
@@ -104,6 +105,7 @@ impl MemberTable {
     }
 
     /// The same table over memory that is mapped for reading.
+    #[doc(hidden)]
     #[must_use]
     pub fn read_only(self) -> Self {
         Self { is_writable: false, ..self }
@@ -116,6 +118,7 @@ impl MemberTable {
     }
 
     /// How tokens are made up.
+    #[doc(hidden)]
     #[must_use]
     pub const fn shape(&self) -> TokenShape {
         self.shape
@@ -125,11 +128,13 @@ impl MemberTable {
     ///
     /// # Errors
     /// EACCES EMFILE ENFILE ENOENT (no /proc).
+    #[doc(hidden)]
     pub fn describe_again(&self) -> Result<OwnedFd> {
         file::open(&format!("/proc/self/fd/{}", self.fd.as_raw_fd()), file::flags::O_RDWR, 0).called("open")
     }
 
     /// Changes, and wakes its sleepers, with every join and leave. Deaths are seen in presence words only.
+    #[doc(hidden)]
     #[must_use]
     pub const fn epoch(&self) -> Word {
         self.epoch
@@ -222,6 +227,7 @@ impl MemberTable {
     }
 
     /// As [`Platform::recheck`], for all slots.
+    #[doc(hidden)]
     pub fn recheck_all(&self) {
         for slot in 0..self.slots {
             let claim = self.claim(slot).load();

@@ -17,6 +17,7 @@ impl Word {
     /// # Safety
     /// `address` must be a multiple of 4, and the word must stay mapped and writable while the answer is used. It may be truncated
     /// away where the fault guard watches the mapping.
+    #[doc(hidden)]
     #[must_use]
     pub const unsafe fn at(address: usize) -> Self {
         Self { address }
@@ -41,6 +42,7 @@ impl Word {
     }
 
     /// Where it is, for the kernel.
+    #[doc(hidden)]
     #[must_use]
     pub const fn address(self) -> usize {
         self.address

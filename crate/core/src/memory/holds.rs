@@ -77,6 +77,7 @@ impl Mapping {
     ///
     /// # Errors
     /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`; what `act` answers.
+    #[doc(hidden)]
     pub fn with_holds<T>(
         &self,
         offset: u64,

@@ -74,8 +74,8 @@ pub(super) struct Life {
     released: bool,
     /// Mappings that replaced a part of this one and live.
     children: usize,
-    /// Calls of [`Mapping::with_pinned_bytes`] under way, and holders of a [`Pinned`].
-    pins: usize,
+    /// Calls of [`Mapping::with_pinned_bytes`] under way, and holders of a [`super::Pinned`].
+    pub(super) pins: usize,
     /// Locks in it that are held through it.
     pub(super) holds: Holds,
     /// Whether it is locked in RAM as a whole.
@@ -90,6 +90,7 @@ impl Mapping {
     ///
     /// # Errors
     /// Those of mmap(2); `ERR_SHM_NOT_OURS`; `ERR_SHM_TOO_MANY_MAPPINGS`.
+    #[doc(hidden)]
     pub fn map(request: &MapRequest<'_>) -> Result<Arc<Self>> {
         let size_bytes = to_usize(request.size_bytes)?;
         let length_bytes = round_up(size_bytes, request.page_size_bytes)?;
@@ -131,6 +132,7 @@ impl Mapping {
     ///
     /// # Errors
     /// Those of shmat(2); `ERR_SHM_NOT_OURS`; `ERR_SHM_TOO_MANY_MAPPINGS`.
+    #[doc(hidden)]
     pub fn attach(id: i32, place: Place, flags: i32, request_bytes: u64, guard: bool) -> Result<Arc<Self>> {
         let size_bytes = to_usize(request_bytes)?;
         // SHM_RND rounds the address down to SHMLBA, a page on x86-64 and four on arm64's ABI; the kernel answers the result.
@@ -333,93 +335,8 @@ impl Mapping {
         Ok(own)
     }
 
-    /// Copies bytes out. For runtimes that allow no view. Other processes may write meanwhile: then the copy is a mixture
-    /// of bytes, which a caller without a lock must expect.
-    ///
-    /// # Safety
-    /// `target` must be valid for writes of `length_bytes`. It may be shared memory, and may overlap the source.
-    ///
-    /// # Errors
-    /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub unsafe fn copy_out(&self, offset: u64, target: *mut u8, length_bytes: usize) -> Result<()> {
-        self.with_bytes(offset, length_bytes, |start| {
-            // SAFETY: the source is `length_bytes` of our mapped range, the target is the caller's word.
-            unsafe { std::ptr::copy(start as *const u8, target, length_bytes) };
-            Ok(())
-        })
-    }
-
-    /// Copies bytes in. For runtimes that allow no view.
-    ///
-    /// # Safety
-    /// `source` must be valid for reads of `length_bytes`. It may be shared memory, and may overlap the target.
-    ///
-    /// # Errors
-    /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
-    pub unsafe fn copy_in(&self, offset: u64, source: *const u8, length_bytes: usize) -> Result<()> {
-        self.with_bytes(offset, length_bytes, |start| {
-            // SAFETY: the target is `length_bytes` of our mapped range, the source is the caller's word.
-            unsafe { std::ptr::copy(source, start as *mut u8, length_bytes) };
-            Ok(())
-        })
-    }
-
-    /// Runs `act` with the address of `length_bytes` bytes at `offset`, which stay mapped meanwhile.
-    ///
-    /// # Errors
-    /// `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`; what `act` answers.
-    pub fn with_bytes<T>(
-        &self,
-        offset: u64,
-        length_bytes: usize,
-        act: impl FnOnce(usize) -> Result<T>,
-    ) -> Result<T> {
-        let _alive = self.living()?;
-        let (start, _) = self.bytes_at(offset, length_bytes)?;
-        act(start)
-    }
-
-    /// As [`Mapping::with_bytes`], for what takes long: the mapping can be used and released meanwhile. A release then closes it at
-    /// once, and unmaps when `act` has returned.
-    ///
-    /// # Errors
-    /// As [`Mapping::with_bytes`].
-    pub fn with_pinned_bytes<T>(
-        &self,
-        offset: u64,
-        length_bytes: usize,
-        act: impl FnOnce(usize) -> Result<T>,
-    ) -> Result<T> {
-        let mut life = self.living()?;
-        let (start, _) = self.bytes_at(offset, length_bytes)?;
-        life.pins += 1;
-        drop(life);
-        let _pin = Pin(self);
-        act(start)
-    }
-
-    /// Keeps the range mapped, whoever releases the mapping, until the answer is dropped.
-    ///
-    /// # Errors
-    /// `ERR_SHM_CLOSED`.
-    pub fn pin(self: &Arc<Self>) -> Result<Pinned> {
-        self.living()?.pins += 1;
-        Ok(Pinned(Arc::clone(self)))
-    }
-
-    /// The mapping of ours in which all those bytes are, pinned.
-    ///
-    /// # Errors
-    /// `ERR_SHM_NOT_OURS`; `ERR_SHM_CLOSED`.
-    pub fn pin_owner(address: usize, length_bytes: usize) -> Result<Pinned> {
-        let owner = Self::owner(address).filter(|owner| {
-            (address - owner.start).checked_add(length_bytes).is_some_and(|end| end <= owner.length_bytes)
-        });
-        owner.ok_or_else(|| not_ours(address, length_bytes))?.pin()
-    }
-
     /// The mapping that begins last at or before an address.
-    fn owner(address: usize) -> Option<Arc<Self>> {
+    pub(super) fn owner(address: usize) -> Option<Arc<Self>> {
         owners().range(..=address).next_back().and_then(|(_, owner)| owner.upgrade())
     }
 
@@ -437,7 +354,7 @@ impl Mapping {
         self.unmap_if_unused(life);
     }
 
-    fn unmap_if_unused(&self, mut life: MutexGuard<'_, Life>) {
+    pub(super) fn unmap_if_unused(&self, mut life: MutexGuard<'_, Life>) {
         if life.closed && !life.released && life.children == 0 && life.pins == 0 && life.holds.is_empty() {
             life.released = true;
             drop(life);
@@ -476,53 +393,6 @@ impl Mapping {
             Ok(life)
         }
     }
-
-    pub(super) fn bytes_at(&self, offset: u64, length_bytes: usize) -> Result<(usize, usize)> {
-        let offset = to_usize(offset)?;
-        match offset.checked_add(length_bytes) {
-            Some(end) if end <= self.size_bytes => Ok((self.start + offset, length_bytes)),
-            _ => Err(self.out_of_range(offset, length_bytes)),
-        }
-    }
-
-    pub(super) fn out_of_range(&self, offset: usize, length_bytes: usize) -> Error {
-        Error::own(
-            "ERR_OUT_OF_RANGE",
-            format!(
-                "{length_bytes} bytes at offset {offset} are not inside the {} bytes of the segment",
-                self.size_bytes
-            ),
-        )
-    }
-}
-
-/// A mapping that stays mapped; see [`Mapping::pin`].
-#[derive(Debug)]
-pub struct Pinned(Arc<Mapping>);
-
-impl Pinned {
-    /// The mapping.
-    #[must_use]
-    pub const fn mapping(&self) -> &Arc<Mapping> {
-        &self.0
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        drop(Pin(&self.0));
-    }
-}
-
-/// Keeps a mapping from being unmapped, also when what it was pinned for panics.
-struct Pin<'mapping>(&'mapping Mapping);
-
-impl Drop for Pin<'_> {
-    fn drop(&mut self) {
-        let mut life = self.0.life();
-        life.pins -= 1;
-        self.0.unmap_if_unused(life);
-    }
 }
 
 impl Drop for Mapping {
@@ -538,7 +408,7 @@ enum How {
     Replace,
 }
 
-fn not_ours(address: usize, length_bytes: usize) -> Error {
+pub(super) fn not_ours(address: usize, length_bytes: usize) -> Error {
     Error::own(
         "ERR_SHM_NOT_OURS",
         format!(

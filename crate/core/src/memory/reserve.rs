@@ -72,6 +72,7 @@ impl Segment {
     ///
     /// # Errors
     /// `ERR_SHM_NO_MEMORY`; `ERR_OUT_OF_RANGE`; `ERR_SHM_CLOSED`.
+    #[doc(hidden)]
     pub fn refuse_more_than_memory(&self, extent: Extent) -> Result<()> {
         let (_, length) = self.mapping.touched_pages(extent)?;
         let at_most = u64::try_from(length).unwrap_or(u64::MAX);

@@ -30,7 +30,7 @@ pub fn seat(place: &Place<'_>) -> Result<Seat<Word>> {
 /// Makes `token` the writer. Blocks while a dead one may still write.
 ///
 /// # Errors
-/// `ERR_SHM_WRITER_TAKEN`: another one is, or this one already. `ERR_SHM_TIMED_OUT`: see [`takeover`].
+/// `ERR_SHM_WRITER_TAKEN`: another one is, or this one already. `ERR_SHM_TIMED_OUT`: a call of the dead one before can still write.
 pub fn take(place: &Place<'_>, table: &MemberTable, token: Token) -> Result<()> {
     let seat = seat(place)?;
     let feed = if place.shape().kind == Kind::Broadcast { Some(broadcast::feed_of(place)?) } else { None };

@@ -14,12 +14,12 @@ const NAP: Duration = Duration::from_millis(1);
 
 /// Until when to wait.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience(Duration);
+pub(crate) struct Patience(Duration);
 
 impl Patience {
     /// From now on.
     #[must_use]
-    pub fn begins() -> Self {
+    pub(crate) fn begins() -> Self {
         Self(futex::now().saturating_add(PATIENCE))
     }
 }
@@ -28,7 +28,7 @@ impl Patience {
 ///
 /// # Errors
 /// `ERR_SHM_TIMED_OUT`: it still can.
-pub fn wait(table: &MemberTable, dead: Token, patience: Patience) -> Result<()> {
+pub(crate) fn wait(table: &MemberTable, dead: Token, patience: Patience) -> Result<()> {
     while !table.has_stopped(dead) {
         if futex::now() >= patience.0 {
             let who = table.member(dead).map_or_else(String::new, |facts| format!(" {}", facts.pid));

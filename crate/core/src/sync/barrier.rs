@@ -8,7 +8,7 @@
 //! | word | means |
 //! |---|---|
 //! | lock | the mutex, as drawn in [`super::mutex`] |
-//! | gate | where parties sleep ([`super::gate`]); its sequence is the phase |
+//! | gate | where parties sleep (`gate`); its sequence is the phase |
 //! | phase | bit 0: the one before was broken; bits 1 to 12: seats taken and arrivals taken back, wrapping; bits 13 to 31: number of the phase, wrapping |
 //! | seat: token | 0 free, or whose it is |
 //! | seat: arrived | number of the phase it arrived in, plus 1; 0 once its party knows how that ended |

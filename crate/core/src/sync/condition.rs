@@ -1,4 +1,4 @@
-//! A condition variable: a [`super::gate`] whose sequence is the condition itself.
+//! A condition variable: a `gate` whose sequence is the condition itself.
 //!
 //! A waiter reads the sequence while it holds the mutex that guards what it waits for, gives the mutex back, and waits for another sequence. As
 //! everywhere, it may wake for no reason, and looks again in a loop.

@@ -28,7 +28,7 @@ pub(crate) fn close<P: Platform>(platform: &P, gate: P::Word) {
 
 /// The two words.
 #[derive(Clone, Copy, Debug)]
-pub struct Gate<W> {
+pub(crate) struct Gate<W> {
     /// See the module.
     pub gate: W,
     /// See the module.
@@ -37,19 +37,19 @@ pub struct Gate<W> {
 
 impl<W: Copy> Gate<W> {
     /// Says that somebody may sleep; answers the sequence to sleep on. The caller looks at its condition after this.
-    pub fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
+    pub(crate) fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
         close(platform, self.gate);
         fail_point::reach("gate.closed");
         platform.load(self.sequence)
     }
 
     /// The sleep of a waiter that armed the gate and found its condition wanting.
-    pub fn sleep(self, sequence: u32) -> Sleep<W> {
+    pub(crate) fn sleep(self, sequence: u32) -> Sleep<W> {
         Sleep::new().on(self.gate, WAITERS).on(self.sequence, sequence)
     }
 
     /// Wakes up to `count` sleepers. The caller changed the condition and the sequence before, with the gate pending.
-    pub fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
+    pub(crate) fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
         if platform.load(self.gate) & WAITERS == 0 {
             return;
         }
@@ -65,7 +65,7 @@ impl<W: Copy> Gate<W> {
     }
 
     /// A waiter passes, or gives up. If it slept, it may have been woken in place of others.
-    pub fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
+    pub(crate) fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
         if slept {
             platform.wake(self.gate, 1);
         }

@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The longest turn: how long a thread may stay with a job that nobody wants any more.
-pub const SLICE: Duration = Duration::from_millis(100);
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
 /// The shortest turn: below it, threads that take turns would do nothing else.
 const SHORTEST_SLICE: Duration = Duration::from_millis(2);
 /// How long a thread without work stays.
@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Whether a job wants another turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// It goes to the end of the queue.
     Again,
     /// It is dropped.
@@ -26,14 +26,14 @@ pub enum Turn {
 }
 
 /// What a thread does for somebody.
-pub trait Job: Send {
+pub(crate) trait Job: Send {
     /// Tries, for `slice` at most.
     fn turn(&mut self, slice: Duration) -> Turn;
 }
 
 /// See the module. Made once, as a static.
 #[derive(Debug)]
-pub struct HelperThreads {
+pub(crate) struct HelperThreads {
     name: &'static str,
     most: usize,
     state: Mutex<State>,
@@ -56,7 +56,7 @@ impl std::fmt::Debug for State {
 impl HelperThreads {
     /// Threads of this name (15 bytes are shown), at most so many, none yet.
     #[must_use]
-    pub const fn new(name: &'static str, most: usize) -> Self {
+    pub(crate) const fn new(name: &'static str, most: usize) -> Self {
         let state = State { queue: VecDeque::new(), threads: 0, idle: 0 };
         Self { name, most, state: Mutex::new(state), work: Condvar::new() }
     }
@@ -65,7 +65,7 @@ impl HelperThreads {
     ///
     /// # Errors
     /// `EAGAIN` of pthread_create(3), where there is no thread at all that could do it. The job is dropped then.
-    pub fn submit(&'static self, job: Box<dyn Job>) -> Result<()> {
+    pub(crate) fn submit(&'static self, job: Box<dyn Job>) -> Result<()> {
         let mut state = self.state();
         state.queue.push_back(job);
         if state.idle >= state.queue.len() {

@@ -9,12 +9,12 @@ pub mod condition;
 mod condition_words;
 pub mod event;
 mod fallback;
-pub mod gate;
+pub(crate) mod gate;
 #[cfg(target_env = "gnu")]
 mod glibc_inheriting;
 #[cfg(target_env = "gnu")]
 mod glibc_semaphore;
-pub mod helper_threads;
+mod helper_threads;
 #[cfg(not(target_env = "gnu"))]
 mod libc_semaphore;
 pub mod member_watch;
@@ -30,7 +30,7 @@ mod pthread_place;
 pub mod pthread_rwlock;
 mod pthread_words;
 pub mod rwlock;
-pub mod seqlock;
+pub(crate) mod seqlock;
 pub mod sysv_semaphore;
 pub mod wait;
 pub mod waiter;

@@ -1,4 +1,4 @@
-//! Waits that go on beside their owner's thread, on [`HelperThreads`]: begun, called off, and their outcomes fetched by the owner.
+//! Waits that go on beside their owner's thread, on `HelperThreads`: begun, called off, and their outcomes fetched by the owner.
 //!
 //! | a wait is | and becomes |
 //! |---|---|

@@ -6,7 +6,7 @@
 //! | 0 | free | an acquirer, to its token |
 //! | token | held | its holder, to 0; an acquirer who finds the holder dead, to its own token |
 //!
-//! Who finds none sleeps on a [`super::gate`], and on the presence of the holders it saw.
+//! Who finds none sleeps on a `gate`, and on the presence of the holders it saw.
 
 use super::gate::Gate;
 use super::wait::{Answer, Step, Wait};
@@ -20,9 +20,9 @@ const WAKES: u32 = 2;
 /// The words of a semaphore.
 #[derive(Clone, Copy, Debug)]
 pub struct Permits<W, C> {
-    /// See [`super::gate`].
+    /// See `gate`.
     pub gate: W,
-    /// See [`super::gate`].
+    /// See `gate`.
     pub sequence: W,
     /// The cell of a permit, by its index.
     pub cells: C,

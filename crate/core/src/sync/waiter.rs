@@ -11,11 +11,14 @@
 //! | pending | ended, by its thread's step; gone, by [`Waiters::call_off`] |
 //! | ended | fetched, by [`Waiters::fetch`]; gone, by [`Waiters::call_off`], and what it had got is given back |
 
+mod request;
+
+pub use request::Request;
+
 use super::fallback;
-use super::wait::{Answer, RECHECK_FIRST, RECHECK_LAST, Step, Wait, Waited, rechecks};
+use super::wait::{Answer, RECHECK_FIRST, RECHECK_LAST, Step, Waited, rechecks};
 use crate::error::{Errno, Error, Result};
-use crate::membership::{Platform, Sleep, Word};
-use crate::memory::Pinned;
+use crate::membership::{Sleep, Word};
 use crate::sys::SysResult;
 use crate::sys::futex::{self, Watched};
 use crate::sys::robust_list::RobustList;
@@ -30,76 +33,6 @@ const WORDS_PER_THREAD: usize = 120;
 
 /// A thread without a wait ends after this time.
 const IDLE: Duration = Duration::from_secs(5);
-
-/// A wait with all that it needs to go on elsewhere.
-pub struct Request {
-    wait: Box<dyn Bound>,
-    count: Box<dyn Fn(Waited) + Send>,
-    /// Keeps the words mapped. Dropped last.
-    pin: Pinned,
-}
-
-impl Request {
-    /// `count` is told what the wait came to; `pin` keeps its words mapped.
-    pub fn new<P: Platform<Word = Word> + Send + 'static>(
-        platform: P,
-        wait: Box<dyn Wait<P> + Send>,
-        count: impl Fn(Waited) + Send + 'static,
-        pin: Pinned,
-    ) -> Self {
-        Self { wait: Box::new(On { platform, wait }), count: Box::new(count), pin }
-    }
-}
-
-impl std::fmt::Debug for Request {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Request").field("pin", &self.pin).finish_non_exhaustive()
-    }
-}
-
-/// A wait on the platform it is for.
-trait Bound: Send {
-    fn step(&mut self, recheck: bool) -> Result<Step<Word>>;
-    fn give_up(&mut self) -> Option<Answer>;
-    fn give_back(&mut self, answer: Answer);
-    fn busy_word(&self) -> Option<Word>;
-    fn word_count(&self) -> usize;
-    fn pass_on_deaths(&self, sleep: &Sleep<Word>);
-}
-
-struct On<P> {
-    platform: P,
-    wait: Box<dyn Wait<P> + Send>,
-}
-
-impl<P: Platform<Word = Word> + Send> Bound for On<P> {
-    fn step(&mut self, recheck: bool) -> Result<Step<Word>> {
-        self.platform.set_pending(self.wait.busy_word());
-        let step = self.wait.step(&self.platform, recheck);
-        self.platform.set_pending(None);
-        step
-    }
-
-    fn give_up(&mut self) -> Option<Answer> {
-        self.wait.give_up(&self.platform)
-    }
-
-    fn give_back(&mut self, answer: Answer) {
-        self.wait.give_back(&self.platform, answer);
-    }
-
-    fn busy_word(&self) -> Option<Word> {
-        self.wait.busy_word()
-    }
-
-    fn word_count(&self) -> usize {
-        self.wait.word_count()
-    }
-
-    fn pass_on_deaths(&self, sleep: &Sleep<Word>) {
-        sleep.pass_on_deaths(&self.platform);
-    }
-}
 
 /// The waits of one environment.
 pub struct Waiters {

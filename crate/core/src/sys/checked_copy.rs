@@ -22,7 +22,7 @@ const PIPE_BYTES: usize = libc::PIPE_BUF;
 /// # Errors
 /// EFAULT (unreadable source, unwritable target); EMFILE ENFILE where process_vm_readv(2) is refused, and there is no descriptor
 /// for a pipe.
-pub unsafe fn copy_checked(source: usize, target: usize, length_bytes: usize) -> SysResult<usize> {
+pub(crate) unsafe fn copy_checked(source: usize, target: usize, length_bytes: usize) -> SysResult<usize> {
     // SAFETY: as the caller says.
     match unsafe { copy_at_once(source, target, length_bytes) } {
         Err(Errno::EPERM | Errno::EACCES | Errno::ENOSYS) => {

@@ -3,7 +3,7 @@
 //! One file a subject of the manual. A function here does what one call does, retries `EINTR` where the manual
 //! allows it, and returns the errno as it came; meaning is given on the floors above.
 
-pub mod checked_copy;
+pub(crate) mod checked_copy;
 pub mod constants;
 mod conv;
 pub mod file;
@@ -16,10 +16,10 @@ pub mod numa;
 pub mod posix_sem;
 pub mod probe;
 pub mod process;
-pub mod pthread;
-pub mod robust_list;
+pub(crate) mod pthread;
+pub(crate) mod robust_list;
 pub mod shm;
-pub mod signal;
+pub(crate) mod signal;
 pub mod socket;
 pub mod sysv_sem;
 pub mod sysv_shm;

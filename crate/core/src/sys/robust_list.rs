@@ -29,7 +29,7 @@ struct Head {
 
 /// The head of one thread's list; stays on that thread.
 #[derive(Clone, Copy, Debug)]
-pub struct RobustList {
+pub(crate) struct RobustList {
     /// Address of libc's [`Head`], in this thread's own memory, registered with the kernel, and there as long as the thread lives.
     head: *mut Head,
 }
@@ -41,7 +41,7 @@ impl RobustList {
     ///
     /// # Errors
     /// ENOSYS where there are no robust futexes (qemu-user).
-    pub fn of_this_thread() -> SysResult<Self> {
+    pub(crate) fn of_this_thread() -> SysResult<Self> {
         KNOWN.get().map_or_else(Self::ask, Ok)
     }
 
@@ -49,7 +49,7 @@ impl RobustList {
     ///
     /// # Errors
     /// As [`Self::of_this_thread`].
-    pub fn ask() -> SysResult<Self> {
+    pub(crate) fn ask() -> SysResult<Self> {
         make_libc_register();
         let (mut head, mut length_bytes) = (std::ptr::null_mut::<Head>(), 0_usize);
         // SAFETY: both out parameters are live; pid 0 is the calling thread.
@@ -66,7 +66,7 @@ impl RobustList {
 
     /// From an entry to its word, in bytes.
     #[must_use]
-    pub fn futex_offset(self) -> isize {
+    pub(crate) fn futex_offset(self) -> isize {
         // SAFETY: see `head`.
         unsafe { self.field(offset_of!(Head, futex_offset)).cast::<isize>().read_volatile() }
     }
@@ -76,7 +76,7 @@ impl RobustList {
     /// # Safety
     /// `entry − 8 .. entry + 8` must be writable memory of this process alone, and stay so until [`RobustList::unlink`], or until the
     /// thread has ended; the entry is in no list.
-    pub unsafe fn link(self, entry: usize) {
+    pub(crate) unsafe fn link(self, entry: usize) {
         let first = self.first();
         // SAFETY: both pointers of the entry are ours to write, by the contract.
         unsafe { (entry as *mut usize).write_volatile(first) };
@@ -94,7 +94,7 @@ impl RobustList {
     ///
     /// # Safety
     /// The entry was linked into this list by [`RobustList::link`], on this thread, and is still.
-    pub unsafe fn unlink(self, entry: usize) {
+    pub(crate) unsafe fn unlink(self, entry: usize) {
         // SAFETY: a live entry: its pointers are readable.
         let next = unsafe { (entry as *const usize).read_volatile() };
         // SAFETY: as above.
@@ -109,7 +109,7 @@ impl RobustList {
 
     /// Says which word this thread is about to lock, unlock or wake, or that it is done (`None`). When the thread dies meanwhile, the
     /// kernel wakes one sleeper on a word without an owner (all bits below bit 30 clear: Linux 6.2; earlier: 0).
-    pub fn set_pending(self, word: Option<usize>) {
+    pub(crate) fn set_pending(self, word: Option<usize>) {
         let entry = word.map_or(0, |address| address.wrapping_add_signed(-self.futex_offset()));
         // SAFETY: see `head`; the kernel checks the address when it follows it.
         unsafe { self.field(offset_of!(Head, list_op_pending)).write_volatile(entry) };

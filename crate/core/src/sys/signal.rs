@@ -7,11 +7,11 @@ use super::conv::ret_unit;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-pub use libc::{SIGBUS, SIGSEGV};
+pub(crate) use libc::{SIGBUS, SIGSEGV};
 
 /// What the kernel tells a handler about a fault.
 #[derive(Clone, Copy, Debug)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// `SIGSEGV` or `SIGBUS`.
     pub signal: i32,
     /// `si_code`.
@@ -23,7 +23,7 @@ pub struct Fault {
 impl Fault {
     /// No mapping there, or one that forbids the access (not a protection key, not a memory error, not `kill`).
     #[must_use]
-    pub const fn is_plain(&self) -> bool {
+    pub(crate) const fn is_plain(&self) -> bool {
         match self.signal {
             // SEGV_MAPERR, SEGV_ACCERR of sigaction(2).
             SIGSEGV => self.code == 1 || self.code == 2,
@@ -61,7 +61,7 @@ impl Previous {
 }
 
 /// Whether a fault was dealt with.
-pub type Decide = fn(Fault) -> bool;
+pub(crate) type Decide = fn(Fault) -> bool;
 
 static DECIDE: OnceLock<Decide> = OnceLock::new();
 
@@ -70,7 +70,7 @@ static DECIDE: OnceLock<Decide> = OnceLock::new();
 ///
 /// # Errors
 /// EINVAL, never in practice.
-pub fn install(decide: Decide) -> SysResult<()> {
+pub(crate) fn install(decide: Decide) -> SysResult<()> {
     // The first caller installs; the dispositions that stood before it are written once.
     if DECIDE.set(decide).is_err() {
         return Ok(());

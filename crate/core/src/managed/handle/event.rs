@@ -18,8 +18,7 @@ use std::time::Duration;
 /// # let segment = memfd::create("doc", &CreateOptions::new(1 << 20), 0)?;
 /// # let managed = ManagedSegment::open(&segment, ManagedOptions::make())?;
 /// # let member = managed.join(&JoinOptions::default())?;
-/// use shmem_core::managed::handle::Event;
-/// use shmem_core::sync::event::Reset;
+/// use shmem_core::managed::handle::{Event, Reset};
 /// use std::time::Duration;
 ///
 /// let ready = Event::open(&managed, &member, "ready", Reset::Manual)?;

@@ -12,6 +12,7 @@ mod rwlock;
 mod semaphore;
 mod seqlock;
 
+pub use crate::sync::event::Reset;
 pub use barrier::{Barrier, Passed};
 pub use condition::Condition;
 pub use event::Event;

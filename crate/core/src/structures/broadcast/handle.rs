@@ -188,7 +188,7 @@ impl<'a> Broadcast<'a> {
     /// Becomes its writer.
     ///
     /// # Errors
-    /// `ERR_SHM_WRITER_TAKEN`; `ERR_SHM_TIMED_OUT`: see [`takeover`](crate::structures::takeover).
+    /// `ERR_SHM_WRITER_TAKEN`; `ERR_SHM_TIMED_OUT`: a call of the dead one before can still write.
     pub fn writer(&self) -> Result<BroadcastWriter<'a>> {
         seating::take(&self.place, self.member.table(), self.member.token())?;
         let position = feed_of(&self.place)?.recover(self.member.table());

@@ -93,7 +93,7 @@ impl<'a> Latest<'a> {
     /// Becomes its writer.
     ///
     /// # Errors
-    /// `ERR_SHM_WRITER_TAKEN`; `ERR_SHM_TIMED_OUT`: see [`takeover`](crate::structures::takeover).
+    /// `ERR_SHM_WRITER_TAKEN`; `ERR_SHM_TIMED_OUT`: a call of the dead one before can still write.
     pub fn writer(&self) -> Result<LatestWriter<'a>> {
         seating::take(&self.place, self.member.table(), self.member.token())?;
         let newest = self.place.word(layout::NEWEST)?.load();

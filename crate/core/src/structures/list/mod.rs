@@ -142,6 +142,7 @@ impl<'a> List<'a> {
     ///
     /// # Errors
     /// `ERR_SHM_TYPE_MISMATCH`.
+    #[doc(hidden)]
     pub fn over(place: Place<'a>, table: &'a MemberTable, token: Token) -> Result<Self> {
         Ok(Self { chain: Chain::of(place)?, table, token })
     }

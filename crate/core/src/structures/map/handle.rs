@@ -192,6 +192,7 @@ impl<'a> SharedMap<'a> {
     ///
     /// # Errors
     /// `ERR_SHM_POSSIBLY_CORRUPT`: in words, what is wrong.
+    #[doc(hidden)]
     pub fn audit(&self) -> Result<()> {
         for number in 0..self.map.geometry().shards() {
             let audited = |shard: &Shard<'_, _>| Ok(shard.audit());

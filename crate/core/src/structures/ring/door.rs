@@ -96,7 +96,7 @@ pub fn wait(place: &Place<'_>, operation: RingOperation) -> Result<Box<dyn Wait<
 /// Takes an end for that member, and says where it goes on. Blocks while a dead producer may still write.
 ///
 /// # Errors
-/// `ERR_SHM_PRODUCER_TAKEN` `ERR_SHM_CONSUMER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_TIMED_OUT`: see [`takeover`].
+/// `ERR_SHM_PRODUCER_TAKEN` `ERR_SHM_CONSUMER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_TIMED_OUT`: a call of the dead one before can still write.
 pub fn take(place: &Place<'_>, table: &MemberTable, end: End, token: Token) -> Result<Begin> {
     if geometry(place)?.is_one_to_one() {
         let patience = Patience::begins();

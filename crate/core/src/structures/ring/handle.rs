@@ -104,7 +104,7 @@ impl<'a> Ring<'a> {
     /// Takes the end where messages go in.
     ///
     /// # Errors
-    /// `ERR_SHM_PRODUCER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_TIMED_OUT`: see [`takeover`](crate::structures::takeover).
+    /// `ERR_SHM_PRODUCER_TAKEN`; `ERR_SHM_POSSIBLY_CORRUPT`; `ERR_SHM_TIMED_OUT`: a call of the dead one before can still write.
     pub fn producer(&self) -> Result<Producer<'a>> {
         let begin = door::take(&self.place, self.table(), End::Producer, self.token())?;
         let slots = Slots::of(&self.place)?;

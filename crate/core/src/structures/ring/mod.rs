@@ -1,33 +1,35 @@
 //! Rings: messages in slots, from producers to consumers, in their order.
-//!
-//! - [`one`] is the algorithm for one producer and one consumer.
-//! - [`many`] is the algorithm for any number of both.
-//! - `ends` is what both give an end, `one_ends` and `many_ends` are those ends over real memory, and `slot` copies bytes in and out.
-//! - [`door`] is what the binding calls: ends taken and given back, waits made from an object's place.
-//! - [`handle`] is how Rust uses a ring.
-//!
-//! The bytes are drawn in [`crate::managed::geometry::ring`].
 
+// `one` is the algorithm for one producer and one consumer, `many` that for any number of both. `ends` is what both give an end, `one_ends` and `many_ends` are
+// those ends over real memory, and `slot` copies bytes in and out. `door` is what the binding calls: ends taken and given back, waits made from an object's place.
+// `handle` is how Rust uses a ring. The bytes are drawn in `managed::geometry::ring`.
+#[doc(hidden)]
 pub mod door;
 mod ends;
-pub mod handle;
+mod handle;
+#[doc(hidden)]
 pub mod many;
 mod many_ends;
+#[doc(hidden)]
 pub mod one;
 mod one_ends;
 mod slot;
 
-pub use crate::managed::geometry::ring::RingGeometry;
+pub use crate::managed::geometry::ring::{DROP_OLDEST, MANY_CONSUMERS, MANY_PRODUCERS, RingGeometry};
+#[doc(hidden)]
 pub use door::RingOperation;
 pub use ends::Slot;
 pub use handle::{Consumer, Producer, Received, Ring, Sent};
 
 /// [`crate::managed::geometry::ring::STATE`]: no message follows.
+#[doc(hidden)]
 pub const PRODUCERS_ENDED: u32 = 1;
 /// The same: nobody will take another message.
+#[doc(hidden)]
 pub const CONSUMERS_ENDED: u32 = 2;
 
 /// Which end of a ring.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Messages go in.

@@ -19,7 +19,7 @@ pub const MAX_COUNT: u32 = i32::MAX.cast_unsigned();
 ///
 /// # Errors
 /// EAGAIN EINVAL (count 0, or too large) ENOMEM.
-pub unsafe fn init(address: usize, count: u32) -> SysResult<()> {
+pub(crate) unsafe fn init(address: usize, count: u32) -> SysResult<()> {
     let mut wanted = MaybeUninit::<libc::pthread_barrierattr_t>::uninit();
     // SAFETY: room for one.
     answer(unsafe { libc::pthread_barrierattr_init(wanted.as_mut_ptr()) })?;
@@ -28,19 +28,4 @@ pub unsafe fn init(address: usize, count: u32) -> SysResult<()> {
     answer(unsafe { libc::pthread_barrierattr_setpshared(wanted, libc::PTHREAD_PROCESS_SHARED) })?;
     // SAFETY: the caller's word for `address`; the attributes are live.
     answer(unsafe { libc::pthread_barrier_init(address as *mut Barrier, wanted, count) })
-}
-
-/// `pthread_barrier_wait(3)`: answers whether this thread is the serial one. Without a timeout.
-///
-/// # Safety
-/// `address` must be an initialised barrier that stays mapped for the call.
-///
-/// # Errors
-/// EINVAL.
-pub unsafe fn wait(address: usize) -> SysResult<bool> {
-    // SAFETY: the caller's word.
-    match unsafe { libc::pthread_barrier_wait(address as *mut Barrier) } {
-        libc::PTHREAD_BARRIER_SERIAL_THREAD => Ok(true),
-        code => answer(code).map(|()| false),
-    }
 }

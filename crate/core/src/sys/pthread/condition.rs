@@ -40,7 +40,7 @@ impl Clock {
 ///
 /// # Errors
 /// EAGAIN EINVAL ENOMEM.
-pub unsafe fn init(address: usize, clock: Clock) -> SysResult<()> {
+pub(crate) unsafe fn init(address: usize, clock: Clock) -> SysResult<()> {
     let mut wanted = MaybeUninit::<libc::pthread_condattr_t>::uninit();
     // SAFETY: room for one.
     answer(unsafe { libc::pthread_condattr_init(wanted.as_mut_ptr()) })?;
@@ -61,7 +61,7 @@ pub unsafe fn init(address: usize, clock: Clock) -> SysResult<()> {
 ///
 /// # Errors
 /// EINVAL ENOTRECOVERABLE EOWNERDEAD EPERM ETIMEDOUT. But for ENOTRECOVERABLE and EPERM the mutex is held again.
-pub unsafe fn wait(address: usize, mutex: usize, clock: Clock, timeout: Duration) -> SysResult<()> {
+pub(crate) unsafe fn wait(address: usize, mutex: usize, clock: Clock, timeout: Duration) -> SysResult<()> {
     static CLOCK_WAIT: OnceLock<Option<ClockWait>> = OnceLock::new();
     let call = *CLOCK_WAIT.get_or_init(|| {
         let symbol = machine::symbol(c"pthread_cond_clockwait")?;
@@ -86,7 +86,7 @@ pub unsafe fn wait(address: usize, mutex: usize, clock: Clock, timeout: Duration
 ///
 /// # Errors
 /// EINVAL.
-pub unsafe fn signal(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn signal(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_cond_signal(address as *mut Condition) })
 }
@@ -98,7 +98,7 @@ pub unsafe fn signal(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EINVAL.
-pub unsafe fn broadcast(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn broadcast(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_cond_broadcast(address as *mut Condition) })
 }
@@ -110,7 +110,7 @@ pub unsafe fn broadcast(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EBUSY EINVAL.
-pub unsafe fn destroy(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn destroy(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_cond_destroy(address as *mut Condition) })
 }

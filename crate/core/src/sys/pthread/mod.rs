@@ -4,12 +4,12 @@
 
 #![expect(unsafe_code, reason = "this floor calls C")]
 
-pub mod barrier;
-pub mod condition;
-pub mod mutex;
+pub(crate) mod barrier;
+pub(crate) mod condition;
+pub(crate) mod mutex;
 #[cfg(target_env = "gnu")]
-pub mod robust;
-pub mod rwlock;
+pub(crate) mod robust;
+pub(crate) mod rwlock;
 
 use super::{SysResult, machine};
 use crate::error::Errno;
@@ -22,7 +22,7 @@ type ClockCall<T> = unsafe extern "C" fn(*mut T, libc::clockid_t, *const libc::t
 
 /// The calling thread's id, as pthread objects keep it: that of its own PID namespace.
 #[must_use]
-pub fn thread_id() -> i32 {
+pub(crate) fn thread_id() -> i32 {
     thread_local!(static ID: Cell<i32> = const { Cell::new(0) });
     ID.with(|id| {
         if id.get() == 0 {

@@ -41,7 +41,7 @@ pub struct Attributes {
 ///
 /// # Errors
 /// EINVAL ENOMEM ENOTSUP.
-pub unsafe fn init(address: usize, attributes: Attributes) -> SysResult<()> {
+pub(crate) unsafe fn init(address: usize, attributes: Attributes) -> SysResult<()> {
     let kind = match attributes.kind {
         Type::Normal => libc::PTHREAD_MUTEX_NORMAL,
         Type::ErrorChecking => libc::PTHREAD_MUTEX_ERRORCHECK,
@@ -72,7 +72,7 @@ pub unsafe fn init(address: usize, attributes: Attributes) -> SysResult<()> {
 ///
 /// # Errors
 /// EAGAIN EBUSY EDEADLK EINVAL ENOTRECOVERABLE EOWNERDEAD.
-pub unsafe fn try_lock(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn try_lock(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_mutex_trylock(address as *mut Mutex) })
 }
@@ -84,7 +84,7 @@ pub unsafe fn try_lock(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EAGAIN EDEADLK EINVAL ENOTRECOVERABLE EOWNERDEAD ETIMEDOUT.
-pub unsafe fn lock(address: usize, timeout: Duration) -> SysResult<()> {
+pub(crate) unsafe fn lock(address: usize, timeout: Duration) -> SysResult<()> {
     static CLOCK_LOCK: OnceLock<Option<ClockCall<Mutex>>> = OnceLock::new();
     // SAFETY: the libraries that have this name have it with this signature.
     let call = *CLOCK_LOCK.get_or_init(|| unsafe { clock_call(c"pthread_mutex_clocklock") });
@@ -105,7 +105,7 @@ pub unsafe fn lock(address: usize, timeout: Duration) -> SysResult<()> {
 ///
 /// # Errors
 /// EINVAL ENOTRECOVERABLE EPERM.
-pub unsafe fn unlock(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn unlock(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_mutex_unlock(address as *mut Mutex) })
 }
@@ -117,7 +117,7 @@ pub unsafe fn unlock(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EINVAL.
-pub unsafe fn consistent(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn consistent(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_mutex_consistent(address as *mut Mutex) })
 }
@@ -129,7 +129,7 @@ pub unsafe fn consistent(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EBUSY EINVAL.
-pub unsafe fn destroy(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn destroy(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_mutex_destroy(address as *mut Mutex) })
 }

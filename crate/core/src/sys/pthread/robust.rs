@@ -21,7 +21,7 @@ const WORD: usize = size_of::<usize>();
 
 /// The head of the calling thread's list.
 #[derive(Debug)]
-pub struct List {
+pub(crate) struct List {
     head: usize,
     /// It is this thread's, and nobody else's.
     not_send: PhantomData<*const ()>,
@@ -32,7 +32,7 @@ impl List {
     ///
     /// # Errors
     /// ENOSYS where there are no robust lists (qemu-user).
-    pub fn of_this_thread() -> SysResult<Self> {
+    pub(crate) fn of_this_thread() -> SysResult<Self> {
         let (mut head, mut size) = (0usize, 0usize);
         // SAFETY: 0 is the calling thread; both results are live.
         let status = unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut size) };
@@ -41,13 +41,13 @@ impl List {
     }
 
     /// Says that the lock of a priority-inheriting mutex is under way, whose list word lies at `entry`.
-    pub fn begin(&self, entry: usize) {
+    pub(crate) fn begin(&self, entry: usize) {
         self.pending().store(entry | PRIORITY_INHERITING, Ordering::Relaxed); // Relaxed: this thread's own; see `compiler_fence`.
         compiler_fence(Ordering::SeqCst);
     }
 
     /// Says that nothing is under way.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         compiler_fence(Ordering::SeqCst);
         self.pending().store(0, Ordering::Relaxed); // Relaxed: as in `begin`.
     }
@@ -56,7 +56,7 @@ impl List {
     ///
     /// # Safety
     /// `entry` must be the list word of a glibc mutex that this thread just locked, which stays mapped until it is unlocked.
-    pub unsafe fn push(&self, entry: usize) {
+    pub(crate) unsafe fn push(&self, entry: usize) {
         let first = self.word(0).load(Ordering::Relaxed); // Relaxed: this thread's own.
         // SAFETY: the entry that is first lies in a mutex that this thread holds, or is the head, before which glibc has a word.
         let back_of_first = unsafe { at((first & !PRIORITY_INHERITING) - WORD) };
@@ -94,7 +94,7 @@ unsafe fn at<'word>(address: usize) -> &'word AtomicUsize {
 /// # Errors
 /// EAGAIN (the owner is dying; ask again) EDEADLK (a circle of waits) EFAULT EINVAL (the word and the kernel's state disagree) ENOMEM
 /// EPERM ESRCH (no such thread in this PID namespace) ETIMEDOUT.
-pub fn lock_inheriting(address: usize, timeout: Duration) -> SysResult<()> {
+pub(crate) fn lock_inheriting(address: usize, timeout: Duration) -> SysResult<()> {
     let limit = deadline(libc::CLOCK_REALTIME, timeout)?;
     // SAFETY: the kernel checks the address; the deadline is live.
     let status = unsafe { libc::syscall(libc::SYS_futex, address, libc::FUTEX_LOCK_PI, 0, &raw const limit) };
@@ -105,7 +105,7 @@ pub fn lock_inheriting(address: usize, timeout: Duration) -> SysResult<()> {
 ///
 /// # Errors
 /// EAGAIN EFAULT EINVAL EPERM.
-pub fn unlock_inheriting(address: usize) -> SysResult<()> {
+pub(crate) fn unlock_inheriting(address: usize) -> SysResult<()> {
     // SAFETY: the kernel checks the address.
     ret_long(unsafe { libc::syscall(libc::SYS_futex, address, libc::FUTEX_UNLOCK_PI) }).map(drop)
 }

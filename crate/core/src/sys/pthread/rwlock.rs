@@ -25,7 +25,7 @@ unsafe extern "C" {
 ///
 /// # Errors
 /// EAGAIN EINVAL ENOMEM.
-pub unsafe fn init(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn init(address: usize) -> SysResult<()> {
     let mut wanted = MaybeUninit::<libc::pthread_rwlockattr_t>::uninit();
     // SAFETY: room for one.
     answer(unsafe { libc::pthread_rwlockattr_init(wanted.as_mut_ptr()) })?;
@@ -43,7 +43,7 @@ pub unsafe fn init(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EAGAIN (too many readers) EBUSY.
-pub unsafe fn try_read(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn try_read(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_rwlock_tryrdlock(address as *mut RwLock) })
 }
@@ -55,7 +55,7 @@ pub unsafe fn try_read(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EBUSY.
-pub unsafe fn try_write(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn try_write(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_rwlock_trywrlock(address as *mut RwLock) })
 }
@@ -67,7 +67,7 @@ pub unsafe fn try_write(address: usize) -> SysResult<()> {
 ///
 /// # Errors
 /// EAGAIN EDEADLK EINVAL ETIMEDOUT.
-pub unsafe fn read(address: usize, timeout: Duration) -> SysResult<()> {
+pub(crate) unsafe fn read(address: usize, timeout: Duration) -> SysResult<()> {
     static CLOCK_READ: OnceLock<Option<ClockCall<RwLock>>> = OnceLock::new();
     // SAFETY: the libraries that have this name have it with this signature.
     let call = *CLOCK_READ.get_or_init(|| unsafe { clock_call(c"pthread_rwlock_clockrdlock") });
@@ -88,7 +88,7 @@ pub unsafe fn read(address: usize, timeout: Duration) -> SysResult<()> {
 ///
 /// # Errors
 /// EDEADLK EINVAL ETIMEDOUT.
-pub unsafe fn write(address: usize, timeout: Duration) -> SysResult<()> {
+pub(crate) unsafe fn write(address: usize, timeout: Duration) -> SysResult<()> {
     static CLOCK_WRITE: OnceLock<Option<ClockCall<RwLock>>> = OnceLock::new();
     // SAFETY: the libraries that have this name have it with this signature.
     let call = *CLOCK_WRITE.get_or_init(|| unsafe { clock_call(c"pthread_rwlock_clockwrlock") });
@@ -109,7 +109,7 @@ pub unsafe fn write(address: usize, timeout: Duration) -> SysResult<()> {
 ///
 /// # Errors
 /// EPERM.
-pub unsafe fn unlock(address: usize) -> SysResult<()> {
+pub(crate) unsafe fn unlock(address: usize) -> SysResult<()> {
     // SAFETY: the caller's word.
     answer(unsafe { libc::pthread_rwlock_unlock(address as *mut RwLock) })
 }
