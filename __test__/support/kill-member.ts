@@ -1,13 +1,12 @@
 /**
- * The members of the kill tests. That of Rust (`crate/core/src/bin/member`) is a build of the core with fail points, made once, in a folder of its own
- * so that it and the ordinary build leave each other alone. That of Node is `children/kill-member.ts`.
+ * The Rust member of the kill tests (`crate/core/src/bin/member`): a build of the core with fail points, made once, in a folder of its own so
+ * that it and the ordinary build leave each other alone.
  */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { buildSync } from 'esbuild'
 
 /** The repository; compiled files lie in `dist/__test__/support`. */
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -30,23 +29,6 @@ let points: readonly string[] | undefined
 export function failPoints(): readonly string[] {
   points ??= execFileSync(memberProgram(), ['points'], { encoding: 'utf8' }).trim().split('\n')
   return points
-}
-
-let bundled: string | undefined
-
-/**
- * The member of Node as one file, with all that it imports, until this process ends. It is started again after each kill, beside others that leave it little
- * of a processor, and would spend most of its life on the look for a hundred modules.
- */
-export function nodeMemberProgram(): string {
-  if (bundled !== undefined) return bundled
-  // As deep as `dist/lib`: the image is looked for from there.
-  const outfile = join(root, 'target/node-member', `${process.pid}.js`)
-  const entry = fileURLToPath(new URL('../children/kill-member.js', import.meta.url))
-  buildSync({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' })
-  process.once('exit', () => rmSync(outfile, { force: true }))
-  bundled = outfile
-  return bundled
 }
 
 /** Why a process cannot have a PID namespace of its own here, or nothing. */

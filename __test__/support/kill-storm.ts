@@ -8,7 +8,8 @@ import type { ExecutionContext } from 'ava'
 import { PosixSegment } from 'shmem'
 import { Book, LAST_POSITION } from './kill-book.js'
 import { createLedger } from './kill-ledger.js'
-import { Member, failPoints, memberProgram, nodeMemberProgram } from './kill-member.js'
+import { Member, failPoints, memberProgram } from './kill-member.js'
+import { oneFile } from './one-file.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
@@ -241,7 +242,7 @@ class Storm {
 
   #startNode(position: number): Member {
     this.#begin(position)
-    return this.#watch(new Member(process.execPath, [nodeMemberProgram(), this.#options.role, ...this.#names, position], { ownPidNamespace: this.#options.ownPidNamespaces ?? false }))
+    return this.#watch(new Member(process.execPath, [oneFile('kill-member'), this.#options.role, ...this.#names, position], { ownPidNamespace: this.#options.ownPidNamespaces ?? false }))
   }
 
   #begin(position: number): void {
