@@ -7,13 +7,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { documentFigures, figuresMarkdown, withFigures } from '../benchmark/report/figures.js'
 import { lossesOf } from '../benchmark/report/losses.js'
 import { reportMarkdown } from '../benchmark/report/markdown.js'
 import type { Comparison, NamedOutcome, Outcome, Unit } from '../benchmark/report/outcome.js'
 import { panelsOf } from '../benchmark/report/overview.js'
 import { Run } from '../benchmark/report/run.js'
 import { newestOutcomes } from '../benchmark/report/saved.js'
-import { documentPictures, picturesOf, writeReport } from '../benchmark/report/write.js'
+import { documentPictures, documentTexts, picturesOf, writeReport } from '../benchmark/report/write.js'
 import { skip } from './support/skip.js'
 
 const machine = { cpu: 'Test <CPU> & co', cpuCount: 2, memoryGiB: 1, kernel: 'Linux 1.2.3', node: 'v20.0.0', date: '2001-02-03' }
@@ -110,6 +111,24 @@ test('every main comparison of the picture in README is in the saved results', (
 
 test('the pictures of the documents are those of the saved results: npm run bench:plot', async (t) => {
   for (const { file, svg } of await documentPictures(newestOutcomes())) t.true(readFileSync(`docs/${file}`, 'utf8') === svg, file)
+})
+
+test('the tables of the documents are those of the saved results: npm run bench:plot', (t) => {
+  const texts = documentTexts(newestOutcomes())
+  t.true(texts.length > 1)
+  for (const { file, text } of texts) t.true(readFileSync(file, 'utf8') === text, file)
+})
+
+test('every row of the tables of the documents is in the saved results, and a figure that is none of them is seen', (t) => {
+  const saved = newestOutcomes()
+  for (const figures of documentFigures) {
+    const lines = figuresMarkdown(figures, saved).split('\n').filter((line) => / \(\d.*\) \|$/u.test(line))
+    t.is(lines.length, figures.tables.flatMap(({ rows }) => rows).length, `${figures.file}: ${figures.name}`)
+  }
+  const text = readFileSync('docs/latest.md', 'utf8')
+  t.not(withFigures('docs/latest.md', text.replace(/\d ns \(/u, '$&1'), saved), text.replace(/\d ns \(/u, '$&1'))
+  t.throws(() => withFigures('docs/latest.md', text.replace('<!-- figures: latest -->', ''), saved), { message: /no place for its figures: latest/u })
+  t.throws(() => withFigures('docs/latest.md', text.replace('figures: latest', 'figures: other'), saved), { message: /nobody knows: other/u })
 })
 
 test('every benchmark has a row in benchmark/README.md, and every row a benchmark', (t) => {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:plot`: the reports under benchmark/results/ and the pictures of the documents, written anew from the results that are saved.
+ * `npm run bench:plot`: the reports under benchmark/results/ and the pictures and tables of the documents, written anew from the results that are saved.
  * Measures nothing.
  */
 import { bootstrap } from './bootstrap.mjs'

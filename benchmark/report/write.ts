@@ -1,8 +1,9 @@
-/** Writes what follows from saved results: the report, summary and pictures of a folder, and the pictures of the documents. */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+/** Writes what follows from saved results: the report, summary and pictures of a folder, and the pictures and tables of the documents. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { benchmarkFolder } from '../support/paths.js'
 import { summarize } from '../support/statistics.js'
 import { svgOf as barsOf, type Bar } from './bars.js'
+import { documentFigures, withFigures } from './figures.js'
 import { pictureLine, reportMarkdown } from './markdown.js'
 import type { NamedOutcome } from './outcome.js'
 import { overviewOf, panelsOf } from './overview.js'
@@ -10,7 +11,8 @@ import { runSummary } from './run-summary.js'
 import { newestOutcomes, outcomesIn, summaryFile } from './saved.js'
 import { speedsOf } from './speeds.js'
 
-const docsFolder = `${benchmarkFolder}../docs/`
+const root = `${benchmarkFolder}../`
+const docsFolder = `${root}docs/`
 
 export interface Picture {
   file: string
@@ -37,11 +39,20 @@ export async function picturesOf(outcomes: readonly NamedOutcome[]): Promise<Pic
   return drawn.filter((picture): picture is Picture => picture.svg !== undefined)
 }
 
-/** Draws the pictures of the documents from the newest results of one machine; answers their paths. */
+/** Draws the pictures of the documents and writes their tables, from the newest results of one machine; answers the paths. */
 export async function drawDocuments(): Promise<string[]> {
-  const pictures = await documentPictures(newestOutcomes())
+  const outcomes = newestOutcomes()
+  const pictures = await documentPictures(outcomes)
   for (const { file, svg } of pictures) writeFileSync(docsFolder + file, svg)
-  return pictures.map(({ file }) => `docs/${file}`)
+  const texts = documentTexts(outcomes)
+  for (const { file, text } of texts) writeFileSync(root + file, text)
+  return [...pictures.map(({ file }) => `docs/${file}`), ...texts.map(({ file }) => file)]
+}
+
+/** The documents that have tables, with their tables from these outcomes. */
+export function documentTexts(outcomes: readonly NamedOutcome[]): { file: string; text: string }[] {
+  const files = [...new Set(documentFigures.map(({ file }) => file))]
+  return files.map((file) => ({ file, text: withFigures(file, readFileSync(root + file, 'utf8'), outcomes) }))
 }
 
 /** That of README, and that of docs/placement.md. */

@@ -365,6 +365,9 @@ impl Consumer<'_> {
 
 impl Drop for Producer<'_> {
     fn drop(&mut self) {
+        if self.ring.member.is_inherited() {
+            return;
+        }
         self.abort();
         let _ = door::give(&self.ring.place, self.ring.table(), End::Producer, self.ring.token());
     }
@@ -372,6 +375,9 @@ impl Drop for Producer<'_> {
 
 impl Drop for Consumer<'_> {
     fn drop(&mut self) {
+        if self.ring.member.is_inherited() {
+            return;
+        }
         self.release();
         let _ = door::give(&self.ring.place, self.ring.table(), End::Consumer, self.ring.token());
     }
