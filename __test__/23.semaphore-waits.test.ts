@@ -259,11 +259,11 @@ test('a wait with ref: false lets the process go', async t => {
 })
 
 test('fifty workers terminated while waits pend', async t => {
-  await survives(t, 'semaphore-waits', 'terminate-idle', { isAlone: true })
+  await survives(t, 'semaphore-waits', 'terminate-idle', { isAlone: true, isOneFile: true })
 })
 
 test('fifty workers terminated before they learn what they were granted: it is given back', async t => {
-  await survives(t, 'semaphore-waits', 'terminate-granted', { isAlone: true })
+  await survives(t, 'semaphore-waits', 'terminate-granted', { isAlone: true, isOneFile: true })
 })
 
 test('a thread that is idle ends, and undoes nothing', async t => {

@@ -2,7 +2,7 @@
  * Runs the compiled ava suite on a given Node.js and counts it: for `npm test` on the running one, for
  * `npm run test:runtimes` on each.
  */
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { root, stream } from './process.mjs'
 import { AvaTally, sum } from './tally.mjs'
@@ -14,13 +14,23 @@ export async function testPackage(node, word, options = {}) {
   const tally = new AvaTally()
   const env = {
     ...process.env,
-    // Programs that tests start by the name `node` run on the same one.
-    PATH: `${dirname(node)}${delimiter}${process.env.PATH}`,
+    PATH: pathWith(node),
     // On TERM=linux ava writes other marks than those we count.
     TERM: 'dumb',
   }
   const ava = join(root, 'node_modules/ava/entrypoints/cli.mjs')
   return tally.close(await stream(node, [ava, ...files], { ...options, env, onLine: (line) => tally.line(line) }))
+}
+
+/**
+ * The PATH on which programs that tests start by the name `node` run on the same one. Where they do so anyway it stays as it is: beside node may lie
+ * other programs, such as another cargo, which would build everything anew.
+ */
+function pathWith(node) {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const first = folders.map((folder) => join(folder, 'node')).find((path) => existsSync(path))
+  const isSame = first !== undefined && realpathSync(first) === realpathSync(node)
+  return (isSame ? folders : [dirname(node), ...folders]).join(delimiter)
 }
 
 function testFiles(word) {

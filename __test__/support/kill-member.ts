@@ -23,9 +23,12 @@ export function memberProgram(): string {
   return built
 }
 
+let points: readonly string[] | undefined
+
 /** Every place at which the program can be stopped. */
-export function failPoints(): string[] {
-  return execFileSync(memberProgram(), ['points'], { encoding: 'utf8' }).trim().split('\n')
+export function failPoints(): readonly string[] {
+  points ??= execFileSync(memberProgram(), ['points'], { encoding: 'utf8' }).trim().split('\n')
+  return points
 }
 
 /** Why a process cannot have a PID namespace of its own here, or nothing. */

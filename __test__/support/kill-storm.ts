@@ -3,13 +3,13 @@
  * and others start in their place. When the killing stops, all who are left get the order to finish, and must; then one more
  * process takes everything once.
  */
-import { fileURLToPath } from 'node:url'
 import { setTimeout } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { PosixSegment } from 'shmem'
 import { Book, LAST_POSITION } from './kill-book.js'
 import { createLedger } from './kill-ledger.js'
 import { Member, failPoints, memberProgram } from './kill-member.js'
+import { oneFile } from './one-file.js'
 import { objectName } from './peer.js'
 import { until } from './until.js'
 
@@ -24,7 +24,7 @@ export interface StormOptions {
   kills: number
   /** How many Rust members are there at once: each crew gets its part of the kills. @default [2, 5, 12] */
   crews?: readonly number[]
-  /** Node members besides, and how many of the kills are theirs. */
+  /** Node members besides, and how many of the kills are theirs: each crew has as many, and gets its part of these, too. */
   node?: { members: number; kills: number }
   /** C members besides (`children/c-member.c`), and how many of the kills are theirs. Then it is they who are killed at each of their fail points. */
   c?: { members: number; kills: number; program: string; points: readonly string[] }
@@ -164,14 +164,15 @@ class Storm {
 
   async play(): Promise<StormReport> {
     const { role, kills, crews = [2, 5, 12], node, c } = this.#options
-    let goal = 0
     for (const [index, crew] of crews.entries()) {
-      goal = Math.ceil(((kills - (node?.kills ?? 0) - (c?.kills ?? 0)) * (index + 1)) / crews.length)
+      const soFar = (all: number): number => Math.ceil((all * (index + 1)) / crews.length)
+      const goal = soFar(kills - (node?.kills ?? 0) - (c?.kills ?? 0))
+      const nodeGoal = soFar(node?.kills ?? 0)
       const isLast = index === crews.length - 1
       const members = role === 'barrier' ? Math.min(crew, PARTIES) : crew
       const rust = Array.from({ length: members }, (_, position) => this.#keepKilling(position, () => this.#rustKills < goal || (isLast && c === undefined && this.#isMissing())))
-      const inNode = Array.from({ length: isLast ? (node?.members ?? 0) : 0 }, (_, extra) => this.#keepKillingNode(crew + extra))
-      const last = crew + inNode.length
+      const inNode = Array.from({ length: node?.members ?? 0 }, (_, extra) => this.#keepKillingNode(members + extra, nodeGoal))
+      const last = members + inNode.length
       const inC = Array.from({ length: isLast ? (c?.members ?? 0) : 0 }, (_, extra) => this.#keepKilling(last + extra, () => this.#report.cKills < (c?.kills ?? 0) || this.#isMissing(), c?.program))
       const survivors = await Promise.all([...rust, ...inNode, ...inC])
       await this.#finish(survivors)
@@ -209,8 +210,7 @@ class Storm {
     return this.#start(position, undefined, inC)
   }
 
-  async #keepKillingNode(position: number): Promise<Member> {
-    const goal = this.#options.node?.kills ?? 0
+  async #keepKillingNode(position: number, goal: number): Promise<Member> {
     while (this.#report.nodeKills < goal) {
       const member = this.#startNode(position)
       await until('a Node member is ready', () => member.hasEnded || this.#book.read(position, 'ready') !== 0)
@@ -241,9 +241,8 @@ class Storm {
   }
 
   #startNode(position: number): Member {
-    const file = fileURLToPath(new URL('../children/kill-member.js', import.meta.url))
     this.#begin(position)
-    return this.#watch(new Member(process.execPath, [file, this.#options.role, ...this.#names, position], { ownPidNamespace: this.#options.ownPidNamespaces ?? false }))
+    return this.#watch(new Member(process.execPath, [oneFile('kill-member'), this.#options.role, ...this.#names, position], { ownPidNamespace: this.#options.ownPidNamespaces ?? false }))
   }
 
   #begin(position: number): void {

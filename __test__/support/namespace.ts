@@ -32,12 +32,20 @@ export function whyNotOther(): string | undefined {
   return why(asOther(), 'another user (setpriv --reuid)')
 }
 
-/** Tries it with what a child needs: Node, and the compiled files. */
+/** What the trials came to: what a process may do does not change while it runs. */
+const tried = new Map<string, string | undefined>()
+
 function why(prefix: string[], what: string): string | undefined {
+  if (!tried.has(what)) tried.set(what, attempt(prefix, what))
+  return tried.get(what)
+}
+
+/** Tries it with what a child needs: Node, and the compiled files. */
+function attempt(prefix: string[], what: string): string | undefined {
   if (process.getuid?.() !== 0) return `${what} needs root`
   const [command = '', ...args] = prefix
   const file = fileURLToPath(import.meta.url)
-  const tried = spawnSync(command, [...args, process.execPath, '--check', file], { encoding: 'utf8' })
-  if (tried.error !== undefined) return `${what}: ${tried.error.message}`
-  return tried.status === 0 ? undefined : `${what}: ${(tried.stderr.trim().split('\n')[0] ?? '') || `ended with ${tried.status}`}`
+  const { error, status, stderr } = spawnSync(command, [...args, process.execPath, '--check', file], { encoding: 'utf8' })
+  if (error !== undefined) return `${what}: ${error.message}`
+  return status === 0 ? undefined : `${what}: ${(stderr.trim().split('\n')[0] ?? '') || `ended with ${status}`}`
 }

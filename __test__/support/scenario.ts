@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { privately, whyNotPrivate } from './namespace.js'
+import { oneFile } from './one-file.js'
 
 /** How a scenario ended. */
 export interface Outcome {
@@ -31,11 +32,14 @@ export interface ScenarioOptions {
   patienceMs?: number
   /** Whether its objects are in namespaces of its own, where those can be had: they go with it also when the whole run is killed. */
   isAlone?: boolean
+  /** Whether the program is put into one file first: it starts many workers. */
+  isOneFile?: boolean
 }
 
 /** Runs one scenario to its end. */
 export async function scenario(t: ExecutionContext<unknown>, program: string, name: string, options: ScenarioOptions = {}): Promise<Outcome> {
-  const args = [...(options.execArgv ?? []), programFile(program), name, ...(options.args ?? []).map(String)]
+  const file = options.isOneFile === true ? oneFile(program) : programFile(program)
+  const args = [...(options.execArgv ?? []), file, name, ...(options.args ?? []).map(String)]
   const alone = options.isAlone === true && whyNotPrivate() === undefined ? privately('mount -t tmpfs shm /dev/shm') : []
   const [command = '', ...words] = [...alone, options.runtime ?? process.execPath, ...args]
   const child = spawn(command, words, {
