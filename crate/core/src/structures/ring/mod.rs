@@ -4,10 +4,11 @@
 //! - [`many`] is the algorithm for any number of both.
 //! - `ends` is what both give an end, `one_ends` and `many_ends` are those ends over real memory, and `slot` copies bytes in and out.
 //! - [`door`] is what the binding calls: ends taken and given back, waits made from an object's place.
-//! - [`handle`] is how Rust uses a ring.
+//! - [`handle`] is how Rust uses a ring, `producer` and `consumer` its ends.
 //!
 //! The bytes are drawn in [`crate::managed::geometry::ring`].
 
+mod consumer;
 pub mod door;
 mod ends;
 pub mod handle;
@@ -15,12 +16,15 @@ pub mod many;
 mod many_ends;
 pub mod one;
 mod one_ends;
+mod producer;
 mod slot;
 
 pub use crate::managed::geometry::ring::RingGeometry;
+pub use consumer::{Consumer, Received};
 pub use door::RingOperation;
 pub use ends::Slot;
-pub use handle::{Consumer, Producer, Received, Ring, Sent};
+pub use handle::Ring;
+pub use producer::{Producer, Sent};
 
 /// [`crate::managed::geometry::ring::STATE`]: no message follows.
 pub const PRODUCERS_ENDED: u32 = 1;
