@@ -129,6 +129,25 @@ test('a damaged image is ERR_SHM_WRONG_NATIVE_IMAGE with the loader’s reason',
   t.regex(message, new RegExp(`shmem\\.${here}\\.node cannot be loaded: .+`, 'u'))
 })
 
+for (const [what, spoil] of [
+  ['that is cut off', (whole: Buffer): Buffer => whole.subarray(0, 4096)],
+  ['whose end was never written', (whole: Buffer): Buffer => Buffer.from(whole).fill(0, whole.length - 65_536)]
+] as const) {
+  test(`an image ${what} is ERR_SHM_WRONG_NATIVE_IMAGE, and does not end the process`, async t => {
+    const { code, message = '' } = await load(install(t, { [here]: spoil(readFileSync(image)) }))
+    t.is(code, 'ERR_SHM_WRONG_NATIVE_IMAGE')
+    t.regex(message, /cannot be loaded: the file is cut off/u)
+  })
+}
+
+test('what somebody put in the place of the image is ERR_SHM_WRONG_NATIVE_IMAGE', async t => {
+  const folder = install(t, { [here]: '' })
+  const its = join(folder, `node_modules/shmem-${here}`)
+  writeFileSync(join(its, 'package.json'), JSON.stringify({ name: `shmem-${here}`, version, main: 'nothing.js' }))
+  writeFileSync(join(its, 'nothing.js'), 'module.exports = null')
+  t.is((await load(folder)).code, 'ERR_SHM_WRONG_NATIVE_IMAGE')
+})
+
 test('an image of another version is ERR_SHM_WRONG_NATIVE_IMAGE with both versions', async t => {
   const folder = install(t, { [here]: image })
   const module = join(folder, 'node_modules/shmem/dist/lib/version.js')

@@ -2,7 +2,7 @@
  * Semaphores of managed segments: so many permits and no more, between processes and workers, and the permits of the dead return.
  */
 import test from 'ava'
-import { Semaphore } from 'shmem'
+import { ManagedSegment, Semaphore } from 'shmem'
 import { failsWith, refuses } from './support/failure.js'
 import { LockPeer, LockWorker, managedSegment, nameOf, untilAwaited, wordsOf } from './support/lock-peer.js'
 import { until } from './support/until.js'
@@ -110,6 +110,22 @@ test('who holds all permits cannot wait for another with the thread blocked', as
   t.is(await wait, 'acquired')
   jobs.release()
   jobs.release()
+})
+
+test('permits that this thread holds by another opening are its own: with the thread blocked, a deadlock that is told', async t => {
+  const mem = managedSegment(t)
+  const twin = ManagedSegment.open(nameOf(mem))
+  const [ours, theirs] = [mem.semaphore('jobs', { permits: 2 }), twin.semaphore('jobs', { permits: 2 })]
+  ours.acquireSync()
+  theirs.acquireSync()
+  for (const jobs of [ours, theirs]) failsWith(t, () => jobs.acquireSync({ timeoutMs: 1000 }), { code: 'ERR_SHM_DEADLOCK', objectName: 'jobs' })
+  t.is(theirs.tryAcquire(), 'busy')
+  const wait = theirs.acquire()
+  ours.release()
+  t.is(await wait, 'acquired')
+  theirs.release()
+  theirs.release()
+  twin.close()
 })
 
 test('timeouts: 0 tries, Infinity waits, NaN and less are refused', async t => {

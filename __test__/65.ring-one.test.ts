@@ -185,6 +185,16 @@ test('a thread that would wait for itself is told', t => {
   t.throws(() => out.sendSync('x', { timeoutMs: 1000 }), { code: 'ERR_SHM_DEADLOCK' })
 })
 
+test('and so it is where it has the other end by another opening', t => {
+  const { mem, ring } = ringOf(t)
+  using twin = ManagedSegment.open(nameOf(mem))
+  using out = ring.producer()
+  using input = twin.ring('ring', SMALL).consumer()
+  t.throws(() => input.receiveSync({ timeoutMs: 1000 }), { code: 'ERR_SHM_DEADLOCK' })
+  for (let count = 0; count < 4; count++) out.trySend('x')
+  t.throws(() => out.sendSync('x', { timeoutMs: 1000 }), { code: 'ERR_SHM_DEADLOCK' })
+})
+
 test('an end has one owner, who is named; closed, the next one goes on', async t => {
   const { mem, ring } = ringOf(t)
   const peer = await peerOf(t, mem, 'produce')

@@ -69,6 +69,15 @@ both('a copy that only a worker loaded leaves the others their guard', async (t,
   t.is(await child.ask('passing', entrance), undefined)
 })
 
+test.serial('two copies that have one image between them, by a hard link, work together', async t => {
+  const linked = copyOfPackage(temporary)
+  t.teardown(() => rmSync(linked.temporary, { recursive: true, force: true }))
+  await inProcess(t, [copy, linked.entrance], async (_, child) => {
+    t.is(await child.ask('memory', objectName(t)), undefined)
+    t.is(await child.ask('locks', objectName(t)), undefined)
+  })
+})
+
 both('a process that is killed as a member of both gives back what each held', async (t, child) => {
   const { mem, name } = managed(t)
   t.deepEqual(await child.ask('holdBoth', name), [3, 3])

@@ -17,9 +17,9 @@
  * errno or one of SHMEM_ERR_…; shmem_message() puts either in words.
  *
  * A member belongs to the thread that joined: another thread joins for itself, as often as it likes. Others get SHMEM_ERR_THREAD.
- * A child made by fork(2) is no member: what its thread's parent had answers SHMEM_ERR_THREAD there, and it joins for itself. Bytes that others write are not trusted: a scribbled segment
- * gives SHMEM_ERR_CORRUPT or nonsense, and never leads out of its bytes. Only one thing is not caught: whoever makes the object shorter while it is
- * mapped kills its C members by SIGBUS.
+ * A child made by fork(2) is no member: what its parent had answers SHMEM_ERR_THREAD there, and it joins for itself. Nothing here is for signal handlers.
+ * Bytes that others write are not trusted: a scribbled segment gives SHMEM_ERR_CORRUPT or nonsense, and never leads out of its bytes. Only one thing is
+ * not caught: whoever makes the object shorter while it is mapped kills its C members by SIGBUS.
  */
 #ifndef SHMEM_H
 #define SHMEM_H
@@ -421,7 +421,7 @@ static uint32_t shmem_load_(const uint32_t *word) { return __atomic_load_n(word,
 static uint64_t shmem_load_long_(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
 static void shmem_store_(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
 static void shmem_add_(uint32_t *word, uint32_t count) { __atomic_fetch_add(word, count, __ATOMIC_SEQ_CST); }
-static void shmem_set_bits_(uint32_t *word, uint32_t bits) { __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST); }
+static uint32_t shmem_set_bits_(uint32_t *word, uint32_t bits) { return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST) | bits; }
 
 static int shmem_change_(uint32_t *word, uint32_t from, uint32_t to) {
   return __atomic_compare_exchange_n(word, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -623,6 +623,7 @@ static void shmem_unlink_(struct shmem_robust_ *list, uintptr_t entry) {
 #define SHMEM_TOKEN_MARK 0x20000000u
 /* In the private page behind a slot's page. */
 #define SHMEM_LIST_ENTRY_OFFSET 16u
+#define SHMEM_WITNESS_OFFSET_ 64u
 /* Presence words lie so many bytes before the end of the slot's page, at most. */
 #define SHMEM_PRESENCE_ROOM 32u
 /* `_m_type` of musl's mutex: it is shared between processes. */
@@ -647,18 +648,21 @@ struct shmem_member {
   unsigned char *alias;
   struct shmem_robust_ *list;
   uint32_t held;       /* Locks and ends in hand. */
-  const void *thread;  /* Which thread joined. */
   shmem_member *next;  /* Of the same thread. */
 };
 
-/* The memberships of this thread: a lock that one of them holds never comes free while another waits for it. Its address names the thread. */
+/* The memberships of this thread: a lock that one of them holds never comes free while another waits for it. */
 static SHMEM_THREAD_ shmem_member *shmem_own_ = NULL;
 
-static int shmem_is_ours_(const shmem_member *member) { return member != NULL && member->thread == (const void *)&shmem_own_; }
+/* A word of the private page: 0 in a child of fork(2), also where no handler of pthread_atfork(3) ran. */
+static uint32_t *shmem_witness_(const shmem_member *member) {
+  return (uint32_t *)(void *)(member->alias + member->page_bytes + SHMEM_WITNESS_OFFSET_);
+}
 
-static int shmem_is_own_token_(const shmem_member *member, uint32_t token) {
+/* Whether this very thread joined as that. Nothing of the thread's own is compared: another may have its addresses when it has ended. */
+static int shmem_is_ours_(const shmem_member *member) {
   for (const shmem_member *own = shmem_own_; own != NULL; own = own->next) {
-    if (own->token == token && own->device == member->device && own->inode == member->inode) return 1;
+    if (own == member) return *shmem_witness_(own) != 0;
   }
   return 0;
 }
@@ -737,6 +741,24 @@ static int shmem_has_left_kernel_(const shmem_member *member, uint32_t token) {
   return slot < member->slots && token != member->token && !shmem_is_byte_locked_(member->byte_fd, SHMEM_FIRST_MEMBER_BYTE + slot);
 }
 
+/* The PID namespace of this process; 0 where /proc does not tell. */
+static uint64_t shmem_pid_namespace_(void) {
+  struct stat names;
+  return stat("/proc/self/ns/pid", &names) == 0 ? (uint64_t)names.st_ino : 0;
+}
+
+/* Whether a member is this very thread: one that joined here, or one that says so itself, having joined through another copy of this code, or by the
+ * library in Rust. */
+static int shmem_is_own_token_(const shmem_member *member, uint32_t token) {
+  for (const shmem_member *own = shmem_own_; own != NULL; own = own->next) {
+    if (own->token == token && own->device == member->device && own->inode == member->inode && shmem_is_ours_(own)) return 1;
+  }
+  struct shmem_life_ life;
+  if (!shmem_look_at_(member, token, &life) || !life.is_active || (life.presence_value & SHMEM_TID) != (uint32_t)syscall(SYS_gettid)) return 0;
+  const struct shmem_slot_ *front = shmem_slot_(member, shmem_slot_of_(member, token));
+  return shmem_load_(&front->pid) == (uint32_t)getpid() && shmem_load_long_(&front->pid_namespace) == shmem_pid_namespace_();
+}
+
 /* Looks for a death that the kernel could not mark, and marks it in its place. */
 static void shmem_recheck_(const shmem_member *member, uint32_t token) {
   if (shmem_lives_(member, token) && shmem_has_left_kernel_(member, token)) shmem_bury_(shmem_presence_(member, shmem_slot_of_(member, token)));
@@ -792,6 +814,12 @@ static void shmem_read_boot_id_(uint32_t boot_id[4]) {
   memcpy(boot_id, bytes, sizeof bytes);
 }
 
+/* Another version may say in another way whether it is ready; magic number and version lie where they lie in all versions. */
+static int shmem_is_of_another_version_(const struct shmem_header_ *header) {
+  if (shmem_load_long_(&header->magic) != SHMEM_MAGIC) return 0;
+  return shmem_load_(&header->layout_version) != SHMEM_LAYOUT_VERSION || shmem_load_(&header->byte_order) != SHMEM_BYTE_ORDER;
+}
+
 /* Waits for a maker that holds the header's byte lock; the kernel drops it with that process, so no timer decides who is dead. */
 static int shmem_await_maker_(const shmem_member *member) {
   const struct shmem_header_ *header = shmem_header_of_(member);
@@ -801,7 +829,8 @@ static int shmem_await_maker_(const shmem_member *member) {
     shmem_nap_();
   }
   if (shmem_load_(&header->ready) == SHMEM_READY) return SHMEM_OK;
-  return shmem_load_(&header->ready) == 1 ? SHMEM_ERR_NOT_READY : SHMEM_ERR_NOT_MANAGED;
+  if (shmem_load_(&header->ready) == 1) return SHMEM_ERR_NOT_READY;
+  return shmem_is_of_another_version_(header) ? SHMEM_ERR_VERSION : SHMEM_ERR_NOT_MANAGED;
 }
 
 /* Three numbers of the header (size, members, objects) give all the others: one that contradicts itself was scribbled. */
@@ -811,7 +840,7 @@ static int shmem_read_header_(shmem_member *member) {
   int made = shmem_await_maker_(member);
   if (made != SHMEM_OK) return made;
   if (shmem_load_long_(&header->magic) != SHMEM_MAGIC) return SHMEM_ERR_NOT_MANAGED;
-  if (shmem_load_(&header->layout_version) != SHMEM_LAYOUT_VERSION || shmem_load_(&header->byte_order) != SHMEM_BYTE_ORDER) return SHMEM_ERR_VERSION;
+  if (shmem_is_of_another_version_(header)) return SHMEM_ERR_VERSION;
   uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
   if (shmem_load_(&header->page_size_bytes) != page) return SHMEM_ERR_VERSION;
   uint64_t size = shmem_load_long_(&header->size_bytes);
@@ -918,12 +947,11 @@ static uint64_t shmem_start_ticks_(void) {
 }
 
 static void shmem_present_(struct shmem_slot_ *front, const char *as) {
-  struct stat names;
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   shmem_store_(&front->pid, (uint32_t)getpid());
   shmem_store_(&front->tid, (uint32_t)syscall(SYS_gettid));
-  __atomic_store_n(&front->pid_namespace, stat("/proc/self/ns/pid", &names) == 0 ? (uint64_t)names.st_ino : 0, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&front->pid_namespace, shmem_pid_namespace_(), __ATOMIC_SEQ_CST);
   __atomic_store_n(&front->start_ticks, shmem_start_ticks_(), __ATOMIC_SEQ_CST);
   __atomic_store_n(&front->joined_at_ms, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, __ATOMIC_SEQ_CST);
   uint32_t name[SHMEM_NAME_BYTES_MAX / 4] = {0};
@@ -937,7 +965,8 @@ static void shmem_present_(struct shmem_slot_ *front, const char *as) {
   shmem_store_(&front->name_bytes, (uint32_t)name_bytes);
 }
 
-/* The slot's page once more, and behind it a private one for the list's entry. A forked child gets neither. */
+/* The slot's page once more, and behind it a private one for the list's entry. A forked child has no slot's page, and of the other one zeroes: before
+ * Linux 4.14 a copy, and only shmem_in_child_() says there that it is no member. */
 static int shmem_map_alias_(shmem_member *member) {
   size_t page = member->page_bytes;
   void *alias = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -945,12 +974,14 @@ static int shmem_map_alias_(shmem_member *member) {
   off_t offset = (off_t)((1 + (size_t)member->slot) * page);
   void *shared = mmap(alias, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, member->byte_fd, offset);
   int mapped = shared == MAP_FAILED ? -errno : SHMEM_OK;
-  (void)madvise(alias, 2 * page, MADV_DONTFORK);
+  (void)madvise(alias, page, MADV_DONTFORK);
+  (void)madvise((unsigned char *)alias + page, page, 18 /* MADV_WIPEONFORK */);
   if (mapped != SHMEM_OK) {
     munmap(alias, 2 * page);
     return mapped;
   }
   member->alias = (unsigned char *)alias;
+  *shmem_witness_(member) = 1;
   return SHMEM_OK;
 }
 
@@ -1035,7 +1066,6 @@ static void shmem_forget_(shmem_member *member) {
 /* In a child of fork(2). With the description given back, the byte lock still says that the parent's process lives, and no other. */
 static void shmem_in_child_(void) {
   for (; shmem_own_ != NULL; shmem_own_ = shmem_own_->next) {
-    shmem_own_->thread = NULL;
     close(shmem_own_->byte_fd);
     shmem_own_->byte_fd = -1;
   }
@@ -1059,7 +1089,6 @@ static int shmem_become_(shmem_member *member, int is_named, const char *as) {
   if (taken != SHMEM_OK) return taken;
   member->token = SHMEM_TOKEN_MARK | member->generation << member->slot_bits | member->slot;
   shmem_announce_(member);
-  member->thread = &shmem_own_;
   member->next = shmem_own_;
   shmem_own_ = member;
   return SHMEM_OK;
@@ -1082,14 +1111,29 @@ static int shmem_join_own_(int fd, int is_named, const char *as, shmem_member **
   return became;
 }
 
-int shmem_join(const char *name, const char *as, shmem_member **member) {
-  int fd = shm_open(name, O_RDWR | O_CLOEXEC, 0);
-  return shmem_join_own_(fd < 0 ? -errno : fd, 1, as, member);
+/* A thread that was cancelled in the middle would keep descriptors, and with them a place. */
+static int shmem_hold_off_cancel_(void) {
+  int before = PTHREAD_CANCEL_ENABLE;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  return before;
 }
 
-int shmem_join_fd(int fd, const char *as, shmem_member **member) { return shmem_join_own_(shmem_describe_again_(fd), 0, as, member); }
+int shmem_join(const char *name, const char *as, shmem_member **member) {
+  int cancel = shmem_hold_off_cancel_(), fd = shm_open(name, O_RDWR | O_CLOEXEC, 0);
+  int joined = shmem_join_own_(fd < 0 ? -errno : fd, 1, as, member);
+  pthread_setcancelstate(cancel, NULL);
+  return joined;
+}
+
+int shmem_join_fd(int fd, const char *as, shmem_member **member) {
+  int cancel = shmem_hold_off_cancel_();
+  int joined = shmem_join_own_(fcntl(fd, F_GETFD) < 0 ? -errno : shmem_describe_again_(fd), 0, as, member);
+  pthread_setcancelstate(cancel, NULL);
+  return joined;
+}
 
 static void shmem_end_(shmem_member *member, uint32_t ending) {
+  int cancel = shmem_hold_off_cancel_();
   shmem_disappear_(member, ending);
   shmem_lock_byte_(member->byte_fd, F_UNLCK, SHMEM_FIRST_MEMBER_BYTE + member->slot);
   shmem_announce_(member);
@@ -1100,6 +1144,7 @@ static void shmem_end_(shmem_member *member, uint32_t ending) {
     }
   }
   shmem_forget_(member);
+  pthread_setcancelstate(cancel, NULL);
 }
 
 int shmem_leave(shmem_member *member) {
@@ -1292,6 +1337,8 @@ int shmem_mutex_timedlock(shmem_mutex *mutex, int64_t timeout_ns) {
   shmem_member *member = mutex->member;
   uint32_t *word = mutex->words;
   if (!shmem_is_ours_(member)) return SHMEM_ERR_THREAD;
+  /* Whatever the word says by now. */
+  if (mutex->is_held) return SHMEM_ERR_DEADLOCK;
   int locked = SHMEM_OK, slept = 0;
   if (shmem_change_(word, 0, member->token)) {
     SHMEM_POINT("lock.taken");
@@ -1430,6 +1477,12 @@ static struct shmem_end_ shmem_consumers_end_(const shmem_ring *ring) {
   return end;
 }
 
+/* Says that somebody may sleep. Of a word that was scribbled over the other bits go: the kernel would refuse each sleep on it. */
+static void shmem_close_gate_(uint32_t *gate) {
+  uint32_t now = shmem_set_bits_(gate, SHMEM_WAITERS);
+  if (now != SHMEM_WAITERS) shmem_change_(gate, now, SHMEM_WAITERS);
+}
+
 /* Wakes all who sleep at a gate. The caller changed the condition before. */
 static void shmem_open_gate_(uint32_t *gate) {
   if ((shmem_load_(gate) & SHMEM_WAITERS) == 0) return;
@@ -1527,7 +1580,7 @@ static int shmem_ring_step_(const shmem_ring *ring, const struct shmem_end_ *end
   shmem_member *member = ring->member;
   struct shmem_life_ life;
   /* Either this look sees the change, or who changes sees the mark, or the kernel finds another value. */
-  shmem_set_bits_(end->gate, SHMEM_WAITERS);
+  shmem_close_gate_(end->gate);
   SHMEM_POINT("gate.closed");
   uint32_t sequence = shmem_load_(end->sequence);
   if (shmem_is_ready_(ring, end, position, sequence)) return SHMEM_OK;
@@ -1659,21 +1712,23 @@ int shmem_producer_send(shmem_producer *producer, const void *message, uint32_t 
 }
 
 int shmem_producer_wait(shmem_producer *producer, int64_t timeout_ns) {
-  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   int usable = shmem_use_(&producer->ring, producer->is_open);
-  return usable == SHMEM_OK ? shmem_ring_wait_until_(&producer->ring, &end, producer->tail, shmem_until_(timeout_ns)) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
+  return shmem_ring_wait_until_(&producer->ring, &end, producer->tail, shmem_until_(timeout_ns));
 }
 
 int shmem_producer_end(shmem_producer *producer) {
-  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   int usable = shmem_use_(&producer->ring, producer->is_open);
-  return usable == SHMEM_OK ? shmem_end_side_(&producer->ring, &end) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
+  return shmem_end_side_(&producer->ring, &end);
 }
 
 int shmem_producer_close(shmem_producer *producer) {
-  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   int usable = shmem_use_(&producer->ring, producer->is_open);
   if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_producers_end_(&producer->ring);
   producer->is_open = producer->is_loaned = 0;
   shmem_close_end_(&producer->ring, &end);
   return SHMEM_OK;
@@ -1742,7 +1797,7 @@ int shmem_consumer_peek(shmem_consumer *consumer, const void **bytes, uint32_t *
 
 void shmem_consumer_release(shmem_consumer *consumer) {
   struct shmem_ring_ *words = shmem_words_(&consumer->ring);
-  if (!consumer->is_open || !consumer->is_taken) return;
+  if (!consumer->is_taken || shmem_use_(&consumer->ring, consumer->is_open) != SHMEM_OK) return;
   consumer->is_taken = 0;
   SHMEM_POINT("ring.read");
   /* After the last look at the slot; comes before the look at the producer's gate (Dekker). */
@@ -1770,21 +1825,23 @@ int shmem_consumer_receive(shmem_consumer *consumer, void *room, uint32_t room_b
 }
 
 int shmem_consumer_wait(shmem_consumer *consumer, int64_t timeout_ns) {
-  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   int usable = shmem_use_(&consumer->ring, consumer->is_open);
-  return usable == SHMEM_OK ? shmem_ring_wait_until_(&consumer->ring, &end, consumer->head, shmem_until_(timeout_ns)) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
+  return shmem_ring_wait_until_(&consumer->ring, &end, consumer->head, shmem_until_(timeout_ns));
 }
 
 int shmem_consumer_end(shmem_consumer *consumer) {
-  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   int usable = shmem_use_(&consumer->ring, consumer->is_open);
-  return usable == SHMEM_OK ? shmem_end_side_(&consumer->ring, &end) : usable;
+  if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
+  return shmem_end_side_(&consumer->ring, &end);
 }
 
 int shmem_consumer_close(shmem_consumer *consumer) {
-  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   int usable = shmem_use_(&consumer->ring, consumer->is_open);
   if (usable != SHMEM_OK) return usable;
+  struct shmem_end_ end = shmem_consumers_end_(&consumer->ring);
   shmem_consumer_release(consumer);
   consumer->is_open = 0;
   shmem_close_end_(&consumer->ring, &end);

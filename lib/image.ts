@@ -6,7 +6,7 @@
  * @internal
  */
 
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type * as Binding from '#native'
 import { ShmError } from './errors.js'
@@ -28,9 +28,14 @@ export function loadImage(): typeof Binding {
   const target = thisTarget()
   const binding = requireFirst([localImage(target), packageOf(target)])
   if (binding === undefined) throw missing(target)
-  const found = (binding as Partial<typeof Binding>).imageVersion?.()
+  const found = versionOf(binding)
   if (found !== version) throw otherVersion(target, found === undefined ? 'an older version' : `shmem ${found}`)
   return binding
+}
+
+/** What an image says of itself; nothing for one that was made before images said it, and for what somebody put in its place. */
+function versionOf(binding: Partial<typeof Binding> | null): string | undefined {
+  return typeof binding?.imageVersion === 'function' ? binding.imageVersion() : undefined
 }
 
 /** Linux, x64 or arm64, with the C library that this process runs on. */
@@ -50,12 +55,38 @@ function thisTarget(): string {
 function requireFirst(candidates: string[]): typeof Binding | undefined {
   for (const candidate of candidates) {
     try {
-      return require(candidate) as typeof Binding
+      const path = require.resolve(candidate)
+      refuseCutOff(path)
+      return requireOnce(path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw refused(candidate, error as NodeJS.ErrnoException)
     }
   }
   return undefined
+}
+
+/** The images of this environment, by device and inode: those of all copies of this package. */
+const IMAGES = Symbol.for('shmem.images')
+
+/**
+ * A process has a file once, by whichever name. Loaded for a second copy of the package, whose image is a hard link (as pnpm and Bun make them), it would make
+ * its classes anew, and the first copy would not know its own objects: so they have one between them.
+ */
+function requireOnce(path: string): typeof Binding {
+  const place = globalThis as { [IMAGES]?: Map<string, typeof Binding> }
+  if (place[IMAGES] === undefined) Object.defineProperty(place, IMAGES, { value: new Map() })
+  let key = path
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    key = `${dev}:${ino}`
+  } catch {
+    // We may not look at it.
+  }
+  const known = place[IMAGES]?.get(key)
+  if (known !== undefined) return known
+  const binding = require(path) as typeof Binding
+  place[IMAGES]?.set(key, binding)
+  return binding
 }
 
 /** It is there, and could not be loaded. */
@@ -73,7 +104,8 @@ function refused(candidate: string, error: NodeJS.ErrnoException): ShmError {
   let found: string | undefined
   try {
     path = require.resolve(candidate)
-    found = targetOf(path)
+    // What is cut off does not tell.
+    if (reason !== CUT_OFF) found = targetOf(path)
   } catch {
     // It cannot be read either: the reason says why.
   }
@@ -91,9 +123,11 @@ function hintForRefusal(reason: string, isOther: boolean): string {
   if (isOther) return OTHER_MACHINE
   const needed = /GLIBC_[\d.]+/u.exec(reason)?.[0]
   if (needed !== undefined) return `It was built for a newer C library, one with ${needed}: install the published package, or build it here`
+  if (reason.endsWith('failed to map segment from shared object')) return 'Its file system may be mounted noexec: install where programs may run'
   return 'The file may be damaged: remove node_modules and install again; in a clone, npm run build'
 }
 
+const CUT_OFF = 'the file is cut off, or its end is not there'
 const OTHER_MACHINE = 'node_modules was installed on another machine, or for one (as when it is copied into a container): install here, or for this machine with npm install --cpu and --libc'
 
 /** No image where it should be: perhaps there is one of another machine. */
@@ -151,19 +185,25 @@ function libc(): Libc {
   if (interpreter !== undefined) return interpreter.includes('ld-musl-') ? 'musl' : 'gnu'
   // /proc is closed to us, or node was started through the interpreter itself.
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork?: boolean } | undefined
-  if (report === undefined) return 'gnu'
-  // Otherwise it looks the names of its sockets up, which takes seconds.
-  report.excludeNetwork = true
+  if (typeof report !== 'object' || report === null) return 'gnu'
+  const { excludeNetwork } = report
   try {
+    // Otherwise it looks the names of its sockets up, which takes seconds.
+    report.excludeNetwork = true
     const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } }
     return header?.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
   } catch {
     // Deno without --allow-sys; it is built for glibc only.
     return 'gnu'
+  } finally {
+    if (excludeNetwork !== undefined) report.excludeNetwork = excludeNetwork
   }
 }
 
+/** The first bytes of an image or program, as elf(5) has them; of its segments the one that names the interpreter; of its sections one of names. */
+const ELF = 0x7f454c46
 const PT_INTERP = 3
+const SHT_STRTAB = 3
 
 /** The path in a program's header PT_INTERP, as elf(5) has it for 64 bits; nothing where it cannot be read. */
 function interpreterOf(program: string): string | undefined {
@@ -192,10 +232,34 @@ function bytesAt(fd: number, offset: number, length: number): Buffer {
   return bytes
 }
 
+/**
+ * Refuses an image that ends before it should, as an interrupted download or a full disk leaves it: the loader would map it as if it were whole, and the
+ * process die by SIGBUS. The table of sections is what stands last in it.
+ */
+function refuseCutOff(path: string): void {
+  let isWhole = true
+  try {
+    const fd = openSync(path, 'r')
+    try {
+      const header = bytesAt(fd, 0, 64)
+      if (header.readUInt32BE(0) !== ELF) return
+      const [start, stride, count, names] = [Number(header.readBigUInt64LE(40)), header.readUInt16LE(58), header.readUInt16LE(60), header.readUInt16LE(62)]
+      if (count === 0) return
+      const table = fstatSync(fd).size < start + count * stride ? undefined : bytesAt(fd, start, count * stride)
+      isWhole = table?.readUInt32LE(names * stride + 4) === SHT_STRTAB
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    // It is no image, or we may not read it: the loader says so.
+  }
+  if (!isWhole) throw new Error(CUT_OFF)
+}
+
 /** For which machine an image is, by its own words; nothing for what is no image of ours. */
 function targetOf(path: string): string | undefined {
   const bytes = readFileSync(path)
-  if (bytes.length < 64 || bytes.readUInt32BE(0) !== 0x7f454c46) return undefined
+  if (bytes.length < 64 || bytes.readUInt32BE(0) !== ELF) return undefined
   const cpu = new Map([[62, 'x64'], [183, 'arm64']]).get(bytes.readUInt16LE(18))
   // The name of glibc's libc, which an image for musl never needs.
   return cpu === undefined ? undefined : `linux-${cpu}-${bytes.includes('libc.so.6\0') ? 'gnu' : 'musl'}`

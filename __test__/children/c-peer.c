@@ -14,11 +14,17 @@
  *   fork <segment> <lock>                   locks, and forks a child, which says what it is told and stays
  *   thread, abandon <segment> <lock>        another thread joins, locks, and ends with it: by itself, or by shmem_abandon()
  *   misuse <segment> <lock>                 another thread, twice the same, leaving with something in hand
+ *   late <segment> <lock>                   a thread with the member of one that has ended; the member that left; a cancelled thread that joins and leaves
+ *   clone <segment> <lock> <ring>           a child by clone(2), of which no handler of pthread_atfork(3) hears: with a lock, a message and both ends
+ *   copies <segment> <lock> <library>       another copy of the header in this thread, from a library (c-copy.c): locks what this one holds
  */
 #define SHMEM_RECHECKS_ (getenv("SHMEM_NO_RECHECK") == NULL)
 #define SHMEM_IMPLEMENTATION
 #include "shmem.h"
+#include <dlfcn.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 static shmem_member *member;
 
@@ -215,8 +221,14 @@ static void misuse(const char *segment, const char *name) {
   must("mutex again", shmem_mutex_open(twice, name, &again));
   say("lock by the other membership", shmem_mutex_lock(&again));
   say("leave with a lock", shmem_leave(member));
+  uint32_t word = *shared_mutex.words;
+  *shared_mutex.words = 0;
+  say("lock twice over a scribbled word", shmem_mutex_lock(&shared_mutex));
+  *shared_mutex.words = word;
   must("leave the other", shmem_leave(twice));
   must("unlock", shmem_mutex_unlock(&shared_mutex));
+  static shmem_producer never_opened;
+  say("close what was never opened", shmem_producer_close(&never_opened));
 }
 
 static const char *thread_segment, *thread_lock;
@@ -256,6 +268,89 @@ static void fork_a_child(const char *segment, const char *lock) {
   for (;;) pause();
 }
 
+static shmem_member *of_the_first;
+
+static void *join_and_end(void *argument) {
+  must("join", join(thread_segment, "first", &of_the_first));
+  must("mutex", shmem_mutex_open(of_the_first, thread_lock, &shared_mutex));
+  return argument;
+}
+
+/* Where libc gives a new thread the stack of the last one, this has all of its addresses. */
+static void *use_the_first(void *argument) {
+  say("lock by a member that died", shmem_mutex_lock(&shared_mutex));
+  say("leave by it", shmem_leave(of_the_first));
+  return argument;
+}
+
+/* A cancellation waits until there is nothing to lose. */
+static void *join_though_cancelled(void *was_there_and_left) {
+  shmem_member *mine;
+  pthread_cancel(pthread_self());
+  *(int *)was_there_and_left = join(thread_segment, "cancelled", &mine) == SHMEM_OK && shmem_leave(mine) == SHMEM_OK;
+  return NULL;
+}
+
+static void come_late(const char *segment, const char *lock) {
+  pthread_t thread;
+  shmem_member *left;
+  thread_segment = segment;
+  thread_lock = lock;
+  pthread_create(&thread, NULL, join_and_end, NULL);
+  pthread_join(thread, NULL);
+  pthread_create(&thread, NULL, use_the_first, NULL);
+  pthread_join(thread, NULL);
+  must("join", join(segment, "left", &left));
+  must("leave", shmem_leave(left));
+  say("leave twice", shmem_leave(left));
+  int was_there_and_left = 0;
+  pthread_create(&thread, NULL, join_though_cancelled, &was_there_and_left);
+  pthread_join(thread, NULL);
+  printf("cancelled, and left %d\n", was_there_and_left);
+}
+
+static void clone_a_child(const char *lock, const char *name) {
+  shmem_ring ring;
+  shmem_producer producer;
+  shmem_consumer consumer;
+  const void *bytes;
+  uint32_t length;
+  must("mutex", shmem_mutex_open(member, lock, &shared_mutex));
+  must("lock", shmem_mutex_lock(&shared_mutex));
+  must("ring", shmem_ring_open(member, name, &ring));
+  must("producer", shmem_producer_open(&ring, &producer));
+  must("consumer", shmem_consumer_open(&ring, &consumer));
+  must("send", shmem_producer_send(&producer, "one", 3, 0));
+  must("peek", shmem_consumer_peek(&consumer, &bytes, &length));
+  pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+  if (child == 0) {
+    shmem_consumer_release(&consumer);
+    int told = shmem_mutex_unlock(&shared_mutex) == SHMEM_ERR_THREAD && shmem_leave(member) == SHMEM_ERR_THREAD;
+    told &= shmem_producer_close(&producer) == SHMEM_ERR_THREAD && shmem_consumer_close(&consumer) == SHMEM_ERR_THREAD;
+    _exit(told ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  printf("child %d\n", status);
+  printf("released %" PRIu32 "\n", shmem_load_(&shmem_words_(&ring)->head));
+  must("close", shmem_consumer_close(&consumer));
+  must("close", shmem_producer_close(&producer));
+  must("unlock", shmem_mutex_unlock(&shared_mutex));
+}
+
+static void meet_a_copy(const char *segment, const char *lock, const char *path) {
+  shmem_mutex mutex;
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  int (*lock_in_copy)(const char *, const char *) = NULL;
+  if (library != NULL) *(void **)&lock_in_copy = dlsym(library, "lock_in_copy");
+  if (lock_in_copy == NULL) exit(1);
+  say("copy", lock_in_copy(segment, lock));
+  must("mutex", shmem_mutex_open(member, lock, &mutex));
+  must("lock", shmem_mutex_lock(&mutex));
+  say("copy", lock_in_copy(segment, lock));
+  must("unlock", shmem_mutex_unlock(&mutex));
+}
+
 int main(int count_of_words, char **words) {
   if (count_of_words < 3) return 2;
   const char *verb = words[1], *first = count_of_words > 3 ? words[3] : "";
@@ -293,6 +388,12 @@ int main(int count_of_words, char **words) {
     end_a_thread(verb, words[2], first);
   } else if (strcmp(verb, "fork") == 0) {
     fork_a_child(words[2], first);
+  } else if (strcmp(verb, "late") == 0) {
+    come_late(words[2], first);
+  } else if (strcmp(verb, "clone") == 0) {
+    clone_a_child(first, words[4]);
+  } else if (strcmp(verb, "copies") == 0) {
+    meet_a_copy(words[2], first, words[4]);
   } else if (strcmp(verb, "misuse") == 0) {
     misuse(words[2], first);
   } else {

@@ -124,6 +124,13 @@ async function locks(name: string): Promise<void> {
     assert.throws(() => reads.readLockSync(), { code: 'ERR_SHM_DEADLOCK' })
     writes.writeUnlock()
 
+    const [few, same] = [ours.semaphore('few', { permits: 2 }), theirs.semaphore('few', { permits: 2 })]
+    few.acquireSync()
+    assert.equal(same.acquireSync(), 'acquired')
+    for (const each of [few, same]) assert.throws(() => each.acquireSync({ timeoutMs: 1000 }), { code: 'ERR_SHM_DEADLOCK' })
+    few.release()
+    same.release()
+
     const [waits, sets] = [ours.event('event'), theirs.event('event')]
     const told = waits.wait({ timeoutMs: 20_000 })
     sets.set()
@@ -147,6 +154,7 @@ function structures(name: string): void {
     using out = ours.ring('ring', shape).producer()
     using into = theirs.ring('ring', shape).consumer()
     assert.throws(() => theirs.ring('ring', shape).producer(), { code: 'ERR_SHM_PRODUCER_TAKEN' })
+    assert.throws(() => into.receiveSync({ timeoutMs: 1000 }), { code: 'ERR_SHM_DEADLOCK' })
     for (let number = 0; number < 1000; number++) {
       assert.equal(out.trySend(`message ${number}`), 'sent')
       assert.equal(Buffer.from(into.tryReceive() as Uint8Array).toString(), `message ${number}`)

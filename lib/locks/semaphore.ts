@@ -6,7 +6,7 @@
 
 import * as check from '../arguments.js'
 import { wrongType } from '../errors.js'
-import { ANSWER, OPERATION, PARTS, PERMIT_STRIDE, SEQUENCE, WORD, layout } from '../managed-layout.js'
+import { ANSWER, BLOCKS_OWNER, OPERATION, PARTS, PERMIT_STRIDE, SEQUENCE, WORD, layout } from '../managed-layout.js'
 import { ManagedObject, type Opened } from '../membership/managed-object.js'
 import { LOADS_IN_ORDER } from '../memory-order.js'
 import { waitTerms, type AsyncWaitOptions } from '../waits/pending.js'
@@ -73,7 +73,7 @@ export class Semaphore extends ManagedObject {
   /**
    * Takes a permit, and blocks the thread until one is free or its holder dies.
    *
-   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this environment holds all of them.
+   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this thread holds all of them, by whichever opening.
    */
   acquireSync(options?: PermitSyncOptions): 'acquired' | 'timedOut' {
     if (options === undefined && this.#takeFree()) return 'acquired'
@@ -87,7 +87,7 @@ export class Semaphore extends ManagedObject {
     try {
       if (timeout > 0) this.#spin(loads)
       if (this.#takeFree()) return 'acquired'
-      const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.acquire, 0, sliceMs) !== ANSWER.notYet, this.object)
+      const got = waitInSlices(timeout, sliceMs => this.object.wait(OPERATION.acquire, BLOCKS_OWNER, sliceMs) !== ANSWER.notYet, this.object)
       return got ? this.#got() : 'timedOut'
     } finally {
       this.#queue.advance()

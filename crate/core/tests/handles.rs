@@ -132,7 +132,7 @@ fn permits_are_limited_and_those_of_the_dead_come_back() {
     });
     assert_eq!(semaphore.available().unwrap(), 1);
     let second = semaphore.acquire(LONG).unwrap().unwrap();
-    assert!(semaphore.acquire(SHORT).unwrap().is_none());
+    assert!(semaphore.acquire(NOW).unwrap().is_none());
     let (asked, is_asked) = mpsc::channel();
     std::thread::scope(|scope| {
         let managed = &managed;
@@ -339,4 +339,21 @@ fn a_record_is_never_torn() {
         }
         stop.store(1, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn permits_that_are_all_this_threads_are_a_deadlock_by_whichever_member() {
+    let managed = managed();
+    let (member, other) = (join(&managed), join(&managed));
+    let seats = |member| Semaphore::open(&managed, member, "seats", 2).unwrap();
+    let (ours, theirs) = (seats(&member), seats(&other));
+    let first = ours.acquire(LONG).unwrap();
+    let second = theirs.acquire(LONG).unwrap();
+    assert!(ours.acquire(NOW).unwrap().is_none(), "a try is no wait");
+    for seats in [ours, theirs] {
+        assert_eq!(seats.acquire(SHORT).map(drop).unwrap_err().code(), "ERR_SHM_DEADLOCK");
+    }
+    drop(second);
+    assert!(ours.acquire(NOW).unwrap().is_some());
+    drop(first);
 }

@@ -227,7 +227,7 @@ impl NativeObject {
 
 /// What the facade's numbers mean (lib/managed-layout.ts).
 pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
-    // Of a lock, and of a barrier, the argument is bits.
+    // Of a lock, a permit and a barrier, the argument is bits.
     let wish = LockWish { strict: argument & 1 != 0, blocks_owner: argument & 2 != 0 };
     Ok(Operation::Lock(match operation {
         ring::ITEMS => return Ok(Operation::Ring(RingOperation::Items(argument))),
@@ -235,7 +235,7 @@ pub(crate) fn operation_of(operation: u32, argument: u32) -> Result<Operation> {
         LOCK => LockOperation::Lock(wish),
         READ => LockOperation::Read(wish),
         WRITE => LockOperation::Write(wish),
-        ACQUIRE => LockOperation::Acquire,
+        ACQUIRE => LockOperation::Acquire { blocks_owner: wish.blocks_owner },
         EVENT => LockOperation::Event,
         ARRIVE => LockOperation::Arrive(ArriveWish { resumes: argument & 1 != 0, keeps: argument & 2 != 0 }),
         NOTIFIED => LockOperation::Notified(argument),

@@ -9,6 +9,7 @@ use napi::{Error, Result, Status};
 use napi_derive::napi;
 use shmem_core::managed::Kind;
 use shmem_core::managed::geometry::ring::{self as at, RingGeometry};
+use shmem_core::membership::{MemberTable, Platform, Token};
 use shmem_core::structures::ring::{CONSUMERS_ENDED, End, PRODUCERS_ENDED, door};
 
 /// A wait at a ring, as numbers of the facade.
@@ -132,6 +133,13 @@ pub fn ring_owner(env: Env, object: &NativeObject, end: u32) -> Result<Option<Na
         .with(|place, table, _| Ok(door::owner(&place, end)?.and_then(|token| table.member(token))))
         .or_throw(&env)
         .map(|facts| facts.map(Into::into))
+}
+
+/// Whether the member of a token is this very thread, by whichever opening or copy of this library.
+#[napi(catch_unwind)]
+pub fn is_this_thread(env: Env, object: &NativeObject, token: u32) -> Result<bool> {
+    let is_own = |table: &MemberTable| Token::from_word(token).is_some_and(|token| table.is_own(token));
+    object.with(|_, table, _| Ok(is_own(table))).or_throw(&env)
 }
 
 /// Ends a side for good.

@@ -91,7 +91,7 @@ export abstract class Consumer extends RingEnd {
   /**
    * Copies the oldest message out, and blocks the thread until there is one.
    *
-   * @throws as {@link Consumer.tryReceive}; `ERR_SHM_DEADLOCK` where this environment is the producer too.
+   * @throws as {@link Consumer.tryReceive}; `ERR_SHM_DEADLOCK` where this thread is the producer too, by whichever opening.
    */
   receiveSync(options?: ReceiveSyncOptions): Received {
     const { timeoutMs, spinMicros } = check.options<ReceiveSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
@@ -128,7 +128,7 @@ export abstract class Consumer extends RingEnd {
    * Blocks the thread until there is a message, for those who read in place. It looks less often than {@link Consumer.receiveSync} while it spins, so that
    * the producer comes ahead: two that meet at each message are slower by far.
    *
-   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this environment is the producer too.
+   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this thread is the producer too, by whichever opening.
    */
   waitSync(options?: ReceiveSyncOptions): Ready {
     const { timeoutMs, spinMicros } = check.options<ReceiveSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
@@ -260,7 +260,7 @@ export abstract class Consumer extends RingEnd {
   }
 
   #block<Outcome>(timeout: number, loads: number, relaxed: boolean, attempt: () => Outcome | undefined): Outcome | 'timedOut' | 'peerDied' {
-    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this environment is its producer too, and would wait for itself')
+    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this thread is its producer too, and would wait for itself')
     // Promises of this environment wait behind this call.
     this.#queue.pause()
     try {
@@ -319,7 +319,7 @@ export abstract class Consumer extends RingEnd {
   protected abstract lengthOf(index: number): number
   /** Gives its slot back. @internal */
   protected abstract free(index: number): void
-  /** Whether only this environment could send one. @internal */
+  /** Whether only this thread could send one. @internal */
   protected abstract waitsForItself(): boolean
   /** The end is closed: nothing can be taken any more. @internal */
   protected abstract cutOff(): void

@@ -119,7 +119,7 @@ export class ManyProducer extends Producer {
   }
 
   protected override waitsForItself(): boolean {
-    return this.#isLone && this.#way.words[CONSUMER] === this.parts.token
+    return this.#isLone && this.isThisThread(this.#way.words[CONSUMER] ?? 0)
   }
 
   protected override cutOff(): void {
@@ -265,7 +265,7 @@ export class ManyConsumer extends Consumer {
   }
 
   protected override waitsForItself(): boolean {
-    return this.#isLone && this.#way.words[PRODUCER] === this.parts.token
+    return this.#isLone && this.isThisThread(this.#way.words[PRODUCER] ?? 0)
   }
 
   protected override cutOff(): void {

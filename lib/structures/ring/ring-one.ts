@@ -106,7 +106,7 @@ export class OneProducer extends Producer {
   }
 
   protected override waitsForItself(): boolean {
-    return this.#words[CONSUMER] === this.parts.token
+    return this.isThisThread(this.#words[CONSUMER] ?? 0)
   }
 
   protected override cutOff(): void {
@@ -223,7 +223,7 @@ export class OneConsumer extends Consumer {
   }
 
   protected override waitsForItself(): boolean {
-    return this.#words[PRODUCER] === this.parts.token
+    return this.isThisThread(this.#words[PRODUCER] ?? 0)
   }
 
   protected override cutOff(): void {

@@ -63,6 +63,8 @@ export abstract class RingEnd {
   /** @internal */
   protected readonly parts: RingParts
   #isOpen = true
+  /** An owner of the other end that was asked for, and is not this thread. */
+  #stranger = 0
 
   /** @internal */
   protected constructor(parts: RingParts) {
@@ -120,6 +122,15 @@ export abstract class RingEnd {
       return outcome !== undefined
     }, this.parts.object)
     return isDone && outcome !== undefined ? outcome : 'timedOut'
+  }
+
+  /** Whether the owner of the other end is this very thread, by whichever opening or copy of this package: it could do nothing while it is blocked. @internal */
+  protected isThisThread(owner: number): boolean {
+    if (owner === this.parts.token) return true
+    if (owner === this.#stranger || owner === 0) return false
+    if (native.isThisThread(this.parts.object, owner >>> 0)) return true
+    this.#stranger = owner
+    return false
   }
 
   /** What a native wait was answered: that the other side is dead, or that it is time for a look. @internal */

@@ -101,7 +101,7 @@ export abstract class Producer extends RingEnd {
   /**
    * Sends a copy, and blocks the thread until there is room.
    *
-   * @throws as {@link Producer.trySend}; `ERR_SHM_DEADLOCK` where this environment is the consumer too.
+   * @throws as {@link Producer.trySend}; `ERR_SHM_DEADLOCK` where this thread is the consumer too, by whichever opening.
    */
   sendSync(message: Payload, options?: SendSyncOptions): Sent {
     const { timeoutMs, spinMicros } = check.options<SendSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
@@ -143,7 +143,7 @@ export abstract class Producer extends RingEnd {
   /**
    * Blocks the thread until there is room for a message, for those who write in place; `whenFull` does not matter here.
    *
-   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this environment is the consumer too.
+   * @throws {@link ShmError} `ERR_SHM_DEADLOCK` where this thread is the consumer too, by whichever opening.
    */
   waitSync(options?: SendSyncOptions): Ready {
     const { timeoutMs, spinMicros } = check.options<SendSyncOptions>('options', options, ['timeoutMs', 'spinMicros'])
@@ -272,7 +272,7 @@ export abstract class Producer extends RingEnd {
   }
 
   #block<Outcome>(timeout: number, loads: number, relaxed: boolean, attempt: () => Outcome | undefined): Outcome | 'timedOut' | 'peerDied' {
-    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this environment is its consumer too, and would wait for itself')
+    if (this.waitsForItself()) throw this.error('ERR_SHM_DEADLOCK', 'this thread is its consumer too, and would wait for itself')
     // Messages that promises of this environment are to send wait behind this call.
     this.#queue.pause()
     try {
@@ -314,7 +314,7 @@ export abstract class Producer extends RingEnd {
   protected abstract publishBatch(count: number, batch: number): void
   /** Takes all back. @internal */
   protected abstract withdrawBatch(batch: number): void
-  /** Whether only this environment could make room. @internal */
+  /** Whether only this thread could make room. @internal */
   protected abstract waitsForItself(): boolean
   /** The end is closed: nothing can be reserved any more. @internal */
   protected abstract cutOff(): void

@@ -28,7 +28,10 @@ pub enum Operation {
     /// The same, to write.
     Write(LockWish),
     /// A permit.
-    Acquire,
+    Acquire {
+        /// See [`LockOptions::blocks_owner`].
+        blocks_owner: bool,
+    },
     /// An event.
     Event,
     /// A barrier.
@@ -139,7 +142,9 @@ impl<'a> Place<'a> {
                 let cells = self.parts(layout::READER_STRIDE, slots)?;
                 Box::new(WriteLock::new(self.word(layout::WORD)?, cells, slots, token, wish.into()))
             }
-            (Operation::Acquire, Kind::Semaphore) => Box::new(Acquire::new(self.permits()?, token)),
+            (Operation::Acquire { blocks_owner }, Kind::Semaphore) => {
+                Box::new(Acquire::new(self.permits()?, token, blocks_owner))
+            }
             (Operation::Event, Kind::Event) => {
                 Box::new(EventWait::new(self.word(layout::WORD)?, self.reset_mode()))
             }

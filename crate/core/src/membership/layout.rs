@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! the slot's page, shared                                            a private page
-//! 0 claim · 4 pid … 48 name …            page − 32 … page − 4 word │ 8 prev · 16 next
+//! 0 claim · 4 pid … 48 name …            page − 32 … page − 4 word │ 8 prev · 16 next · 64 witness
 //! ```
 
 use std::mem::offset_of;
@@ -51,6 +51,9 @@ pub struct SlotLayout {
 
 /// Where the private page's entry lies, from the private page's start.
 pub(crate) const ENTRY_OFFSET: usize = 16;
+
+/// Where the private page's word lies that is 0 in a child of fork(2).
+pub(super) const WITNESS_OFFSET: usize = 64;
 
 /// Presence words lie so many bytes before the end of the page, at most.
 pub(crate) const PRESENCE_ROOM: usize = 32;

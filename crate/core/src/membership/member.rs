@@ -29,6 +29,10 @@ pub struct JoinOptions {
 
 /// A member of a managed segment: this thread, until it [leaves](Member::leave) or dies. It does not go to another thread, and dropped it is dead.
 ///
+/// A child of fork(2) is no member. It may drop what it inherited, which gives nothing of its parent's back, and join for itself; it must not wait, lock or
+/// send with it, as its parent would do. While the child keeps it, the place of a dead parent cannot be had, and who inherits an end or a strict lock
+/// from the parent waits.
+///
 /// ```
 /// # use shmem_core::managed::{ManagedOptions, ManagedSegment};
 /// # use shmem_core::membership::JoinOptions;
@@ -125,6 +129,12 @@ impl Member {
         Ok(Some(Self { table, token, slot, presence: Some(presence) }))
     }
 
+    /// Whether this is a child of the process that joined (fork(2)).
+    #[must_use]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.presence.as_ref().is_some_and(Presence::is_inherited)
+    }
+
     /// Its name for locks. Void after it left.
     #[must_use]
     pub const fn token(&self) -> Token {
@@ -150,6 +160,12 @@ impl Member {
 
     fn end(&mut self, ending: Ending) {
         let Some(presence) = self.presence.take() else { return };
+        if presence.is_inherited() {
+            // All of it is the parent's: the place, and the byte lock, whose description both have.
+            presence.forget();
+            own::remove(self.table.identity(), self.token);
+            return;
+        }
         fail_point::reach("leave.begun");
         let (_, generation) = self.table.shape().parts(self.token);
         if ending == Ending::Leaves {

@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "maps a page beside the word, and links it for the kernel")]
 
 use super::claim::{self, Ending};
-use super::layout::{ENTRY_OFFSET, SlotLayout};
+use super::layout::{ENTRY_OFFSET, SlotLayout, WITNESS_OFFSET};
 use super::table::MemberTable;
 use super::word::Word;
 use crate::error::{Error, Named, Result};
@@ -29,6 +29,8 @@ pub(super) struct Presence {
     list: RobustList,
     /// Somebody may make the object shorter: a touch of the slot's page is then the guard's.
     watch: WatchedRange,
+    /// This process, where the kernel cannot wipe the private page in a child (before Linux 4.14, gVisor).
+    process: Option<u32>,
 }
 
 impl Presence {
@@ -53,16 +55,18 @@ impl Presence {
     pub(super) fn take(table: &MemberTable, file_offset: u64) -> Result<Self> {
         let page_size_bytes = table.page_size_bytes();
         let list = robust_list()?;
-        let alias = map_alias(table.fd.as_fd(), file_offset, page_size_bytes)?;
+        let (alias, is_wiped) = map_alias(table.fd.as_fd(), file_offset, page_size_bytes)?;
         // SAFETY: the slot's page, in which no Rust object lies; `end` drops the watch before it unmaps the page.
         let watch = match unsafe { WatchedRange::new(alias, page_size_bytes) } {
             Ok(watch) => watch,
             Err(error) => {
-                unmap_alias(alias, page_size_bytes);
+                unmap(alias, 2 * page_size_bytes);
                 return Err(error);
             }
         };
-        let presence = Self { alias, page_size_bytes, list, watch };
+        let process = (!is_wiped).then(process::pid);
+        let presence = Self { alias, page_size_bytes, list, watch, process };
+        presence.witness().store(1);
         // musl's pthread_exit(3) clears the words of the list itself, and wakes other processes only if this bit of a mutex's type is set.
         presence.word().before().store(MUSL_SHARED);
         claim::appear(table, presence.word(), process::tid(), || {
@@ -72,6 +76,17 @@ impl Presence {
         Ok(presence)
     }
 
+    /// Whether this process is a child of the one that took it (fork(2)): it is not this thread's, and its first page is not here.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.process.map_or_else(|| self.witness().load() == 0, |process| process != process::pid())
+    }
+
+    /// Forgets what was inherited: nothing of it is the segment's.
+    pub(super) fn forget(self) {
+        drop(self.watch);
+        unmap(self.alias + self.page_size_bytes, self.page_size_bytes);
+    }
+
     /// Gives it up.
     pub(super) fn end(self, table: &MemberTable, ending: Ending) {
         claim::disappear(table, self.word(), ending, || {
@@ -79,7 +94,13 @@ impl Presence {
             unsafe { self.list.unlink(self.entry()) };
         });
         drop(self.watch);
-        unmap_alias(self.alias, self.page_size_bytes);
+        unmap(self.alias, 2 * self.page_size_bytes);
+    }
+
+    /// A word of the private page: 0 in a child.
+    fn witness(&self) -> Word {
+        // SAFETY: in the second page, which a child has too; a multiple of 4; mapped until `end` or `forget`.
+        unsafe { Word::at(self.alias + self.page_size_bytes + WITNESS_OFFSET) }
     }
 
     fn entry(&self) -> usize {
@@ -101,15 +122,15 @@ impl Presence {
 }
 
 fn robust_list() -> Result<RobustList> {
-    RobustList::of_this_thread().map_err(|_| unsupported("no robust futexes (get_robust_list)"))
+    RobustList::ask().map_err(|_| unsupported("no robust futexes (get_robust_list)"))
 }
 
 fn unsupported(why: &str) -> Error {
     Error::own("ERR_SHM_UNSUPPORTED", format!("members cannot be told dead from alive here: {why}"))
 }
 
-/// The slot's page, and behind it a private one.
-fn map_alias(fd: BorrowedFd<'_>, file_offset: u64, page_size_bytes: usize) -> Result<usize> {
+/// The slot's page, and behind it a private one. Answers whether a child finds zeroes there.
+fn map_alias(fd: BorrowedFd<'_>, file_offset: u64, page_size_bytes: usize) -> Result<(usize, bool)> {
     let offset = i64::try_from(file_offset).map_err(|_| unsupported("an offset beyond 2^63"))?;
     let protection = flags::PROT_READ | flags::PROT_WRITE;
     let private = flags::MAP_PRIVATE | flags::MAP_ANONYMOUS;
@@ -118,17 +139,20 @@ fn map_alias(fd: BorrowedFd<'_>, file_offset: u64, page_size_bytes: usize) -> Re
     let shared = flags::MAP_SHARED | flags::MAP_FIXED;
     // SAFETY: replaces the first of the two pages just made.
     let mapped = unsafe { mman::mmap(alias, page_size_bytes, protection, shared, Some(fd), offset) };
-    // A forked child holds no memory of ours: neither the entry, nor the description whose byte lock says that this process lives.
-    // SAFETY: our two pages; the advice discards nothing.
-    let _ = unsafe { mman::madvise(alias, 2 * page_size_bytes, flags::MADV_DONTFORK) };
+    // A forked child has no slot's page, with the description whose byte lock says that this process lives.
+    // SAFETY: our page; the advice discards nothing.
+    let _ = unsafe { mman::madvise(alias, page_size_bytes, flags::MADV_DONTFORK) };
+    // And of the private one zeroes, by which it knows that it is no member.
+    // SAFETY: our page; the advice discards nothing here.
+    let wiped = unsafe { mman::madvise(alias + page_size_bytes, page_size_bytes, flags::MADV_WIPEONFORK) };
     if let Err(errno) = mapped {
-        unmap_alias(alias, page_size_bytes);
+        unmap(alias, 2 * page_size_bytes);
         return Err(Error::system("mmap", errno));
     }
-    Ok(alias)
+    Ok((alias, wiped.is_ok()))
 }
 
-fn unmap_alias(alias: usize, page_size_bytes: usize) {
-    // SAFETY: both pages were made by `map_alias`; callers know that nothing leads there any more.
-    let _ = unsafe { mman::munmap(alias, 2 * page_size_bytes) };
+fn unmap(address: usize, length_bytes: usize) {
+    // SAFETY: pages made by `map_alias`; callers know that nothing leads there any more.
+    let _ = unsafe { mman::munmap(address, length_bytes) };
 }

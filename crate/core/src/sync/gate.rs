@@ -18,6 +18,14 @@ use crate::membership::{Platform, Sleep};
 
 use super::mutex::WAITERS;
 
+/// Sets the bit. Of a word that somebody scribbled over the other bits go: the kernel would refuse each sleep on it, and the waiter never rest.
+pub(crate) fn close<P: Platform>(platform: &P, gate: P::Word) {
+    let before = platform.set_bits(gate, WAITERS);
+    if before & !WAITERS != 0 {
+        let _ = platform.compare_exchange(gate, before | WAITERS, WAITERS);
+    }
+}
+
 /// The two words.
 #[derive(Clone, Copy, Debug)]
 pub struct Gate<W> {
@@ -30,7 +38,7 @@ pub struct Gate<W> {
 impl<W: Copy> Gate<W> {
     /// Says that somebody may sleep; answers the sequence to sleep on. The caller looks at its condition after this.
     pub fn arm<P: Platform<Word = W>>(self, platform: &P) -> u32 {
-        platform.set_bits(self.gate, WAITERS);
+        close(platform, self.gate);
         fail_point::reach("gate.closed");
         platform.load(self.sequence)
     }
@@ -65,6 +73,29 @@ impl<W: Copy> Gate<W> {
     pub fn pass<P: Platform<Word = W>>(self, platform: &P, slept: bool) {
         if slept {
             platform.wake(self.gate, 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(unsafe_code, reason = "words are addresses")]
+
+    use super::*;
+    use crate::membership::{Bare, Word};
+
+    #[test]
+    fn a_waiter_sleeps_at_a_gate_that_somebody_scribbled_over() {
+        for scribble in [0, 1, WAITERS, WAITERS | 7, u32::MAX] {
+            let words = [std::sync::atomic::AtomicU32::new(scribble), std::sync::atomic::AtomicU32::new(3)];
+            // SAFETY: a live word.
+            let gate = unsafe { Word::at(words[0].as_ptr() as usize) };
+            let gate = Gate { gate, sequence: gate.next() };
+            let sequence = gate.arm(&Bare);
+            assert!(
+                gate.sleep(sequence).words().all(|(word, expected)| word.load() == expected),
+                "{scribble:#x}"
+            );
         }
     }
 }

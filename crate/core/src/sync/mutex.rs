@@ -305,7 +305,11 @@ pub fn reset<P: Platform>(platform: &P, word: P::Word) -> bool {
 }
 
 pub(super) fn deadlock() -> Error {
-    Error::own("ERR_SHM_DEADLOCK", "this thread holds the lock already, and would wait for itself")
+    deadlock_of("the lock already")
+}
+
+pub(super) fn deadlock_of(what: &str) -> Error {
+    Error::own("ERR_SHM_DEADLOCK", format!("this thread holds {what}, and would wait for itself"))
 }
 
 pub(super) fn not_recoverable() -> Error {

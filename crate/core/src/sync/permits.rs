@@ -78,13 +78,26 @@ impl<W: Copy, C: Fn(u32) -> W> Permits<W, C> {
 pub struct Acquire<W, C> {
     permits: Permits<W, C>,
     token: Token,
+    blocks_owner: bool,
     slept: bool,
 }
 
 impl<W: Copy, C: Fn(u32) -> W> Acquire<W, C> {
-    /// Waits for one of the permits, on behalf of `token`.
-    pub const fn new(permits: Permits<W, C>, token: Token) -> Self {
-        Self { permits, token, slept: false }
+    /// Waits for one of the permits, on behalf of `token`. `blocks_owner`: the waiting thread cannot give one back meanwhile, so that it is a deadlock
+    /// where it holds all of them.
+    pub const fn new(permits: Permits<W, C>, token: Token, blocks_owner: bool) -> Self {
+        Self { permits, token, blocks_owner, slept: false }
+    }
+
+    /// Whether this very thread holds all of them, by whichever of its memberships.
+    fn are_all_own<P: Platform<Word = W>>(&self, platform: &P) -> bool {
+        let mut known = None;
+        (0..self.permits.count).all(|index| {
+            let holder = Token::from_word(platform.load((self.permits.cells)(index)));
+            let is_own = holder.is_some_and(|holder| known == Some(holder) || platform.is_own(holder));
+            known = holder;
+            is_own
+        })
     }
 
     /// Takes a free permit, or a dead holder's. What it saw of the living goes into `sleep`.
@@ -139,6 +152,10 @@ impl<P: Platform, C: Fn(u32) -> P::Word> Wait<P> for Acquire<P::Word, C> {
         if self.take(platform, recheck, &mut sleep) {
             gate.pass(platform, self.slept);
             return Ok(Step::Answered(Answer::Done));
+        }
+        if self.blocks_owner && self.are_all_own(platform) {
+            gate.pass(platform, self.slept);
+            return Err(super::mutex::deadlock_of("all its permits"));
         }
         self.slept = true;
         Ok(Step::Asleep(sleep))

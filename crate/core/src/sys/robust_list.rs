@@ -34,16 +34,22 @@ pub struct RobustList {
     head: *mut Head,
 }
 
+thread_local! { static KNOWN: Cell<Option<RobustList>> = const { Cell::new(None) }; }
+
 impl RobustList {
     /// The calling thread's.
     ///
     /// # Errors
     /// ENOSYS where there are no robust futexes (qemu-user).
     pub fn of_this_thread() -> SysResult<Self> {
-        thread_local! { static KNOWN: Cell<Option<RobustList>> = const { Cell::new(None) }; }
-        if let Some(known) = KNOWN.get() {
-            return Ok(known);
-        }
+        KNOWN.get().map_or_else(Self::ask, Ok)
+    }
+
+    /// As [`Self::of_this_thread`], asked anew: in a child of fork(2) what the parent's thread knew is void, until libc registers a list again.
+    ///
+    /// # Errors
+    /// As [`Self::of_this_thread`].
+    pub fn ask() -> SysResult<Self> {
         make_libc_register();
         let (mut head, mut length_bytes) = (std::ptr::null_mut::<Head>(), 0_usize);
         // SAFETY: both out parameters are live; pid 0 is the calling thread.

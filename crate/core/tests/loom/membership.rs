@@ -119,7 +119,7 @@ impl Joining {
                 actor.wait(&mut Lock::new(actor.word(1), actor.token(), options)).unwrap();
             }
             Holding::Permit => {
-                actor.wait(&mut Acquire::new(permits(actor), actor.token())).unwrap();
+                actor.wait(&mut Acquire::new(permits(actor), actor.token(), false)).unwrap();
             }
         }
     }

@@ -46,7 +46,7 @@ impl Model for Acquiring {
             cells: |index: u32| -> Index { actor.word(3 + index as usize) },
             count: u32::try_from(self.permits).unwrap(),
         };
-        let Some(_) = actor.wait(&mut Acquire::new(permits(), actor.token())).unwrap() else { return };
+        let Some(_) = actor.wait(&mut Acquire::new(permits(), actor.token(), false)).unwrap() else { return };
         actor.note("HOLDS");
         {
             let mut holders = holders.0.lock().unwrap();
@@ -113,7 +113,7 @@ impl Model for Hoarding {
         };
         let times = if actor.index == 0 { 2 } else { 1 };
         for _ in 0..times {
-            actor.wait(&mut Acquire::new(permits(), actor.token())).unwrap();
+            actor.wait(&mut Acquire::new(permits(), actor.token(), false)).unwrap();
         }
         if actor.index == 0 {
             (0..times).for_each(|_| permits().release(actor, actor.token()).unwrap());
@@ -150,7 +150,7 @@ impl Model for Changing {
         if actor.index < 2 {
             permits().release(actor, actor.token()).unwrap();
         } else {
-            actor.wait(&mut Acquire::new(permits(), actor.token())).unwrap();
+            actor.wait(&mut Acquire::new(permits(), actor.token(), false)).unwrap();
             actor.pause();
         }
     }

@@ -7,18 +7,20 @@ use shmem_core::managed::{Kind, Operation, Place, layout};
 use shmem_core::membership::Word;
 use shmem_core::sys::futex;
 
+const ACQUIRE: Operation = Operation::Acquire { blocks_owner: false };
+
 pub(crate) fn play(room: &Room) -> Result<()> {
     let semaphore = semaphore(room)?;
     room.begin();
     while room.goes_on() {
-        if room.wait(&semaphore, Operation::Acquire)?.is_none() {
+        if room.wait(&semaphore, ACQUIRE)?.is_none() {
             continue;
         }
         enter(room, &semaphore)?;
         // A second one only if it can be had at once: two who hold one and wait for one would wait for each other.
         let at_once = Some(futex::now());
         let more = !room.options.quiet && room.random.one_in(4);
-        if more && room.wait_until(&semaphore, Operation::Acquire, at_once)?.is_some() {
+        if more && room.wait_until(&semaphore, ACQUIRE, at_once)?.is_some() {
             enter(room, &semaphore)?;
             leave(room, &semaphore)?;
         }
@@ -74,7 +76,7 @@ fn cell(semaphore: &Place<'_>, index: u32) -> Result<Word> {
 pub(crate) fn afterwards(room: &Room) -> Result<()> {
     let semaphore = semaphore(room)?;
     for _ in 0..room.options.permits {
-        room.wait_until(&semaphore, Operation::Acquire, None)?;
+        room.wait_until(&semaphore, ACQUIRE, None)?;
         enter(room, &semaphore)?;
     }
     (0..room.options.permits).try_for_each(|_| leave(room, &semaphore))

@@ -103,6 +103,9 @@ impl MutexGuard<'_> {
 
 impl Drop for MutexGuard<'_> {
     fn drop(&mut self) {
+        if self.handle.member.is_inherited() {
+            return;
+        }
         let _ = self.handle.place.unlock(self.handle.table(), self.handle.token(), self.consistent.get());
     }
 }

@@ -91,6 +91,9 @@ impl ReadGuard<'_> {
 
 impl Drop for ReadGuard<'_> {
     fn drop(&mut self) {
+        if self.handle.member.is_inherited() {
+            return;
+        }
         let _ = self.handle.place.read_unlock(self.handle.table(), self.handle.token());
     }
 }
@@ -110,6 +113,9 @@ impl WriteGuard<'_> {
 
 impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
+        if self.handle.member.is_inherited() {
+            return;
+        }
         let _ = self.handle.place.unlock(self.handle.table(), self.handle.token(), self.consistent.get());
     }
 }

@@ -47,12 +47,13 @@ impl<'a> Semaphore<'a> {
         Handle::open(managed, member, name, shape).map(|handle| Self { handle })
     }
 
-    /// Waits for a permit, so long at most; `None` waits for ever. Answers `None` when the time is over.
+    /// Waits for a permit, so long at most; `None` waits for ever. Answers `None` when the time is over; a time of zero tries.
     ///
     /// # Errors
-    /// EFAULT: the segment was truncated.
+    /// `ERR_SHM_DEADLOCK`: this thread holds all of them, and would wait for itself. EFAULT: the segment was truncated.
     pub fn acquire(&self, timeout: Option<Duration>) -> Result<Option<Permit<'a>>> {
-        let answer = self.handle.wait(Operation::Acquire, timeout)?;
+        let blocks_owner = timeout != Some(Duration::ZERO);
+        let answer = self.handle.wait(Operation::Acquire { blocks_owner }, timeout)?;
         Ok(answer.map(|_| Permit { handle: self.handle }))
     }
 
@@ -67,6 +68,9 @@ impl<'a> Semaphore<'a> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
+        if self.handle.member.is_inherited() {
+            return;
+        }
         let _ = self.handle.place.release(self.handle.table(), self.handle.token());
     }
 }

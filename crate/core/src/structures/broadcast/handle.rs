@@ -267,6 +267,9 @@ impl BroadcastWriter<'_> {
 
 impl Drop for BroadcastWriter<'_> {
     fn drop(&mut self) {
+        if self.broadcast.member.is_inherited() {
+            return;
+        }
         if let Ok(seat) = seating::seat(&self.broadcast.place) {
             seat.leave(self.broadcast.member.table(), self.broadcast.member.token(), false);
         }

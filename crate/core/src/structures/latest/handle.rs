@@ -192,6 +192,9 @@ impl LatestWriter<'_> {
 
 impl Drop for LatestWriter<'_> {
     fn drop(&mut self) {
+        if self.latest.member.is_inherited() {
+            return;
+        }
         if let Ok(seat) = seating::seat(&self.latest.place) {
             seat.leave(self.latest.member.table(), self.latest.member.token(), false);
         }
@@ -268,6 +271,9 @@ impl LatestReader<'_> {
 impl Drop for LatestReader<'_> {
     fn drop(&mut self) {
         let Latest { place, member, .. } = self.latest;
+        if member.is_inherited() {
+            return;
+        }
         let _ = give_cell_back(&place, member.table(), member.token(), self.cell);
     }
 }

@@ -165,6 +165,9 @@ fn too_small(given: usize, most: usize) -> Error {
 
 impl Drop for Consumer<'_> {
     fn drop(&mut self) {
+        if self.ring.is_inherited() {
+            return;
+        }
         self.release();
         self.ring.give(End::Consumer);
     }

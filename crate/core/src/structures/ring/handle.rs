@@ -155,6 +155,11 @@ impl<'a> Ring<'a> {
         Ok(door::state(&self.place)? & bit != 0)
     }
 
+    /// Whether this is a child of the process that has it (fork(2)): nothing of it is to be given back.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.member.is_inherited()
+    }
+
     /// Gives that end of this member back.
     pub(super) fn give(&self, end: End) {
         let _ = door::give(&self.place, self.table(), end, self.token());

@@ -157,6 +157,9 @@ impl<'a> Producer<'a> {
 
 impl Drop for Producer<'_> {
     fn drop(&mut self) {
+        if self.ring.is_inherited() {
+            return;
+        }
         self.abort();
         self.ring.give(End::Producer);
     }

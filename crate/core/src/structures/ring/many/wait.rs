@@ -5,6 +5,7 @@ use super::{Gate, LOOKS_MAX, Many, Part, Seen, corrupt};
 use crate::error::Result;
 use crate::fail_point;
 use crate::membership::{Life, Platform, Sleep};
+use crate::sync::gate;
 use crate::sync::mutex::WAITERS;
 use crate::sync::wait::{Answer, Step, Wait};
 
@@ -14,7 +15,7 @@ impl<W: Copy> Gate<W> {
     }
 
     pub(super) fn arm<P: Platform<Word = W>>(self, platform: &P) -> Sleep<W> {
-        platform.set_bits(self.word, WAITERS);
+        gate::close(platform, self.word);
         fail_point::reach("many.armed");
         Sleep::new().on(self.word, WAITERS).on(self.sequence, platform.load(self.sequence))
     }
