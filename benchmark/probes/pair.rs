@@ -1,6 +1,6 @@
 //! The frame of the probes in Rust of two processes that hand messages to each other: what `probe.h` and `pair.h` are for those in C.
 //!
-//! Reads "<case> <messages> <slots> <message bytes>" a line and answers nanoseconds:
+//! Reads "<case> <messages> <slots> <message bytes>" a line and answers nanoseconds. "<slots>/<batch>": so many messages are published together.
 //!
 //! * "words": every 32-bit word of a message is written and read, summed and compared with its place in the sequence;
 //! * "ends": only the first and the last word, as when the bytes are already where they belong;
@@ -11,6 +11,7 @@
 use std::error::Error;
 use std::hint::spin_loop;
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 use std::process::{self, Command, Stdio};
 use std::time::Instant;
 use std::{env, thread};
@@ -43,10 +44,26 @@ pub trait Ends {
     fn expect_words(&mut self, sequence: u32) -> Outcome;
     fn send_ends(&mut self, sequence: u32) -> Outcome;
     fn expect_ends(&mut self, sequence: u32) -> Outcome;
+
+    /// Sends all of them, to one who does nothing but receive.
+    fn send_all(&mut self, kind: Kind, mut sequences: Range<u32>, _batch: u32) -> Outcome {
+        sequences.try_for_each(|sequence| match kind {
+            Kind::Words => self.send_words(sequence),
+            _ => self.send_ends(sequence),
+        })
+    }
+
+    /// Expects all of them, from one who does nothing but send.
+    fn expect_all(&mut self, kind: Kind, mut sequences: Range<u32>) -> Outcome {
+        sequences.try_for_each(|sequence| match kind {
+            Kind::Words => self.expect_words(sequence),
+            _ => self.expect_ends(sequence),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+pub enum Kind {
     Words,
     Ends,
     PingPong,
@@ -58,6 +75,7 @@ pub struct Case {
     kind: Kind,
     messages: u32,
     pub slots: u32,
+    batch: u32,
     pub words: u32,
 }
 
@@ -71,9 +89,12 @@ impl Case {
             _ => return None,
         };
         let messages = parts.next()?.parse().ok().filter(|&messages| messages > 0)?;
-        let slots = parts.next()?.parse().ok().filter(|&slots| slots > 0)?;
+        let subject = parts.next()?;
+        let (slots, batch) = subject.split_once('/').unwrap_or((subject, "1"));
+        let slots = slots.parse().ok().filter(|&slots| slots > 0)?;
+        let batch = batch.parse().ok().filter(|&batch| batch > 0)?;
         let bytes: u32 = parts.next()?.parse().ok().filter(|bytes| bytes % 4 == 0 && *bytes >= 8)?;
-        Some(Self { kind, messages, slots, words: bytes / 4 })
+        Some(Self { kind, messages, slots, batch, words: bytes / 4 })
     }
 
     /// They start the other process up and are not counted.
@@ -124,17 +145,14 @@ fn receive_all(case: &Case, ends: &mut impl Ends) -> Outcome<f64> {
     ends.expect_ends(MARK)?;
     ends.send_ends(MARK)?;
     let mut started = Instant::now();
-    for sequence in 0..case.total() {
-        if sequence == case.warm_up() {
-            started = Instant::now();
-        }
+    for part in [0..case.warm_up(), case.warm_up()..case.total()] {
+        started = Instant::now();
         match case.kind {
-            Kind::Words => ends.expect_words(sequence)?,
-            Kind::Ends => ends.expect_ends(sequence)?,
-            Kind::PingPong => {
+            Kind::PingPong => part.into_iter().try_for_each(|sequence| {
                 ends.send_ends(sequence)?;
-                ends.expect_ends(sequence)?;
-            }
+                ends.expect_ends(sequence)
+            })?,
+            kind => ends.expect_all(kind, part)?,
         }
     }
     let took_ns = started.elapsed().as_secs_f64() * 1e9;
@@ -151,15 +169,12 @@ fn act_as_partner<T: Transport>(place: &str, case: &Case) -> Outcome {
     T::with_ends(place, false, case, |ends| {
         ends.send_ends(MARK)?;
         ends.expect_ends(MARK)?;
-        for sequence in 0..case.total() {
-            match case.kind {
-                Kind::Words => ends.send_words(sequence)?,
-                Kind::Ends => ends.send_ends(sequence)?,
-                Kind::PingPong => {
-                    ends.expect_ends(sequence)?;
-                    ends.send_ends(sequence)?;
-                }
-            }
+        match case.kind {
+            Kind::PingPong => (0..case.total()).try_for_each(|sequence| {
+                ends.expect_ends(sequence)?;
+                ends.send_ends(sequence)
+            })?,
+            kind => ends.send_all(kind, 0..case.total(), case.batch)?,
         }
         ends.expect_ends(MARK)
     })

@@ -5,13 +5,14 @@ mod many;
 #[path = "../../pair.rs"]
 mod pair;
 
-use pair::{Case, Ends, Outcome, Transport, check_ends, check_words, last_word, look_until};
+use pair::{Case, Ends, Kind, Outcome, Transport, check_ends, check_words, last_word, look_until};
 use shmem_core::managed::geometry::ring::RingGeometry;
 use shmem_core::managed::{ManagedOptions, ManagedSegment};
 use shmem_core::membership::{JoinOptions, Member};
 use shmem_core::memory::{CreateOptions, OpenMode, posix};
 use shmem_core::structures::ring::{Consumer, Producer, Ring, Slot};
 use std::env;
+use std::ops::Range;
 
 /// For the table of members and the directory.
 const OTHER_BYTES: u64 = 4 << 20;
@@ -86,6 +87,56 @@ impl RingEnds<'_> {
         self.consumer.release();
         outcome
     }
+
+    fn send_batches(
+        &mut self,
+        mut sequences: Range<u32>,
+        batch: u32,
+        mut write: impl FnMut(&mut [u32], u32),
+    ) -> Outcome {
+        while !sequences.is_empty() {
+            let limit = batch.min(sequences.len() as u32) as usize;
+            look_until(|| {
+                let sent = self.producer.send_batch(limit, |mut slot| {
+                    write(words_mut(&mut slot), sequences.start);
+                    sequences.start += 1;
+                    slot.bytes
+                })?;
+                Ok((sent > 0).then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks at all of them as they come.
+    fn drain(&mut self, sequences: Range<u32>, mut look: impl FnMut(&[u32], u32) -> Outcome) -> Outcome {
+        let mut next = sequences.start;
+        while next < sequences.end {
+            let mut outcome = Ok(());
+            look_until(|| {
+                let drained = self.consumer.drain((sequences.end - next) as usize, |slot| {
+                    if outcome.is_ok() {
+                        outcome = look(words(&slot), next);
+                    }
+                    next += 1;
+                })?;
+                Ok((drained > 0).then_some(()))
+            })?;
+            outcome?;
+        }
+        Ok(())
+    }
+}
+
+fn write_words(words: &mut [u32], sequence: u32) {
+    for (value, word) in words.iter_mut().zip(0u32..) {
+        *value = sequence.wrapping_add(word);
+    }
+}
+
+fn write_ends(words: &mut [u32], sequence: u32) {
+    words[0] = sequence;
+    words[words.len() - 1] = last_word(sequence, words.len() as u32);
 }
 
 /// The words of a message that this process has taken.
@@ -103,11 +154,7 @@ fn words_mut(slot: &mut Slot) -> &mut [u32] {
 
 impl Ends for RingEnds<'_> {
     fn send_words(&mut self, sequence: u32) -> Outcome {
-        self.send(|words| {
-            for (value, word) in words.iter_mut().zip(0u32..) {
-                *value = sequence.wrapping_add(word);
-            }
-        })
+        self.send(|words| write_words(words, sequence))
     }
 
     fn expect_words(&mut self, sequence: u32) -> Outcome {
@@ -115,14 +162,30 @@ impl Ends for RingEnds<'_> {
     }
 
     fn send_ends(&mut self, sequence: u32) -> Outcome {
-        self.send(|words| {
-            words[0] = sequence;
-            words[words.len() - 1] = last_word(sequence, words.len() as u32);
-        })
+        self.send(|words| write_ends(words, sequence))
     }
 
     fn expect_ends(&mut self, sequence: u32) -> Outcome {
         let count = self.words;
         self.receive(|words| check_ends(words[0], words[words.len() - 1], count, sequence))
+    }
+
+    fn send_all(&mut self, kind: Kind, mut sequences: Range<u32>, batch: u32) -> Outcome {
+        match kind {
+            Kind::Words if batch > 1 => self.send_batches(sequences, batch, write_words),
+            Kind::Words => sequences.try_for_each(|sequence| self.send_words(sequence)),
+            _ if batch > 1 => self.send_batches(sequences, batch, write_ends),
+            _ => sequences.try_for_each(|sequence| self.send_ends(sequence)),
+        }
+    }
+
+    fn expect_all(&mut self, kind: Kind, sequences: Range<u32>) -> Outcome {
+        let count = self.words;
+        match kind {
+            Kind::Words => self.drain(sequences, check_words),
+            _ => self.drain(sequences, |words, sequence| {
+                check_ends(words[0], words[words.len() - 1], count, sequence)
+            }),
+        }
     }
 }

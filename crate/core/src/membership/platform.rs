@@ -1,7 +1,8 @@
 //! What the algorithms above ask of memory and kernel. The real answer is [`super::MemberTable`]; models give another.
 //!
-//! Every access is sequentially consistent: the algorithms have several Dekker-like pairs (store mine, look at yours), and on x86-64 the
-//! price of the order is in the read-modify-write anyway.
+//! Every access is sequentially consistent: the algorithms have several Dekker-like pairs (store mine, look at yours). A store pays for that: on x86-64 it is
+//! an exchange, which waits until all before it are in the cache. Where there is no such pair, and each message would pay, there is
+//! [`Platform::store_in_order`].
 
 use super::token::Token;
 use super::word::Word;
@@ -23,6 +24,11 @@ pub trait Platform {
     fn load(&self, word: Self::Word) -> u32;
     /// Writes the value.
     fn store(&self, word: Self::Word, value: u32);
+    /// Writes the value behind all that was written before; what is loaded after it may be loaded before others see it. Who is killed has written all that
+    /// comes before the step at which it is. For a word at which nobody looks in answer to another of this thread's words.
+    fn store_in_order(&self, word: Self::Word, value: u32) {
+        self.store(word, value);
+    }
     /// Changes `from` to `to`.
     ///
     /// # Errors
@@ -182,6 +188,10 @@ impl Platform for Bare {
 
     fn store(&self, word: Word, value: u32) {
         word.store(value);
+    }
+
+    fn store_in_order(&self, word: Word, value: u32) {
+        word.store_in_order(value);
     }
 
     fn compare_exchange(&self, word: Word, from: u32, to: u32) -> Result<(), u32> {

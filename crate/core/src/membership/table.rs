@@ -314,22 +314,32 @@ impl MemberTable {
 impl Platform for MemberTable {
     type Word = Word;
 
+    #[inline]
     fn load(&self, word: Word) -> u32 {
         word.load()
     }
 
+    #[inline]
     fn store(&self, word: Word, value: u32) {
         word.store(value);
     }
 
+    #[inline]
+    fn store_in_order(&self, word: Word, value: u32) {
+        word.store_in_order(value);
+    }
+
+    #[inline]
     fn compare_exchange(&self, word: Word, from: u32, to: u32) -> std::result::Result<(), u32> {
         word.compare_exchange(from, to)
     }
 
+    #[inline]
     fn set_bits(&self, word: Word, bits: u32) -> u32 {
         word.set_bits(bits)
     }
 
+    #[inline]
     fn add(&self, word: Word, count: u32) -> u32 {
         word.fetch_add(count)
     }

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "a word is an address")]
 
 use crate::sys::futex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 
 /// A 32-bit word of memory that others write: reached by atomic operations only. Copies freely; whoever makes one answers for the mapping under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +25,14 @@ impl Word {
 
     /// The word `bytes` further on, a multiple of 4. Whoever made this one answered for that one's mapping too.
     #[must_use]
+    #[inline]
     pub(crate) const fn forward(self, bytes: usize) -> Self {
         Self { address: self.address + bytes }
     }
 
     /// The next word.
     #[must_use]
+    #[inline]
     pub(crate) const fn next(self) -> Self {
         self.forward(4)
     }
@@ -50,35 +52,49 @@ impl Word {
 
     /// The value; stale the moment it returns.
     #[must_use]
+    #[inline]
     pub fn load(self) -> u32 {
         self.atomic().load(Ordering::SeqCst)
     }
 
     /// Writes the value.
+    #[inline]
     pub fn store(self, value: u32) {
         self.atomic().store(value, Ordering::SeqCst);
+    }
+
+    /// Writes the value, in the program's order, and does not wait until others see it: see [`super::Platform::store_in_order`].
+    #[inline]
+    pub fn store_in_order(self, value: u32) {
+        self.atomic().store(value, Ordering::Release);
+        // What the program reads next shall not be read before, where it can be killed in between.
+        compiler_fence(Ordering::SeqCst);
     }
 
     /// Changes `from` to `to`.
     ///
     /// # Errors
     /// The value that stood there instead.
+    #[inline]
     pub fn compare_exchange(self, from: u32, to: u32) -> Result<(), u32> {
         self.atomic().compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).map(drop)
     }
 
     /// Writes a value and answers the one before.
     #[must_use]
+    #[inline]
     pub fn swap(self, value: u32) -> u32 {
         self.atomic().swap(value, Ordering::SeqCst)
     }
 
     /// Sets bits; answers the value before.
+    #[inline]
     pub fn set_bits(self, bits: u32) -> u32 {
         self.atomic().fetch_or(bits, Ordering::SeqCst)
     }
 
     /// Adds, wrapping; answers the value before.
+    #[inline]
     pub fn fetch_add(self, count: u32) -> u32 {
         self.atomic().fetch_add(count, Ordering::SeqCst)
     }
@@ -88,6 +104,7 @@ impl Word {
         futex::wake(self.address, i32::try_from(count).unwrap_or(i32::MAX), false).unwrap_or(0)
     }
 
+    #[inline]
     fn atomic(&self) -> &AtomicU32 {
         // SAFETY: aligned and mapped, by the contract of `at`; other processes change it too, so it is atomic everywhere.
         unsafe { AtomicU32::from_ptr(self.address as *mut u32) }

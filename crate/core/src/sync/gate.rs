@@ -49,10 +49,15 @@ impl<W: Copy> Gate<W> {
     }
 
     /// Wakes up to `count` sleepers. The caller changed the condition and the sequence before, with the gate pending.
+    #[inline]
     pub(crate) fn open<P: Platform<Word = W>>(self, platform: &P, count: u32) {
-        if platform.load(self.gate) & WAITERS == 0 {
-            return;
+        if platform.load(self.gate) & WAITERS != 0 {
+            self.open_armed(platform, count);
         }
+    }
+
+    #[cold]
+    fn open_armed<P: Platform<Word = W>>(self, platform: &P, count: u32) {
         fail_point::reach("gate.found");
         platform.store(self.gate, 0);
         fail_point::reach("gate.opened");

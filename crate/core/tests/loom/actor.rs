@@ -49,7 +49,7 @@ pub(crate) struct Actor {
     pub(crate) linked: Cell<Option<usize>>,
     /// The word that stands for the byte lock it holds.
     pub(crate) byte: Cell<Option<Index>>,
-    /// A store on its way to memory: only mutants have any.
+    /// A store on its way to memory: of `store_in_order`, or of a mutant.
     buffered: Cell<Option<(Index, u32)>>,
 }
 
@@ -302,6 +302,13 @@ impl Platform for Actor {
         }
         self.world.moving(word).swap(value, SeqCst);
         self.tell("stores", Some(word), [Some(value), None, None]);
+    }
+
+    /// Comes to memory after the load that follows it; and where its thread is killed.
+    fn store_in_order(&self, word: Index, value: u32) {
+        self.reach();
+        self.flush();
+        self.buffered.set(Some((word, value)));
     }
 
     fn compare_exchange(&self, word: Index, from: u32, to: u32) -> Result<(), u32> {

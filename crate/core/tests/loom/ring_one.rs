@@ -69,12 +69,16 @@ const FIRST: u32 = u32::MAX;
 enum Act {
     /// Sends so many messages with the end that it has from the beginning.
     Sends(u32),
-    /// The same, and ends.
+    /// The same, published together as there is room.
+    SendsTogether(u32),
+    /// As `Sends`, and ends.
     SendsAndEnds(u32),
     /// Takes the end if it can be had, and sends.
     ComesToSend(u32),
     /// Receives so many, or until the producer has died or ended, with the end that it has from the beginning.
     Receives(u32),
+    /// The same, and gives the slots of what there is back together.
+    Drains(u32),
     /// Takes the end if it can be had, and receives.
     ComesToReceive(u32),
     /// Another thread of who has that end, which ends it.
@@ -109,73 +113,86 @@ impl Ring {
         Self { acts, mutant: Mutant::None, fault: Fault::Nothing }
     }
 
-    fn send(&self, actor: &Actor, mut begin: Begin, count: u32) -> bool {
+    /// Publishes up to so many together.
+    fn send(&self, actor: &Actor, mut begin: Begin, count: u32, together: u32) -> bool {
         let ring = words(actor);
-        for _ in 0..count {
-            while ring.used(begin.position, actor.load(ring.head)).unwrap() == SLOTS {
+        let end = begin.position.wrapping_add(count);
+        while begin.position != end {
+            let room = SLOTS - ring.used(begin.position, actor.load(ring.head)).unwrap();
+            if room == 0 {
                 if actor.load(ring.state) != 0 {
                     return false;
                 }
                 match actor.wait(&mut OneWait::new(ring, End::Producer, begin.position)).unwrap() {
-                    Some(Answer::Done) => {}
+                    Some(Answer::Done) => continue,
                     // Given up, or nobody takes any.
                     _ => return false,
                 }
             }
-            let slot = SLOT + 2 * (begin.position % SLOTS) as usize;
-            let message = message(begin.position, actor.index);
-            let next = begin.position.wrapping_add(1);
+            let batch = room.min(together).min(end.wrapping_sub(begin.position));
+            let next = begin.position.wrapping_add(batch);
             if self.fault == Fault::PublishesFirst {
                 ring.publish(actor, next);
             }
-            actor.store(actor.word(slot), message);
-            actor.store(actor.word(slot + 1), message);
+            while begin.position != next {
+                let slot = SLOT + 2 * (begin.position % SLOTS) as usize;
+                let message = message(begin.position, actor.index);
+                actor.store(actor.word(slot), message);
+                actor.store(actor.word(slot + 1), message);
+                begin.position = begin.position.wrapping_add(1);
+            }
             if self.fault != Fault::PublishesFirst {
                 ring.publish(actor, next);
             }
-            begin.position = next;
         }
         true
     }
 
-    fn receive(&self, actor: &Actor, begin: Begin, count: u32, received: &Received) {
+    /// Gives up to so many slots back together.
+    fn receive(&self, actor: &Actor, begin: Begin, count: u32, together: u32, received: &Received) {
         let ring = words(actor);
         let mut position = begin.position;
-        for _ in 0..count {
-            loop {
-                if ring.used(actor.load(ring.tail), position).unwrap() > 0 {
-                    break;
-                }
+        let end = position.wrapping_add(count);
+        while position != end {
+            let there = ring.used(actor.load(ring.tail), position).unwrap();
+            if there == 0 {
                 if actor.load(ring.state) != 0 && actor.load(ring.tail) == position {
                     return;
                 }
                 match actor.wait(&mut OneWait::new(ring, End::Consumer, position)).unwrap() {
-                    Some(Answer::Done) => {}
+                    Some(Answer::Done) => continue,
                     _ => return,
                 }
             }
-            let next = position.wrapping_add(1);
-            if self.fault != Fault::MarksLate {
-                ring.mark_taken(actor, next);
+            for _ in 0..there.min(together).min(end.wrapping_sub(position)) {
+                self.take(actor, position, received);
+                position = position.wrapping_add(1);
             }
-            let slot = SLOT + 2 * (position % SLOTS) as usize;
-            let (first, second) = (actor.load(actor.word(slot)), actor.load(actor.word(slot + 1)));
-            let sender = (0..self.acts.len()).find(|sender| message(position, *sender) == first);
-            let Some(sender) = sender.filter(|_| first == second) else {
-                violate(format!("a torn message at {position:x}: {first:x}, {second:x}"))
-            };
-            {
-                let mut received = received.0.lock().unwrap();
-                if received.iter().any(|(other, _)| *other == position) {
-                    violate(format!("the message at {position:x} was received twice"));
-                }
-                received.push((position, u32::try_from(sender).unwrap()));
+            ring.release(actor, position);
+        }
+    }
+
+    fn take(&self, actor: &Actor, position: u32, received: &Received) {
+        let ring = words(actor);
+        let next = position.wrapping_add(1);
+        if self.fault != Fault::MarksLate {
+            ring.mark_taken(actor, next);
+        }
+        let slot = SLOT + 2 * (position % SLOTS) as usize;
+        let (first, second) = (actor.load(actor.word(slot)), actor.load(actor.word(slot + 1)));
+        let sender = (0..self.acts.len()).find(|sender| message(position, *sender) == first);
+        let Some(sender) = sender.filter(|_| first == second) else {
+            violate(format!("a torn message at {position:x}: {first:x}, {second:x}"))
+        };
+        {
+            let mut received = received.0.lock().unwrap();
+            if received.iter().any(|(other, _)| *other == position) {
+                violate(format!("the message at {position:x} was received twice"));
             }
-            if self.fault == Fault::MarksLate {
-                ring.mark_taken(actor, next);
-            }
-            ring.release(actor, next);
-            position = next;
+            received.push((position, u32::try_from(sender).unwrap()));
+        }
+        if self.fault == Fault::MarksLate {
+            ring.mark_taken(actor, next);
         }
     }
 
@@ -211,8 +228,10 @@ impl Model for Ring {
         let mut preset = vec![(TAIL, FIRST), (HEAD, FIRST), (TAKEN, FIRST)];
         for (actor, act) in self.acts.iter().enumerate() {
             match act {
-                Act::Sends(_) | Act::SendsAndEnds(_) => preset.push((PRODUCER, token(actor))),
-                Act::Receives(_) => preset.push((CONSUMER, token(actor))),
+                Act::Sends(_) | Act::SendsTogether(_) | Act::SendsAndEnds(_) => {
+                    preset.push((PRODUCER, token(actor)));
+                }
+                Act::Receives(_) | Act::Drains(_) => preset.push((CONSUMER, token(actor))),
                 _ => {}
             }
         }
@@ -223,22 +242,24 @@ impl Model for Ring {
     fn run(&self, actor: &Actor, received: &Received) {
         let begin = Begin { position: FIRST, limit: FIRST };
         match self.acts[actor.index] {
-            Act::Sends(count) => drop(self.send(actor, begin, count)),
+            Act::Sends(count) => drop(self.send(actor, begin, count, 1)),
+            Act::SendsTogether(count) => drop(self.send(actor, begin, count, SLOTS)),
             Act::SendsAndEnds(count) => {
-                if self.send(actor, begin, count) {
+                if self.send(actor, begin, count, 1) {
                     words(actor).end(actor, End::Producer);
                 }
             }
             Act::ComesToSend(count) => {
                 if let Some(begin) = self.come(actor, End::Producer) {
-                    self.send(actor, begin, count);
+                    self.send(actor, begin, count, 1);
                 }
             }
             Act::Ends(end) => words(actor).end(actor, end),
-            Act::Receives(count) => self.receive(actor, begin, count, received),
+            Act::Receives(count) => self.receive(actor, begin, count, 1, received),
+            Act::Drains(count) => self.receive(actor, begin, count, SLOTS, received),
             Act::ComesToReceive(count) => {
                 if let Some(begin) = self.come(actor, End::Consumer) {
-                    self.receive(actor, begin, count, received);
+                    self.receive(actor, begin, count, 1, received);
                 }
             }
         }
@@ -266,7 +287,7 @@ impl Model for Ring {
     }
 }
 
-use Act::{ComesToReceive, ComesToSend, Ends, Receives, Sends, SendsAndEnds};
+use Act::{ComesToReceive, ComesToSend, Drains, Ends, Receives, Sends, SendsAndEnds, SendsTogether};
 
 /// More messages than there are slots, so that both sleep.
 const THROUGH: Ring = Ring::of(&[Sends(3), Receives(3)]);
@@ -314,6 +335,16 @@ fn a_producer_is_killed_and_another_goes_on() {
 }
 
 #[test]
+fn batches_go_through_a_ring_and_either_is_killed() {
+    holds(|| kill_each(&Ring::of(&[SendsTogether(3), Drains(3)]), &[0, 1]));
+}
+
+#[test]
+fn a_consumer_is_killed_in_a_drain_and_another_goes_on() {
+    holds(|| kill_each(&Ring::of(&[SendsTogether(2), Drains(2), ComesToReceive(2)]), &[1]));
+}
+
+#[test]
 fn two_come_for_one_end() {
     holds(|| kill_each(&Ring::of(&[ComesToSend(1), ComesToSend(1), Receives(1)]), &[0]));
 }
@@ -324,6 +355,7 @@ fn faults_are_found() {
     let taking_over = &[Sends(2), Receives(2), ComesToReceive(2)];
     is_found(|| kill_each(&wrong(taking_over, Fault::BeginsAtHead), &[1]));
     is_found(|| kill_each(&wrong(taking_over, Fault::MarksLate), &[1]));
+    is_found(|| kill_each(&wrong(&[Sends(2), Drains(2), ComesToReceive(2)], Fault::MarksLate), &[1]));
     is_found(|| kill_each(&wrong(&[Sends(1), Receives(1)], Fault::PublishesFirst), &[]));
 }
 

@@ -64,6 +64,9 @@ fn send(room: &Room, ring: &Ring<'_>, number: &mut u32) -> Result<()> {
         other.end()?;
     }
     for _ in 0..1 + room.random.below(40) {
+        if room.random.one_in(4) {
+            *number += send_some(room, &mut producer, *number)?;
+        }
         if room.is_stopped() || !send_one(room, &mut producer, *number)? {
             break;
         }
@@ -71,6 +74,21 @@ fn send(room: &Room, ring: &Ring<'_>, number: &mut u32) -> Result<()> {
     }
     leave(room, 1);
     Ok(())
+}
+
+/// A batch, of as many as there is room for; how many they are.
+fn send_some(room: &Room, producer: &mut Producer<'_>, number: u32) -> Result<u32> {
+    let (position, token) = (producer.position(), room.token().word());
+    let mut written = 0;
+    producer.send_batch(1 + room.random.below(5) as usize, |slot| {
+        let words = message(position.wrapping_add(written), token, number + written);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        slot.write(&bytes);
+        written += 1;
+        bytes.len()
+    })?;
+    (0..written).for_each(|_| room.row.count(Count::Given));
+    Ok(written)
 }
 
 /// Whether it was sent.
@@ -116,11 +134,26 @@ fn receive(room: &Room, ring: &Ring<'_>) -> Result<()> {
     enter(room, 0);
     let mut is_first = true;
     for _ in 0..1 + room.random.below(40) {
+        if room.random.one_in(4) {
+            receive_some(room, &mut consumer, &mut is_first)?;
+        }
         if room.is_stopped() || !receive_one(room, &mut consumer, &mut is_first)? {
             break;
         }
     }
     leave(room, 0);
+    Ok(())
+}
+
+/// Up to some of what there is, each in its slot.
+fn receive_some(room: &Room, consumer: &mut Consumer<'_>, is_first: &mut bool) -> Result<()> {
+    let mut position = consumer.position();
+    let mut bytes = [0; SLOT_BYTES as usize];
+    consumer.drain(1 + room.random.below(8) as usize, |slot| {
+        slot.read(&mut bytes);
+        check(room, position, &bytes[..slot.bytes.min(bytes.len())], is_first);
+        position = position.wrapping_add(1);
+    })?;
     Ok(())
 }
 

@@ -234,6 +234,10 @@ pub fn owner(place: &Place<'_>, end: End) -> Result<Option<Token>> {
     Ok(Token::from_word(one(place)?.owner(end).load()))
 }
 
+const LINE_BYTES: usize = 64;
+/// As many lines as a processor waits for at once, about.
+const NEAR_BYTES: usize = 8 * LINE_BYTES;
+
 /// The slots of a ring as addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct Slots {
@@ -265,12 +269,36 @@ impl Slots {
 
     /// The first control word of a position's slot.
     #[must_use]
+    #[inline]
     pub fn control(&self, position: u32) -> Word {
         self.control.forward(self.control_stride * (position & self.mask) as usize)
     }
 
+    /// How many slots a producer does well to bring near together; 1: it does not.
+    pub(super) fn near(&self) -> u32 {
+        NEAR_BYTES.checked_div(self.stride).and_then(|slots| u32::try_from(slots).ok()).unwrap_or(1).max(1)
+    }
+
+    /// Makes the lines of up to so many slots from that position on, up to the last slot, this processor's own, by a store of what is there. Answers how many
+    /// slots. Nobody else may write there meanwhile.
+    ///
+    /// NB: a line whose message was read is the other processor's too. Who publishes each message waits for each line by itself: 42 ns of 64 bytes, in C as
+    /// well; for eight together 13 ns a message. `prefetchw` changed nothing (AMD EPYC under KVM).
+    #[inline]
+    pub(super) fn bring(&self, position: u32, count: u32) -> u32 {
+        let index = position & self.mask;
+        let count = count.min(self.mask + 1 - index);
+        let first = self.payload(index) - self.control.address();
+        for line in (0..self.stride * count as usize).step_by(LINE_BYTES) {
+            let word = self.control.forward(first + line);
+            word.store_in_order(word.load());
+        }
+        count
+    }
+
     /// The address of a position's first byte.
     #[must_use]
+    #[inline]
     pub const fn payload(&self, position: u32) -> usize {
         self.payload + self.stride * (position & self.mask) as usize
     }

@@ -44,6 +44,7 @@
 //! less, go by. A claim that succeeds so is sound nevertheless (see `look_at_tail`, which goes past slots that are ahead of the tail); a move
 //! that does passes a slot that nobody claimed, and whoever comes to sleep at that slot mends it (see `mend`).
 
+mod look;
 mod recover;
 mod wait;
 
@@ -273,15 +274,12 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         }
         let is_changed = platform.compare_exchange(self.word(position), from, to).is_ok();
         fail_point::reach("many.changed");
-        if is_changed {
-            self.open(platform, gates);
-        } else if is_armed {
+        // Whoever armed a gate since.
+        let is_opened = is_changed && gates.iter().filter(|gate| gate.open(platform)).count() > 0;
+        if is_armed || is_opened {
             platform.set_pending(None);
         }
-        if is_changed {
-            return Ok(());
-        }
-        Err(self.strange(position, platform.load(self.word(position))))
+        if is_changed { Ok(()) } else { Err(self.strange(position, platform.load(self.word(position)))) }
     }
 
     /// Wakes who sleeps at a gate: what follows a change that was made by a fast path.
@@ -300,142 +298,6 @@ impl<W: Copy, C: Fn(Part) -> W> Many<W, C> {
         match end {
             End::Producer => self.room,
             End::Consumer => self.items,
-        }
-    }
-
-    /// What one would find at an end, without claiming it. A slot whose message a producer would drop is ready, too.
-    ///
-    /// # Errors
-    /// `ERR_SHM_POSSIBLY_CORRUPT`.
-    pub fn look_at<P: Platform<Word = W>>(&self, platform: &P, end: End) -> Result<Seen> {
-        match end {
-            End::Consumer => self.look_at_head(platform),
-            End::Producer => Ok(match self.look_at_tail(platform)? {
-                Seen::Wanting(position) if self.drops => Seen::Ready(position),
-                seen => seen,
-            }),
-        }
-    }
-
-    /// Looks for a free slot.
-    fn look_at_tail<P: Platform<Word = W>>(&self, platform: &P) -> Result<Seen> {
-        for _ in 0..LOOKS_MAX {
-            let position = platform.load(self.tail);
-            let before = position.wrapping_sub(self.slots);
-            let word = platform.load(self.word(position));
-            if word == self.lap(position) {
-                return Ok(Seen::Ready(position));
-            }
-            if word == FULL | self.lap(before) {
-                // It was not claimed for this position by then, so this was the tail.
-                return Ok(Seen::Wanting(position));
-            }
-            if word == SKIPPED | self.lap(before) {
-                self.clear_skipped(platform, before);
-                continue;
-            }
-            if self.is_behind(word, position) {
-                self.pass_tail(platform, position);
-                continue;
-            }
-            if word & CLAIMED == 0 {
-                if platform.load(self.tail) == position {
-                    return Err(self.strange(position, word));
-                }
-                continue;
-            }
-            if word & READING != 0 {
-                // A reader of this position would have found the tail behind it.
-                if platform.load(self.tail) == position {
-                    return Ok(Seen::Claimed(before, word));
-                }
-                continue;
-            }
-            let head = platform.load(self.head);
-            if platform.load(self.word(position)) != word {
-                continue;
-            }
-            // The head cannot pass a slot that somebody writes in: if it has, the claim is of this position, not of that before.
-            if head == before {
-                return Ok(Seen::Claimed(before, word));
-            }
-            self.pass_tail(platform, position);
-        }
-        Err(corrupt("its tail does not come to rest"))
-    }
-
-    /// Looks for a message.
-    fn look_at_head<P: Platform<Word = W>>(&self, platform: &P) -> Result<Seen> {
-        for _ in 0..LOOKS_MAX {
-            let position = platform.load(self.head);
-            let before = position.wrapping_sub(self.slots);
-            let word = platform.load(self.word(position));
-            if word == FULL | self.lap(position) {
-                return Ok(Seen::Ready(position));
-            }
-            if word == self.lap(position) {
-                return Ok(Seen::Wanting(position));
-            }
-            if word == SKIPPED | self.lap(position) {
-                self.clear_skipped(platform, position);
-                continue;
-            }
-            if word == SKIPPED | self.lap(before) {
-                self.clear_skipped(platform, before);
-                continue;
-            }
-            if word == self.lap(position.wrapping_add(self.slots)) {
-                self.pass_head(platform, position);
-                continue;
-            }
-            if word & CLAIMED == 0 {
-                if platform.load(self.head) == position {
-                    return Err(self.strange(position, word));
-                }
-                continue;
-            }
-            if word & READING == 0 {
-                // A writer is never behind the head, and a whole lap before it only where the head has moved.
-                if platform.load(self.head) == position {
-                    return Ok(Seen::Claimed(position, word));
-                }
-                continue;
-            }
-            let tail = platform.load(self.tail);
-            if platform.load(self.word(position)) != word {
-                continue;
-            }
-            // The tail has passed whatever is read: if it is here, that is read which lay here a lap ago.
-            if tail == position {
-                return Ok(Seen::Wanting(position));
-            }
-            self.pass_head(platform, position);
-        }
-        Err(corrupt("its head does not come to rest"))
-    }
-
-    /// Whether the word says that the slot was claimed for this position, and that claim has ended.
-    fn is_behind(&self, word: u32, position: u32) -> bool {
-        let lap = self.lap(position);
-        word == FULL | lap || word == SKIPPED | lap || word == self.lap(position.wrapping_add(self.slots))
-    }
-
-    /// The slot of the tail is claimed: so the tail is behind it.
-    fn pass_tail<P: Platform<Word = W>>(&self, platform: &P, position: u32) {
-        let _ = platform.compare_exchange(self.tail, position, position.wrapping_add(1));
-    }
-
-    /// The message of the head is taken, or never was one: so the head is behind it.
-    fn pass_head<P: Platform<Word = W>>(&self, platform: &P, position: u32) {
-        let _ = platform.compare_exchange(self.head, position, position.wrapping_add(1));
-    }
-
-    fn clear_skipped<P: Platform<Word = W>>(&self, platform: &P, position: u32) {
-        self.pass_head(platform, position);
-        fail_point::reach("many.skipped");
-        let empty = self.lap(position.wrapping_add(self.slots));
-        if platform.compare_exchange(self.word(position), SKIPPED | self.lap(position), empty).is_ok() {
-            platform.add(self.cleared, 1);
         }
     }
 

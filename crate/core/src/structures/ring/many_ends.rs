@@ -1,7 +1,7 @@
 //! The two ends of [`super::many`] over real memory.
 
 use super::door::{RingOperation, Slots};
-use super::ends::{Found, Receiving, Sending, Slot};
+use super::ends::{Found, Receiving, Sending, Slot, free_hand};
 use super::many::{LOOKS_MAX, Many, Part, Seen, corrupt};
 use crate::error::{Error, Result};
 use crate::fail_point;
@@ -73,7 +73,11 @@ impl<C: Fn(Part) -> Word> Sending for ManyProducer<C> {
         let position =
             self.0.claimed.take().ok_or_else(|| Error::own("ERR_SHM_NOT_OWNER", "no slot is claimed"))?;
         fail_point::reach("many.written");
-        self.0.slots.control(position).next().store(bytes);
+        let length = self.0.slots.control(position).next();
+        if length.load() != bytes {
+            // SYNC: the commit releases it.
+            length.store_in_order(bytes);
+        }
         self.0.ring.commit(table, self.0.token, position)
     }
 
@@ -81,6 +85,10 @@ impl<C: Fn(Part) -> Word> Sending for ManyProducer<C> {
         if let Some(position) = self.0.claimed.take() {
             let _ = self.0.ring.abort(table, self.0.token, position);
         }
+    }
+
+    fn free_hand(&self) -> Result<()> {
+        free_hand(self.0.claimed.is_some())
     }
 
     fn room(&self) -> RingOperation {
@@ -127,6 +135,10 @@ impl<C: Fn(Part) -> Word> Receiving for ManyConsumer<C> {
             fail_point::reach("many.read");
             let _ = self.0.ring.release(table, self.0.token, position);
         }
+    }
+
+    fn free_hand(&self) -> Result<()> {
+        free_hand(self.0.claimed.is_some())
     }
 
     fn items(&self) -> RingOperation {

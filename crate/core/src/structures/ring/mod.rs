@@ -2,7 +2,8 @@
 
 // `one` is the algorithm for one producer and one consumer, `many` that for any number of both. `ends` is what both give an end, `one_ends` and `many_ends` are
 // those ends over real memory, and `slot` copies bytes in and out. `door` is what the binding calls: ends taken and given back, waits made from an object's place.
-// `handle` is how Rust uses a ring. The bytes are drawn in `managed::geometry::ring`.
+// `handle` is how Rust uses a ring, `producer` and `consumer` its ends. The bytes are drawn in `managed::geometry::ring`.
+mod consumer;
 #[doc(hidden)]
 pub mod door;
 mod ends;
@@ -13,13 +14,16 @@ mod many_ends;
 #[doc(hidden)]
 pub mod one;
 mod one_ends;
+mod producer;
 mod slot;
 
 pub use crate::managed::geometry::ring::{DROP_OLDEST, MANY_CONSUMERS, MANY_PRODUCERS, RingGeometry};
+pub use consumer::{Consumer, Received};
 #[doc(hidden)]
 pub use door::RingOperation;
 pub use ends::Slot;
-pub use handle::{Consumer, Producer, Received, Ring, Sent};
+pub use handle::Ring;
+pub use producer::{Producer, Sent};
 
 /// [`crate::managed::geometry::ring::STATE`]: no message follows.
 #[doc(hidden)]

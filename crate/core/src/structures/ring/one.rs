@@ -109,6 +109,7 @@ impl<W: Copy> OneRing<W> {
     }
 
     /// The gate at which that end's owner sleeps, and its sequence: the other's position.
+    #[inline]
     const fn gate(&self, end: End) -> Gate<W> {
         match end {
             End::Producer => Gate { gate: self.room_gate, sequence: self.head },
@@ -195,6 +196,7 @@ impl<W: Copy> OneRing<W> {
     ///
     /// # Errors
     /// `ERR_SHM_POSSIBLY_CORRUPT`: more than there are.
+    #[inline]
     pub fn used(&self, ahead: u32, behind: u32) -> Result<u32> {
         let used = ahead.wrapping_sub(behind);
         if used <= self.slots { Ok(used) } else { Err(contradiction(ahead, behind)) }
@@ -231,6 +233,7 @@ impl<W: Copy> OneRing<W> {
     }
 
     /// Publishes: messages up to the new tail are the consumer's.
+    #[inline]
     pub fn publish<P: Platform<Word = W>>(&self, platform: &P, tail: u32) {
         // SYNC: releases the slots' bytes and lengths to the consumer, and comes before the look at its gate (Dekker).
         platform.store(self.tail, tail);
@@ -239,12 +242,15 @@ impl<W: Copy> OneRing<W> {
     }
 
     /// Marks messages up to that position as taken, before the first byte of them is read.
+    #[inline]
     pub fn mark_taken<P: Platform<Word = W>>(&self, platform: &P, taken: u32) {
-        platform.store(self.taken, taken);
+        // SYNC: in the program's order, as a kill leaves what the program did so far. Nobody but a successor looks at it to go by it.
+        platform.store_in_order(self.taken, taken);
         fail_point::reach("ring.taken");
     }
 
     /// Gives the slots of messages up to the new head back.
+    #[inline]
     pub fn release<P: Platform<Word = W>>(&self, platform: &P, head: u32) {
         // SYNC: after the last look at the slots; comes before the look at the producer's gate (Dekker).
         platform.store(self.head, head);
@@ -275,6 +281,7 @@ pub const fn total(laps: u32, position: u32) -> u64 {
     (quarters << 30) + (position & ((1 << 30) - 1)) as u64
 }
 
+#[cold]
 fn contradiction(ahead: u32, behind: u32) -> Error {
     Error::own(
         "ERR_SHM_POSSIBLY_CORRUPT",
