@@ -320,6 +320,6 @@ test('who only observes has no map', t => {
 })
 
 test.serial('one member scribbles over a map while two others use it', async t => {
-  const { stdout } = await survives(t, 'hostile-map', 'scribbled', { patienceMs: 60_000 })
+  const { stdout } = await survives(t, 'hostile-map', 'scribbled')
   t.log(/^did .*$/m.exec(stdout)?.[0] ?? '')
 })

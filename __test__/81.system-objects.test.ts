@@ -20,7 +20,7 @@ const few = { runtime: 'unshare', execArgv: ['--pid', '--fork', '--kill-child', 
 function claim(title: string, scenario: string, options: object = {}): void {
   test.serial(title, async t => {
     if (notPrivate !== undefined) return skip(t, notPrivate)
-    const { stdout } = await survives(t, 'system', scenario, { isAlone: true, patienceMs: 60_000, ...options })
+    const { stdout } = await survives(t, 'system', scenario, { isAlone: true, ...options })
     t.log(stdout.trim())
   })
 }

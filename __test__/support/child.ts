@@ -26,7 +26,7 @@ export interface ChildOptions {
   env?: Record<string, string>
   /** A command that runs the command behind it, with exec: `namespace.ts` makes them. */
   prefix?: string[]
-  /** How long a question may take. @default 30 s */
+  /** How long a question may take. @default 60 s */
   patienceMs?: number
 }
 
@@ -39,7 +39,7 @@ export function startChild(t: ExecutionContext<unknown>, name: string, options: 
 /** Starts any program, such as one of `compileC`; `options.args` and `options.execArgv` are not used. */
 export function startCommand(t: ExecutionContext<unknown>, command: string, args: (string | number)[], options: ChildOptions = {}): Child {
   const [first = command, ...rest] = [...(options.prefix ?? []), command, ...args.map(String)]
-  const child = new Child(spawn(first, rest, { env: { ...process.env, ...options.env } }), [first, ...rest].join(' '), options.patienceMs ?? 30_000)
+  const child = new Child(spawn(first, rest, { env: { ...process.env, ...options.env } }), [first, ...rest].join(' '), options.patienceMs ?? 60_000)
   t.teardown(async () => child.kill('SIGKILL'))
   return child
 }

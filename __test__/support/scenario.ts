@@ -28,7 +28,7 @@ export interface ScenarioOptions {
   env?: Record<string, string>
   /** The runtime's binary. @default this Node */
   runtime?: string
-  /** When it is killed. @default 60 s */
+  /** When it is killed. @default 110 s */
   patienceMs?: number
   /** Whether its objects are in namespaces of its own, where those can be had: they go with it also when the whole run is killed. */
   isAlone?: boolean
@@ -45,7 +45,7 @@ export async function scenario(t: ExecutionContext<unknown>, program: string, na
   const child = spawn(command, words, {
     env: { ...process.env, NODE_NO_WARNINGS: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: options.patienceMs ?? 60_000,
+    timeout: options.patienceMs ?? 110_000,
     killSignal: 'SIGKILL'
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 
-/** Looks every 5 ms until it holds; after 20 seconds that is an error. */
+/** Looks every 5 ms until it holds; after a minute and more that is an error. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let looks = 0; looks < 4000; looks++) {
+  for (let looks = 0; looks < 12_000; looks++) {
     if (await holds()) return
     await setTimeout(5)
   }

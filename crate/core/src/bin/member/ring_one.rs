@@ -80,7 +80,7 @@ fn send(room: &Room, ring: &Ring<'_>, number: &mut u32) -> Result<()> {
 fn send_some(room: &Room, producer: &mut Producer<'_>, number: u32) -> Result<u32> {
     let (position, token) = (producer.position(), room.token().word());
     let mut written = 0;
-    producer.send_batch(1 + room.random.below(5) as usize, |slot| {
+    producer.send_batch(1 + room.random.index(5), |slot| {
         let words = message(position.wrapping_add(written), token, number + written);
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         slot.write(&bytes);
@@ -149,7 +149,7 @@ fn receive(room: &Room, ring: &Ring<'_>) -> Result<()> {
 fn receive_some(room: &Room, consumer: &mut Consumer<'_>, is_first: &mut bool) -> Result<()> {
     let mut position = consumer.position();
     let mut bytes = [0; SLOT_BYTES as usize];
-    consumer.drain(1 + room.random.below(8) as usize, |slot| {
+    consumer.drain(1 + room.random.index(8), |slot| {
         slot.read(&mut bytes);
         check(room, position, &bytes[..slot.bytes.min(bytes.len())], is_first);
         position = position.wrapping_add(1);
