@@ -167,6 +167,8 @@ test.serial('1,000 promises on a few locks wait on one thread', async t => {
     lock?.unlock()
   })
   await until('they wait', () => locks.every(({ name: object }) => isWaitedFor(mem, object)))
+  // A thread has its name a moment after it began.
+  await until('a thread has its name', () => waiters() > 0)
   t.is(waiters(), 1)
   for (const { name: object } of locks) await other.ask('mutex', { name: object, method: 'unlock' })
   await Promise.all(waits)

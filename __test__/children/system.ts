@@ -224,17 +224,21 @@ async function openSysv(): Promise<void> {
 
 /** Cleans as long as the other side opens; answers how often it removed, and how often somebody was in the way. */
 async function cleanBeside(opener: string, find: () => ObjectFacts | undefined): Promise<void> {
-  const child = await started(opener)
-  const ended = once(child, 'exit')
   const counts = { removed: 0, inUse: 0, gone: 0 }
-  while (child.exitCode === null && child.signalCode === null) {
-    const facts = find()
-    if (facts !== undefined) counts[clean(facts)] += 1
-    await setImmediate()
-  }
-  assert.deepEqual(await ended, [0, null], `the opener found what it opened, beside ${JSON.stringify(counts)}`)
   // Otherwise nothing was raced for.
-  assert.ok(counts.removed >= 10 && counts.inUse >= 10, JSON.stringify(counts))
+  const isRace = (): boolean => counts.removed >= 10 && counts.inUse >= 10
+  // Where the machine is busy, the two hardly run at the same time.
+  for (let openers = 0; openers < 5 && !isRace(); openers++) {
+    const child = await started(opener)
+    const ended = once(child, 'exit')
+    while (child.exitCode === null && child.signalCode === null) {
+      const facts = find()
+      if (facts !== undefined) counts[clean(facts)] += 1
+      await setImmediate()
+    }
+    assert.deepEqual(await ended, [0, null], `the opener found what it opened, beside ${JSON.stringify(counts)}`)
+  }
+  assert.ok(isRace(), JSON.stringify(counts))
   console.log(counts)
 }
 

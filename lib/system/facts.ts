@@ -10,7 +10,7 @@ export type ObjectKind = 'sysv' | 'posix' | 'memfd' | 'sysv-semaphore' | 'posix-
 export interface User {
   /** As our own PID namespace numbers it. */
   pid: number
-  /** The process's command name, as `ps` shows it; that of its program where it is only `MainThread`. */
+  /** The process's command name, as `ps` shows it; that of its program where it is only that of Node's main thread. */
   name: string
   /** `'mapped'`: the object is in its address space; `'open'`: it holds a descriptor only. */
   how: 'mapped' | 'open'
@@ -34,11 +34,11 @@ export interface ObjectFacts {
   inode?: number
   /** Size in bytes; of a System V semaphore set, 0. */
   sizeBytes: number
-  /** Permission bits. */
+  /** Permission bits; 0 where the owner cannot be known. */
   mode: number
-  /** The owner. */
+  /** The owner; -1: cannot be known, of a memfd that is only mapped, by a process that may not be looked at or just unmapped it. */
   uid: number
-  /** The owner's group. */
+  /** The owner's group; -1: cannot be known. */
   gid: number
   /** The user's name, or the number where it has none. */
   owner: string

@@ -54,11 +54,13 @@ export function statOf(path: string | Buffer): Stats | undefined {
   }
 }
 
+/** How Node.js names its first thread, 24 and 26; other programs do so, too. It says nothing of the program. */
+const NAMES_OF_FIRST_THREADS: readonly (string | undefined)[] = ['MainThread', 'node-MainThread']
+
 /** What `ps` calls a process; nothing once it is gone. */
 export function commandOf(pid: number): string | undefined {
   const name = textOf(`/proc/${pid}/comm`)?.trimEnd()
-  if (name !== 'MainThread') return name
-  // Node.js 24 and later, and some others, name their first thread so; it says nothing of the program.
+  if (!NAMES_OF_FIRST_THREADS.includes(name)) return name
   const program = textOf(`/proc/${pid}/cmdline`)?.split('\0')[0] ?? ''
   return program === '' ? name : basename(program)
 }
