@@ -23,9 +23,10 @@ try {
   const done = mem.map('done', { memory: '256KiB', values: 'text' })
   const mutex = mem.mutex('total')
 
+  // Before there is a worker: one that waits at a ring whose producer's end nobody has taken yet is not told of our death.
+  const orders = mem.ring('orders', { slots: 64, slotBytes: 16 }).producer()
   const worker = spawn(command, [...words, 'work', name], { stdio: 'inherit' })
   const ended = once(worker, 'exit')
-  const orders = mem.ring('orders', { slots: 64, slotBytes: 16 }).producer()
   for (let order = 1; order <= COUNT; order += 1) {
     if (await Promise.race([orders.send(String(order)), ended]) !== 'sent') throw new Error('Rust ended too early')
     await mutex.withLock(() => done.set('total', String(Number(done.get('total') ?? 0) + 1)))
