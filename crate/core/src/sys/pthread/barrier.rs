@@ -29,3 +29,19 @@ pub(crate) unsafe fn init(address: usize, count: u32) -> SysResult<()> {
     // SAFETY: the caller's word for `address`; the attributes are live.
     answer(unsafe { libc::pthread_barrier_init(address as *mut Barrier, wanted, count) })
 }
+
+/// `pthread_barrier_wait(3)`: answers whether this thread is the serial one. Without a timeout; on glibc we wait at the barrier's own words, with one.
+///
+/// # Safety
+/// `address` must be an initialised barrier that stays mapped for the call.
+///
+/// # Errors
+/// EINVAL.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) unsafe fn wait(address: usize) -> SysResult<bool> {
+    // SAFETY: the caller's word.
+    match unsafe { libc::pthread_barrier_wait(address as *mut Barrier) } {
+        libc::PTHREAD_BARRIER_SERIAL_THREAD => Ok(true),
+        code => answer(code).map(|()| false),
+    }
+}
