@@ -147,7 +147,7 @@ export class OneProducer extends Producer {
   }
 
   /**
-   * Makes the lines of the next free slots this processor's, by a store of what is there. They are the consumer's, which read them, and who publishes each
+   * Makes the lines of the next free slots this processor's, by a store of what is there: their reads for ownership (RFO) overlap. They are the consumer's, which read them, and who publishes each
    * message waits for each line by itself: in C as well, three times as long. No slot is in hand: what is written there meanwhile would be undone.
    */
   #bringNear(): void {
